@@ -1,0 +1,14 @@
+"""Bounds that hold for every call."""
+
+from dataclasses import dataclass
+
+__all__ = ("CallOptions",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """Size caps of the road."""
+
+    max_result_bytes: int = 16 * 1024 * 1024
+    # Faults listed in one `invalid_arguments` failure.
+    max_faults: int = 8

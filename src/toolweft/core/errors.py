@@ -1,0 +1,199 @@
+"""Every error toolweft raises, each with a stable code and a hint.
+
+    ToolweftError
+    ├── ConfigError            a file, key, value or secret of the configuration
+    ├── CatalogError
+    │   ├── ToolNotFound       no tool of that name
+    │   ├── AmbiguousTool      a bare name that several sources have
+    │   └── InvalidDefinition  a tool definition or schema that cannot be used
+    ├── CallError              a call that did not give a result
+    │   ├── InvalidArguments   arguments against the schema, every fault listed
+    │   ├── CallDenied         the caller may not make this call
+    │   ├── CallTimeout        the deadline passed
+    │   ├── ResultTooLarge     the result is above the cap
+    │   ├── ToolFailed         the tool itself answered with an error
+    │   └── SourceUnavailable  the source is down or broke off
+    ├── LedgerUnavailable      a record could not be written
+    ├── SandboxError
+    │   ├── SandboxUnavailable no isolation tier holds on this machine
+    │   ├── ContainerNotFound  never existed, or belongs to someone else
+    │   ├── ContainerExpired   idle too long or too old
+    │   ├── ContainerBusy      a run is already in it
+    │   └── RunNotFound        no run of that id to wait for
+    └── Overloaded             too many containers or runs; try again later
+
+A class exists where a caller may do something different, not for each message.
+"""
+
+from typing import ClassVar
+
+__all__ = (
+    "AmbiguousTool",
+    "CallDenied",
+    "CallError",
+    "CallTimeout",
+    "CatalogError",
+    "ConfigError",
+    "ContainerBusy",
+    "ContainerExpired",
+    "ContainerNotFound",
+    "InvalidArguments",
+    "InvalidDefinition",
+    "LedgerUnavailable",
+    "Overloaded",
+    "ResultTooLarge",
+    "RunNotFound",
+    "SandboxError",
+    "SandboxUnavailable",
+    "SourceUnavailable",
+    "ToolFailed",
+    "ToolNotFound",
+    "ToolweftError",
+)
+
+
+class ToolweftError(Exception):
+    """The base of every error raised by toolweft.
+
+    Attributes:
+        code: stable, lower-case, for programs to compare.
+        message: what happened, with the offending value.
+        hint: what to do next; None where nothing can be said.
+        retryable: the same request may succeed later without a change.
+    """
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigError(ToolweftError):
+    """The configuration cannot be used; the message names file, place and value."""
+
+    code = "config_error"
+
+
+class CatalogError(ToolweftError):
+    """The catalog cannot answer for a tool."""
+
+    code = "catalog_error"
+
+
+class ToolNotFound(CatalogError):
+    """No tool of that name is in the catalog."""
+
+    code = "tool_not_found"
+
+
+class AmbiguousTool(CatalogError):
+    """A bare name belongs to several sources; the message lists the full names."""
+
+    code = "ambiguous_tool"
+
+
+class InvalidDefinition(CatalogError):
+    """A tool definition or its schema cannot be used; the message gives the reason."""
+
+    code = "invalid_definition"
+
+
+class CallError(ToolweftError):
+    """A call gave no result."""
+
+    code = "call_error"
+
+
+class InvalidArguments(CallError):
+    """The arguments do not fit the tool's schema; every fault is listed with its path."""
+
+    code = "invalid_arguments"
+
+
+class CallDenied(CallError):
+    """The caller may not make this call; the hint names the line that would allow it."""
+
+    code = "denied"
+
+
+class CallTimeout(CallError):
+    """The deadline of the call or of its run passed."""
+
+    code = "timeout"
+    retryable = True
+
+
+class ResultTooLarge(CallError):
+    """The result is above the size cap."""
+
+    code = "result_too_large"
+
+
+class ToolFailed(CallError):
+    """The tool answered that it failed; the message is the tool's own text."""
+
+    code = "tool_error"
+
+
+class SourceUnavailable(CallError):
+    """The source did not start, died or broke the protocol; the message says which."""
+
+    code = "source_unavailable"
+    retryable = True
+
+
+class LedgerUnavailable(ToolweftError):
+    """A record could not be written, so the call was not made."""
+
+    code = "ledger_unavailable"
+    retryable = True
+
+
+class SandboxError(ToolweftError):
+    """A program could not be run."""
+
+    code = "sandbox_error"
+
+
+class SandboxUnavailable(SandboxError):
+    """No isolation tier holds on this machine; the message gives the reason for each."""
+
+    code = "sandbox_unavailable"
+
+
+class ContainerNotFound(SandboxError):
+    """No container of that id belongs to the caller."""
+
+    code = "container_not_found"
+
+
+class ContainerExpired(SandboxError):
+    """The container was idle too long or reached its maximum age; its state is gone."""
+
+    code = "container_expired"
+
+
+class ContainerBusy(SandboxError):
+    """A run is already in this container."""
+
+    code = "container_busy"
+    retryable = True
+
+
+class RunNotFound(SandboxError):
+    """No run of that id belongs to the caller."""
+
+    code = "run_not_found"
+
+
+class Overloaded(ToolweftError):
+    """Every slot is taken; try again later."""
+
+    code = "overloaded"
+    retryable = True

@@ -1,0 +1,343 @@
+"""The protocols through which folders of one rank meet. Start reading here.
+
+Each is small; each has one contract suite under `tests/contracts` that every implementation
+passes.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol, Self, TypeAlias
+
+from toolweft.core.calls import Failure, Principal, RawResult, ToolCall, ToolResult
+from toolweft.core.events import Event
+from toolweft.core.ids import QualifiedName, RunId, SourceName, ToolName
+from toolweft.core.json import Json, JsonObject
+from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
+from toolweft.core.tools import ToolDefinition
+
+__all__ = (
+    "GuestBlob",
+    "GuestCall",
+    "GuestNames",
+    "GuestReply",
+    "IsolationReport",
+    "Ledger",
+    "LedgerReader",
+    "Policy",
+    "Proceed",
+    "SandboxBackend",
+    "SandboxCapabilities",
+    "SandboxOutcome",
+    "SandboxSession",
+    "SearchHit",
+    "SearchIndex",
+    "SnapshotHolder",
+    "Source",
+    "SourceListener",
+)
+
+
+# ------------------------------------------------------------------------------------- sources
+
+
+class SourceListener(Protocol):
+    """Who hears of a source's tools and state: the catalog."""
+
+    def source_changed(
+        self, status: SourceStatus, definitions: Sequence[ToolDefinition] | None
+    ) -> None:
+        """Take a source's new state; `definitions` is None where the tools stay as they were."""
+        ...
+
+
+class Source(Protocol):
+    """Where tools come from."""
+
+    @property
+    def name(self) -> SourceName:
+        """The configured name: the namespace of its tools."""
+        ...
+
+    async def call_tool(
+        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+    ) -> RawResult:
+        """Use one tool.
+
+        Args:
+            name: the tool's original name.
+            arguments: under their original names, already validated.
+            deadline_s: absolute, monotonic; the road enforces it by cancelling, a source may pass
+                it on.
+
+        Raises:
+            SourceUnavailable: the source is down or broke off; nothing else on purpose.
+        """
+        ...
+
+
+# ------------------------------------------------------------------------------------- catalog
+
+
+class SnapshotHolder(Protocol):
+    """Who knows the current snapshot."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot; hold it for one piece of work, then ask again."""
+        ...
+
+
+# -------------------------------------------------------------------------------------- search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """One tool a search found."""
+
+    qualified: QualifiedName
+    # Higher is better; comparable within one answer only.
+    score: float
+    # The fields in which words of the query stood, best first: "name", "description", ...
+    matched: tuple[str, ...] = ()
+
+
+class SearchIndex(Protocol):
+    """A pure index over one snapshot."""
+
+    def search(
+        self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
+    ) -> Sequence[SearchHit]:
+        """The tools that fit, best first; equal scores in name order; no hit scores 0.
+
+        Args:
+            query: any text of any length.
+            limit: at most this many, >= 1.
+            visible: only these may be found; None for all.
+        """
+        ...
+
+
+# --------------------------------------------------------------------------------------- calls
+
+Proceed: TypeAlias = Callable[[ToolCall, CatalogTool], Awaitable[ToolResult]]
+
+
+class Policy(Protocol):
+    """One small wrapper around a call, with one job."""
+
+    async def __call__(self, call: ToolCall, tool: CatalogTool, proceed: Proceed) -> ToolResult:
+        """Let the call through by awaiting `proceed`, change it, or raise a `ToolweftError`."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where events are recorded, in the order given."""
+
+    @property
+    def durability(self) -> str:
+        """What a committed event survives: "process kill" or "power loss"."""
+        ...
+
+    def record(self, event: Event) -> None:
+        """Queue an event; it is written as soon as the writer is free.
+
+        Raises:
+            LedgerUnavailable: the writer cannot write.
+        """
+        ...
+
+    async def commit(self, event: Event) -> None:
+        """Write an event and return once it is committed.
+
+        Raises:
+            LedgerUnavailable: the writer cannot write.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Return once every event recorded before is committed."""
+        ...
+
+
+class LedgerReader(Protocol):
+    """Reads what the ledger holds; newest first."""
+
+    async def runs(self, *, principal: Principal | None, limit: int) -> Sequence[JsonObject]:
+        """The latest runs, one row each, with the events' own field names."""
+        ...
+
+    async def run(self, run_id: RunId) -> JsonObject | None:
+        """One run with `calls`, its calls in order; None where there is no such run."""
+        ...
+
+    async def totals(self, *, principal: Principal | None) -> Mapping[str, Json]:
+        """Counts and sums over all calls: calls, failures, tokens_out, tokens_withheld."""
+        ...
+
+
+# ------------------------------------------------------------------------------------- sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestNames:
+    """What a program finds bound; everything resolves lazily, by name, in the host."""
+
+    # `github` -> github.list_issues(...) reaches the host as "github.list_issues".
+    namespaces: tuple[str, ...] = ()
+    # `list_issues(...)` reaches the host as "list_issues".
+    functions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestCall:
+    """A program asks for a call. The host side of the channel counted it; nothing is checked."""
+
+    # From 1 within the run.
+    index: int
+    name: str
+    # JSON text as the guest sent it: at most `max_argument_bytes`, not parsed.
+    arguments: bytes
+    # The program's line, from 1, as far as the guest knows; for display only.
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestBlob:
+    """Bytes that stand in a reply: at the top (position None) or as item of a top-level list."""
+
+    position: int | None
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestReply:
+    """The answer to a `GuestCall`."""
+
+    # JSON text, passed through and decoded inside; blobs stand as null.
+    payload: bytes = b"null"
+    blobs: tuple[GuestBlob, ...] = ()
+    # Set: the program gets a ToolError instead.
+    failure: Failure | None = None
+
+
+GuestCallHandler: TypeAlias = Callable[[GuestCall], Awaitable[GuestReply]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOutcome:
+    """How one piece of code ended inside."""
+
+    status: Literal["ok", "error", "invalid", "limit", "crashed", "cancelled"]
+    limit: LimitName | None = None
+    stdout: str = ""
+    stdout_characters: int = 0
+    # JSON text of the last expression's value; b"" where there is none.
+    value: bytes = b""
+    value_is_repr: bool = False
+    error: ProgramError | None = None
+    stats: ProgramStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxCapabilities:
+    """What a backend can do; what it lacks is said, never hidden."""
+
+    # "process"
+    backend: str
+    # "ns", "landlock", "noopen"
+    tier: str
+    # "CPython 3.11.7"
+    language: str
+    state: bool = True
+    full_asyncio: bool = True
+    standard_library: bool = True
+    # A writable scratch folder.
+    files: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsolationReport:
+    """Whether one tier held in its dry run, and the reason where it did not."""
+
+    tier: str
+    holds: bool
+    reason: str = ""
+
+
+class SandboxSession(Protocol):
+    """One live container's inside; it keeps variables between runs."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether another run is possible."""
+        ...
+
+    async def run(
+        self,
+        code: str,
+        *,
+        names: GuestNames,
+        limits: ProgramLimits,
+        on_call: GuestCallHandler,
+        on_output: Callable[[str], None] | None = None,
+    ) -> SandboxOutcome:
+        """Run one piece of code to its end.
+
+        Never raises for what the code does. Cancelling the await stops the run and every call it
+        has in flight; the session may be dead afterwards.
+
+        Args:
+            code: source text with top-level `await`.
+            names: what is bound for this run, beside what earlier runs left.
+            limits: of this run; memory, disk and threads were fixed when the session opened.
+            on_call: answers calls, concurrently up to `max_in_flight`; may take as long as it
+                likes within the wall time.
+            on_output: gets printed text as it is printed, in order, at most `kept_characters`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the child; idempotent."""
+        ...
+
+
+class SandboxBackend(Protocol):
+    """Opens sessions. It gets code and names, and knows nothing of catalogs."""
+
+    async def __aenter__(self) -> Self:
+        """Prove the isolation and get ready.
+
+        Raises:
+            SandboxUnavailable: no tier holds; the message says why for each.
+        """
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End every session."""
+        ...
+
+    @property
+    def capabilities(self) -> SandboxCapabilities:
+        """What was proven at start."""
+        ...
+
+    @property
+    def reports(self) -> Sequence[IsolationReport]:
+        """Every tier's dry run, strongest first."""
+        ...
+
+    async def open(self, limits: ProgramLimits) -> SandboxSession:
+        """A fresh session.
+
+        Raises:
+            SandboxUnavailable: it could not be made.
+        """
+        ...

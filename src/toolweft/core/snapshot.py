@@ -1,0 +1,129 @@
+"""The catalog at one moment: immutable, versioned, safe to hold while the catalog moves on.
+
+Built by `toolweft.catalog`, read by everyone. Lookup is here because it is pure; deciding what
+a tool is called and who may call it is the catalog's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+from toolweft.core.calls import CallerType
+from toolweft.core.errors import AmbiguousTool, ToolNotFound
+from toolweft.core.ids import QualifiedName, SourceName
+from toolweft.core.tools import Severity, ToolDefinition
+
+__all__ = ("CatalogTool", "Snapshot", "SourceState", "SourceStatus", "ToolStatus")
+
+# available: can be called. disabled: its own definition is unusable. unavailable: its source is
+# down.
+ToolStatus = Literal["available", "disabled", "unavailable"]
+SourceState = Literal["starting", "ready", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogTool:
+    """A tool with everything the catalog decided about it, and why."""
+
+    definition: ToolDefinition
+    # Python spellings: `python_namespace.python_name` is the qualified name.
+    python_namespace: str
+    python_name: str
+    # At most 48 characters of [A-Za-z0-9_-], unique: the name where a client lists the tool.
+    wire_name: str
+    # Python spelling of a parameter -> original name; only those that differ.
+    parameters: Mapping[str, str]
+    severity: Severity
+    severity_reason: str
+    callers: frozenset[CallerType]
+    callers_reason: str
+    deferred: bool
+    deferred_reason: str
+    status: ToolStatus = "available"
+    # Why it is not available; empty where it is.
+    status_reason: str = ""
+    # Default where neither tool nor configuration says.
+    timeout_s: float = 60.0
+
+    @property
+    def qualified(self) -> QualifiedName:
+        """`namespace.tool` as a program writes it."""
+        return QualifiedName(f"{self.python_namespace}.{self.python_name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """How one source stands."""
+
+    name: SourceName
+    python_name: str
+    # "mcp stdio", "mcp http", "python", ...
+    kind: str
+    state: SourceState
+    tool_count: int = 0
+    # What went wrong, with the tail of the server's own stderr; empty when ready.
+    reason: str = ""
+    # Seconds from start to the listed tools; None before.
+    start_s: float | None = None
+    # What the server says of itself; shown, never obeyed.
+    instructions: str = ""
+    protocol_version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All tools of all sources at one version."""
+
+    version: int
+    tools: Mapping[QualifiedName, CatalogTool]
+    sources: Mapping[SourceName, SourceStatus]
+    # Every other spelling a caller may use -> the tools it can mean: bare Python names, original
+    # names, "namespace.original", wire names.
+    aliases: Mapping[str, tuple[QualifiedName, ...]] = field(default_factory=dict)
+
+    def find(self, name: str) -> CatalogTool | None:
+        """The tool `name` means, or None where there is none or more than one."""
+        tool = self.tools.get(QualifiedName(name))
+        if tool is not None:
+            return tool
+        meant = self.aliases.get(name, ())
+        return self.tools[meant[0]] if len(meant) == 1 else None
+
+    def resolve(self, name: str) -> CatalogTool:
+        """The one tool that `name` means.
+
+        Args:
+            name: qualified, bare, original or wire name.
+
+        Raises:
+            ToolNotFound: nothing of that name; the hint offers near names.
+            AmbiguousTool: several sources have it; the message lists the full names.
+        """
+        tool = self.find(name)
+        if tool is not None:
+            return tool
+        meant = self.aliases.get(name, ())
+        if meant:
+            listed = ", ".join(sorted(meant))
+            raise AmbiguousTool(
+                f"{name!r} is a tool of {len(meant)} sources: {listed}",
+                hint="use the full name",
+            )
+        near = self.near_names(name)
+        hint = f"did you mean {', '.join(near)}? " if near else ""
+        raise ToolNotFound(
+            f"the catalog has no tool named {name!r}",
+            hint=f"{hint}search the catalog for what is available",
+        )
+
+    def near_names(self, name: str, *, limit: int = 3) -> list[QualifiedName]:
+        """Up to `limit` qualified names that look like `name`, nearest first."""
+        asked = name[:200].lower()
+        tail = asked.rsplit(".", 1)[-1]
+        by_tail: dict[str, list[QualifiedName]] = {}
+        for qualified in self.tools:
+            by_tail.setdefault(qualified.rsplit(".", 1)[-1].lower(), []).append(qualified)
+        near = [q for t in get_close_matches(tail, by_tail, limit) for q in sorted(by_tail[t])]
+        near.sort(key=lambda q: not q.lower().startswith(asked.split(".", 1)[0] + "."))
+        return near[:limit]

@@ -1,0 +1,31 @@
+"""How the gateway is reached over HTTP."""
+
+from dataclasses import dataclass
+
+__all__ = ("ApiKey", "HttpOptions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """Who a bearer key stands for; only its hash is known."""
+
+    # Shown in the ledger; never the key itself.
+    id: str
+    # SHA-256 of the key, lower-case hex.
+    sha256: str
+    tenant: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """Address, keys and the headers that are accepted."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    path: str = "/mcp"
+    # Required where host is not a loopback address.
+    keys: tuple[ApiKey, ...] = ()
+    # Beside the address itself; "name:port" or "name:*".
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()

@@ -1,0 +1,32 @@
+"""Defaults for programs and the containers they run in."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from toolweft.core.programs import ProgramLimits
+
+__all__ = ("ContainerOptions", "ProgramOptions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOptions:
+    """How long containers live and how many."""
+
+    idle_s: float = 270.0
+    max_age_s: float = 3600.0
+    max_live: int = 64
+    # How long a run waits for a slot when all containers are busy, and how many may wait.
+    queue_s: float = 10.0
+    max_queued: int = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramOptions:
+    """Limits, checks and containers for programs."""
+
+    limits: ProgramLimits = ProgramLimits()
+    # strict: forbidden patterns refuse the program. standard: they are named as warnings.
+    static_check: Literal["standard", "strict"] = "standard"
+    containers: ContainerOptions = ContainerOptions()
+    # Finished runs are kept this long for a `run_id` that asks again.
+    keep_finished_s: float = 300.0

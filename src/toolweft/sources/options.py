@@ -1,0 +1,45 @@
+"""How each kind of source is reached."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolweft.core.ids import SourceName
+from toolweft.core.secret import Secret
+
+__all__ = ("HttpServerOptions", "RecordedServerOptions", "StdioServerOptions")
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StdioServerOptions:
+    """An MCP server started as a child process."""
+
+    name: SourceName
+    command: str
+    args: tuple[str, ...] = ()
+    # Added to a small default environment (PATH, HOME, LANG, ...), never the whole of ours.
+    env: Mapping[str, str | Secret] = field(default_factory=dict)
+    cwd: Path | None = None
+    # From spawn to listed tools.
+    start_timeout_s: float = 30.0
+    max_message_bytes: int = 64 * _MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpServerOptions:
+    """An MCP server reached over streamable HTTP."""
+
+    name: SourceName
+    url: str
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
+    start_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedServerOptions:
+    """A server's definitions from a file; it is never started and cannot be called."""
+
+    name: SourceName
+    path: Path
