@@ -1,0 +1,3 @@
+"""Measurements that anyone can repeat: one script per question."""
+
+__all__ = ()

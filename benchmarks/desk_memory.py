@@ -1,0 +1,49 @@
+"""Prints the private memory that a catalog and its index add to a process.
+
+python -m benchmarks.desk_memory CONFIG RECORDED SCRATCH
+"""
+
+import gc
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import anyio
+
+from toolweft.bootstrap import open_app
+from toolweft.config import load_settings
+
+# Everything a gateway has loaded anyway, so that only the catalog's own share is counted.
+_LOADED_ANYWAY = ("jsonschema_rs", "mcp", "sqlalchemy", "toolweft.gateway")
+
+
+def _private_bytes() -> int:
+    lines = Path("/proc/self/smaps_rollup").read_text("ascii").splitlines()
+    fields = [line.split() for line in lines if line.startswith("Private_")]
+    return sum(int(value[1]) * 1024 for value in fields)
+
+
+async def _main(config: str, recorded: str, scratch: str) -> None:
+    for module in _LOADED_ANYWAY:
+        import_module(module)
+    settings = load_settings(
+        config=Path(config),
+        recorded=Path(recorded),
+        environ={},
+        cwd=Path.cwd(),
+        home=Path(scratch),
+        overrides={"ledger.url": f"sqlite:///{scratch}/memory.db"},
+    )
+    gc.collect()
+    before = _private_bytes()
+    async with open_app(settings) as app:
+        await app.settle()
+        snapshot = app.catalog.snapshot
+        app.index_for(snapshot).search("list open issues", limit=5)
+        gc.collect()
+        print(json.dumps({"bytes": _private_bytes() - before, "tools": len(snapshot.tools)}))
+
+
+if __name__ == "__main__":
+    anyio.run(_main, *sys.argv[1:])

@@ -1,0 +1,3 @@
+"""MCP servers that benchmarks start."""
+
+__all__ = ()
