@@ -1,5 +1,58 @@
-"""toolweft: any model, thousands of tools, one program."""
+"""toolweft: any model, thousands of tools, one program.
 
-__all__ = ("__version__",)
+    async with toolweft.open("mcp.json", tools=[my_function]) as box:
+        answer = await box.search("open issues")
+        outcome = await box.run("print(await github.list_issues(repo='a/b'))")
+
+Names are loaded on first use, so that importing toolweft stays quick.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__all__ = (
+    "Caller",
+    "Container",
+    "Principal",
+    "ProgramLimits",
+    "ProgramOutcome",
+    "Toolbox",
+    "ToolDefinition",
+    "ToolResult",
+    "ToolSpec",
+    "ToolweftError",
+    "__version__",
+    "open",
+    "tool",
+)
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Caller": ("toolweft.core.calls", "Caller"),
+    "Container": ("toolweft.core.programs", "Container"),
+    "Principal": ("toolweft.core.calls", "Principal"),
+    "ProgramLimits": ("toolweft.core.programs", "ProgramLimits"),
+    "ProgramOutcome": ("toolweft.core.programs", "ProgramOutcome"),
+    "ToolDefinition": ("toolweft.core.tools", "ToolDefinition"),
+    "ToolResult": ("toolweft.core.calls", "ToolResult"),
+    "ToolSpec": ("toolweft.core.tools", "ToolSpec"),
+    "Toolbox": ("toolweft.toolbox", "Toolbox"),
+    "ToolweftError": ("toolweft.core.errors", "ToolweftError"),
+    "open": ("toolweft.bootstrap", "open_toolbox"),
+    "tool": ("toolweft.sources", "tool"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'toolweft' has no attribute {name!r}")
+    module, attribute = home
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,3 +1,6 @@
-"""calls."""
+"""The one road every call takes: recorded, checked, limited, made plain."""
 
-__all__ = ()
+from toolweft.calls.options import CallOptions
+from toolweft.calls.road import Road
+
+__all__ = ("CallOptions", "Road")

@@ -10,5 +10,8 @@ class CallOptions:
     """Size caps of the road."""
 
     max_result_bytes: int = 16 * 1024 * 1024
+    max_argument_bytes: int = 16 * 1024 * 1024
+    # Lists and objects inside one another, in arguments and in results.
+    max_depth: int = 100
     # Faults listed in one `invalid_arguments` failure.
     max_faults: int = 8

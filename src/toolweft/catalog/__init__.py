@@ -1,3 +1,9 @@
-"""catalog."""
+"""The catalog: what every tool is called, how dangerous it is, who may call it, what is deferred.
 
-__all__ = ()
+Hears of sources, holds the newest snapshot. Knows nothing of how tools are reached or found.
+"""
+
+from toolweft.catalog.catalog import Catalog
+from toolweft.catalog.options import CatalogOptions, Profile, ToolRule
+
+__all__ = ("Catalog", "CatalogOptions", "Profile", "ToolRule")

@@ -1,3 +1,9 @@
-"""cli."""
+"""The command line: one file per command, one way out for results, one boundary for errors.
 
-__all__ = ()
+Called by the console script `toolweft` and by `python -m toolweft`. It adds no behaviour to the
+parts it shows: whatever a command does, the library can do.
+"""
+
+from toolweft.cli.main import main
+
+__all__ = ("main",)

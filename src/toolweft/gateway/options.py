@@ -1,8 +1,13 @@
 """How the gateway is reached over HTTP."""
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ("ApiKey", "HttpOptions")
+__all__ = ("MAX_MESSAGE_BYTES", "ApiKey", "HttpOptions")
+
+# One request of a client, on any transport. The largest useful one is a program with its
+# arguments, well below a megabyte; checked before anything is parsed.
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +27,13 @@ class HttpOptions:
     """Address, keys and the headers that are accepted."""
 
     host: str = "127.0.0.1"
+    # 0 takes any free one.
     port: int = 8765
     path: str = "/mcp"
     # Required where host is not a loopback address.
     keys: tuple[ApiKey, ...] = ()
     # Beside the address itself; "name:port" or "name:*".
     allowed_hosts: tuple[str, ...] = ()
+    # Beside loopback origins on a loopback address; "https://name", "https://name:port" or
+    # "https://name:*".
     allowed_origins: tuple[str, ...] = ()

@@ -19,7 +19,8 @@ class StdioServerOptions:
     name: SourceName
     command: str
     args: tuple[str, ...] = ()
-    # Added to a small default environment (PATH, HOME, LANG, ...), never the whole of ours.
+    # Added to a small default environment (HOME, LOGNAME, PATH, SHELL, TERM, USER), never the
+    # whole of ours.
     env: Mapping[str, str | Secret] = field(default_factory=dict)
     cwd: Path | None = None
     # From spawn to listed tools.
@@ -35,6 +36,7 @@ class HttpServerOptions:
     url: str
     headers: Mapping[str, str | Secret] = field(default_factory=dict)
     start_timeout_s: float = 30.0
+    max_message_bytes: int = 64 * _MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,3 +1,28 @@
-"""testing."""
+"""Fakes for the ports of `toolweft.core`: time, identifiers, sources, listeners, catalogs.
 
-__all__ = ()
+For tests of toolweft and of programs that use it. Nothing is patched: pass a fake where the real
+thing would go.
+"""
+
+from toolweft.testing.catalogs import (
+    FixedHolder,
+    build_catalog,
+    build_definition,
+    build_snapshot,
+)
+from toolweft.testing.clock import FakeClock
+from toolweft.testing.ids import CountingIds
+from toolweft.testing.sources import FakeSource, RecordingListener, SourceChange, SourceRequest
+
+__all__ = (
+    "CountingIds",
+    "FakeClock",
+    "FakeSource",
+    "FixedHolder",
+    "RecordingListener",
+    "SourceChange",
+    "SourceRequest",
+    "build_catalog",
+    "build_definition",
+    "build_snapshot",
+)

@@ -1,3 +1,20 @@
-"""toolbox."""
+"""What one conversation sees: four tools over catalog, search, calls and containers."""
 
-__all__ = ()
+from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
+from toolweft.toolbox.options import ToolboxOptions
+from toolweft.toolbox.render import render_outcome
+from toolweft.toolbox.surface import INSTRUCTIONS, Surface, SurfaceTool, build_surface
+from toolweft.toolbox.toolbox import Toolbox
+
+__all__ = (
+    "INSTRUCTIONS",
+    "DescribeAnswer",
+    "SearchAnswer",
+    "Surface",
+    "SurfaceTool",
+    "Toolbox",
+    "ToolboxOptions",
+    "ToolboxReply",
+    "build_surface",
+    "render_outcome",
+)

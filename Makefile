@@ -1,0 +1,52 @@
+# Every target builds the environments it needs and costs nothing the second time.
+#   PYTHON=python3.12 make test     another interpreter
+PYTHON ?= python3
+export PYTHON
+
+BIN := .venv/bin
+CACHE := .cache
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench dist clean env env-demo env-bench
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: env-demo  ## three real sources, one program, what it cost
+	@$(BIN)/toolweft demo
+
+test: env  ## every test, with branch coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+check: env  ## format, lint, types, layers, security, sizes
+	@BIN=$(BIN) scripts/check.sh
+
+bench: env-bench  ## every script of benchmarks/, results in .cache/bench
+	@BIN=$(BIN) scripts/bench.sh $(CACHE)/bench
+
+dist: env  ## sdist and wheel in dist/, checked
+	@rm -rf dist
+	@$(BIN)/hatchling build -d dist
+	@$(BIN)/python scripts/check_dist.py dist
+
+clean:  ## remove everything a target made, environments too
+	rm -rf .venv .venv-* .cache dist build .coverage .coverage.* htmlcov
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+env:
+	@scripts/venv.sh .venv requirements/dev.txt --editable
+
+# The demo itself needs no development tools; its servers live apart, so versions cannot clash.
+env-demo:
+	@scripts/venv.sh .venv requirements/base.txt --editable
+	@scripts/venv.sh .venv-demo requirements/demo.txt
+
+env-bench: env
+	@scripts/venv.sh .venv-demo requirements/demo.txt
+	@scripts/venv.sh .venv-bench-fastmcp requirements/bench-fastmcp.txt
+	@scripts/venv.sh .venv-bench-harness requirements/bench-harness.txt
+	@scripts/node.sh $(CACHE)/bench requirements/bench-node.txt

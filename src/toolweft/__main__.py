@@ -1,0 +1,5 @@
+"""`python -m toolweft` is the command `toolweft`."""
+
+from toolweft.cli import main
+
+main()

@@ -1,0 +1,298 @@
+"""The only file that names concrete classes; it opens and closes everything, in order.
+
+    settings → ledger → catalog → sources → road → sandbox → programs → toolbox
+
+`open_app` is for the command line and the gateways, `open_toolbox` is the library's front door
+(`toolweft.open`).
+"""
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from toolweft import __version__
+from toolweft.calls import Road
+from toolweft.catalog import Catalog
+from toolweft.config import Settings, load_settings, read_environment
+from toolweft.core.calls import LOCAL, Principal
+from toolweft.core.clock import Clock, RandomIds, SystemClock
+from toolweft.core.errors import SandboxUnavailable
+from toolweft.core.ids import SourceName
+from toolweft.core.ports import (
+    Ledger,
+    LedgerReader,
+    Policy,
+    SandboxCapabilities,
+    SearchIndex,
+)
+from toolweft.core.snapshot import Snapshot
+from toolweft.core.tools import ToolSpec
+from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
+from toolweft.programs import ProgramRunner
+from toolweft.sandbox import LazyBackend, ProcessBackend
+from toolweft.search import IndexHolder
+from toolweft.sources import (
+    BrokenSource,
+    HttpServerOptions,
+    HttpSource,
+    ManagedSource,
+    PythonSource,
+    RecordedServerOptions,
+    RecordedSource,
+    SourceGroup,
+    StdioServerOptions,
+    StdioSource,
+    load_python_tools,
+)
+from toolweft.stores import SqlLedger, SqlLedgerReader
+from toolweft.toolbox import INSTRUCTIONS, Surface, Toolbox
+
+__all__ = ("App", "open_app", "open_reader", "open_toolbox")
+
+log = logging.getLogger(__name__)
+
+PythonTool = Callable[..., Any] | ToolSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """Everything that is open, for as long as it is open."""
+
+    settings: Settings
+    catalog: Catalog
+    sources: SourceGroup
+    ledger: Ledger
+    reader: LedgerReader
+    backend: LazyBackend
+    runner: ProgramRunner
+    index_for: Callable[[Snapshot], SearchIndex]
+    # A conversation's view of all this, on behalf of one principal.
+    toolbox_for: Callable[[Principal], Toolbox]
+
+    async def settle(self) -> None:
+        """Return once every source is ready or has failed, or the start time-out has passed."""
+        await self.sources.settle(self.settings.start_wait_s)
+
+
+@asynccontextmanager
+async def open_app(
+    settings: Settings,
+    *,
+    tools: Sequence[PythonTool] = (),
+    policies: Sequence[Policy] = (),
+    on_source: Callable[[Catalog], None] | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[App]:
+    """Open ledger, catalog, sources, road, sandbox and programs; close them in reverse.
+
+    Sources start at once, concurrently, and in the background: await `App.settle` where their
+    tools must be there. The sandbox starts with the first program.
+
+    Args:
+        settings: what to open, from `toolweft.config`.
+        tools: Python functions and specs, as the source "local".
+        policies: more wrappers for every call, inside toolweft's own, nearest to the source.
+        on_source: hears of every change of the catalog; called in the event loop.
+        clock: for tests.
+
+    Raises:
+        ConfigError: a Python source cannot be loaded.
+        LedgerUnavailable: the ledger cannot be opened.
+    """
+    time = clock or SystemClock()
+    ids = RandomIds()
+    catalog = Catalog(settings.catalog)
+    if on_source is not None:
+        catalog.subscribe(lambda _snapshot: on_source(catalog))
+    sources = _build_sources(settings, tools, catalog=catalog, clock=time)
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
+        await stack.enter_async_context(sources)
+        road = Road(
+            holder=catalog,
+            find_source=sources.get,
+            policies=(
+                AllowedCaller(),
+                ValidateArguments(max_faults=settings.calls.max_faults),
+                Deadline(clock=time),
+                *policies,
+            ),
+            ledger=ledger,
+            clock=time,
+            options=settings.calls,
+        )
+        backend = await stack.enter_async_context(
+            LazyBackend(ProcessBackend(settings.sandbox, clock=time), expected=_expected())
+        )
+        index_for = IndexHolder().index_for
+        runner = await stack.enter_async_context(
+            ProgramRunner(
+                backend=backend,
+                road=road,
+                holder=catalog,
+                index_for=index_for,
+                ledger=ledger,
+                clock=time,
+                ids=ids,
+                options=settings.programs,
+            )
+        )
+
+        def toolbox_for(principal: Principal) -> Toolbox:
+            return Toolbox(
+                principal=principal,
+                holder=catalog,
+                index_for=index_for,
+                road=road,
+                runner=runner,
+                ledger=ledger,
+                clock=time,
+                ids=ids,
+                options=settings.toolbox,
+            )
+
+        yield App(
+            settings=settings,
+            catalog=catalog,
+            sources=sources,
+            ledger=ledger,
+            reader=SqlLedgerReader(settings.ledger),
+            backend=backend,
+            runner=runner,
+            index_for=index_for,
+            toolbox_for=toolbox_for,
+        )
+
+
+@asynccontextmanager
+async def open_toolbox(
+    config: str | Path | None = None,
+    *,
+    tools: Sequence[PythonTool] = (),
+    principal: Principal = LOCAL,
+    overrides: Mapping[str, str] | None = None,
+) -> AsyncIterator[Toolbox]:
+    """A toolbox over the servers of a configuration and over Python functions.
+
+    Returns when every source is ready or has failed; a failed one leaves the others usable.
+
+    Args:
+        config: an `mcp.json` or `toolweft.toml`; None for no servers at all.
+        tools: functions (plain or decorated with `@tool`) and `ToolSpec`s.
+        principal: on whose behalf; the one local principal by default.
+        overrides: dotted configuration keys, e.g. `{"limits.memory": "512 MiB"}`.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        LedgerUnavailable: the ledger cannot be opened.
+    """
+    settings = load_settings(
+        config=None if config is None else Path(config),
+        look_up=False,
+        overrides=overrides or {},
+        environ=read_environment(),
+        cwd=Path.cwd(),
+        home=Path.home(),
+    )
+    async with open_app(settings, tools=tools) as app:
+        await app.settle()
+        yield app.toolbox_for(principal)
+
+
+def open_reader(settings: Settings) -> LedgerReader:
+    """What the ledger holds, without opening anything else."""
+    return SqlLedgerReader(settings.ledger)
+
+
+async def serve_stdio(app: App) -> None:
+    """Serve one client over standard input and output until it leaves."""
+    from toolweft.gateway import server, stdio
+
+    made = server.build_server(
+        app.toolbox_for,
+        surface_for=partial(_surface_for, app),
+        version=__version__,
+        instructions=INSTRUCTIONS,
+    )
+    async with _warmed(app):
+        await stdio.serve_stdio(made)
+
+
+async def serve_http(app: App, *, on_listening: Callable[[str], None] | None = None) -> None:
+    """Serve over streamable HTTP until a signal or cancellation.
+
+    Args:
+        app: whose settings name address and keys.
+        on_listening: gets the real address once requests are taken.
+
+    Raises:
+        ConfigError: the address cannot be used, or is open to others without keys.
+    """
+    from toolweft.gateway import http, server
+
+    made = server.build_server(
+        app.toolbox_for,
+        surface_for=partial(_surface_for, app),
+        version=__version__,
+        instructions=INSTRUCTIONS,
+    )
+    async with _warmed(app):
+        await http.serve_http(made, app.settings.http, on_listening=on_listening)
+
+
+@asynccontextmanager
+async def _warmed(app: App) -> AsyncIterator[None]:
+    """Start the sandbox beside everything else, so that the first program finds it running."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_warm, app)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def _warm(app: App) -> None:
+    try:
+        await app.backend.start()
+    except SandboxUnavailable as error:
+        # Search and calls go on; every program is told the same.
+        log.warning("sandbox.unavailable", extra={"reason": error.message})
+
+
+async def _surface_for(app: App, principal: Principal) -> Surface:
+    await app.settle()
+    return app.toolbox_for(principal).surface()
+
+
+def _build_sources(
+    settings: Settings, tools: Sequence[PythonTool], *, catalog: Catalog, clock: Clock
+) -> SourceGroup:
+    sources: list[ManagedSource] = []
+    for server in settings.servers:
+        match server:
+            case StdioServerOptions():
+                sources.append(StdioSource(server, listener=catalog, clock=clock))
+            case HttpServerOptions():
+                sources.append(HttpSource(server, listener=catalog, clock=clock))
+            case RecordedServerOptions():
+                sources.append(RecordedSource(server, listener=catalog))
+    sources.extend(
+        BrokenSource(broken.name, reason=f"{broken.reason} ({broken.hint})", listener=catalog)
+        for broken in settings.broken_servers
+    )
+    for python in settings.python_sources:
+        loaded = load_python_tools(python.target)
+        sources.append(PythonSource(python.name, loaded, listener=catalog))
+    if tools:
+        sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
+    return SourceGroup(sources, listener=catalog)
+
+
+def _expected() -> SandboxCapabilities:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return SandboxCapabilities(backend="process", tier="not started", language=f"CPython {version}")

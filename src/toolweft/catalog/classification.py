@@ -1,0 +1,103 @@
+"""How dangerous a tool is, who may call it, and why: pure decisions with a reason each.
+
+The reasons are shown to people and models; where programs are refused they end with the lines of
+configuration that would allow the call. Enforcing is the road's business, not the catalog's.
+"""
+
+import re
+from collections.abc import Sequence
+from glob import escape
+
+from toolweft.catalog.options import CatalogOptions, Profile, ToolRule
+from toolweft.core.calls import CallerType
+from toolweft.core.tools import Severity, ToolDefinition
+
+__all__ = ("classify", "decide_callers")
+
+_BOTH: frozenset[CallerType] = frozenset({"direct", "programmatic"})
+_DIRECT: frozenset[CallerType] = frozenset({"direct"})
+
+# What programs may call where nothing is said of a tool.
+_PROGRAMMATIC: dict[Profile, frozenset[Severity]] = {
+    "open": frozenset({"read_only", "write", "destructive"}),
+    "standard": frozenset({"read_only", "write"}),
+    "strict": frozenset({"read_only"}),
+}
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+def classify(
+    definition: ToolDefinition, rules: Sequence[ToolRule], options: CatalogOptions
+) -> tuple[Severity, str]:
+    """The severity of a tool and the reason for it.
+
+    The configuration decides, else the definition, else the source's hints where they count; a
+    tool of which nothing is known counts as destructive.
+
+    Args:
+        definition: as its source gave it.
+        rules: those that speak of it, the strongest first.
+        options: whether hints count.
+    """
+    for rule in rules:
+        if rule.severity is not None:
+            return rule.severity, f"set by {rule.origin}"
+    if definition.severity is not None:
+        return definition.severity, "declared with the tool"
+    hints = definition.hints
+    if not options.trust_hints:
+        return "destructive", "hints of servers are not trusted (trust_hints = false)"
+    if hints.read_only is True:
+        return "read_only", "the server hints readOnlyHint = true"
+    if hints.read_only is False and hints.destructive is False:
+        return "write", "the server hints readOnlyHint = false and destructiveHint = false"
+    if hints.destructive is True:
+        return "destructive", "the server hints destructiveHint = true"
+    if hints.read_only is None and hints.destructive is None:
+        return "destructive", "the server gives no hints, so the worst is assumed"
+    return "destructive", "the server's hints do not say that it destroys nothing"
+
+
+def decide_callers(
+    definition: ToolDefinition,
+    severity: Severity,
+    rules: Sequence[ToolRule],
+    options: CatalogOptions,
+) -> tuple[frozenset[CallerType], str]:
+    """Who may call a tool and the reason for it; the arguments are those of `classify`."""
+    for rule in rules:
+        if rule.allowed_callers is not None:
+            return _explicit(definition, rule.allowed_callers, f"set by {rule.origin}")
+    if definition.allowed_callers is not None:
+        return _explicit(definition, definition.allowed_callers, "declared with the tool")
+    profile = options.profile
+    if severity in _PROGRAMMATIC[profile]:
+        return _BOTH, f"{severity} tools are open to programs in the profile {profile!r}"
+    reason = f"{severity} tools are closed to programs in the profile {profile!r}"
+    return _DIRECT, f"{reason}; {_opt_in(definition)}"
+
+
+def _explicit(
+    definition: ToolDefinition, callers: frozenset[CallerType], reason: str
+) -> tuple[frozenset[CallerType], str]:
+    listed = ", ".join(f'"{caller}"' for caller in sorted(callers))
+    said = f"allowed_callers = [{listed}] {reason}"
+    if "programmatic" in callers:
+        return callers, said
+    return callers, f"{said}; {_opt_in(definition)}"
+
+
+def _opt_in(definition: ToolDefinition) -> str:
+    """The lines of toolweft.toml that open one tool to programs."""
+    table = f"servers.{_key(definition.namespace)}.configs.{_key(escape(definition.name))}"
+    return (
+        f"to allow it, write in toolweft.toml:\n[{table}]\n"
+        'allowed_callers = ["direct", "programmatic"]'
+    )
+
+
+def _key(name: str) -> str:
+    if _BARE_KEY.match(name):
+        return name
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'

@@ -1,0 +1,139 @@
+"""`toolweft doctor`: what works here, what does not, and why."""
+
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from toolweft.bootstrap import App, open_app
+from toolweft.cli.diagnosis import Diagnosis, LookedUp, render_diagnosis, render_looked_up
+from toolweft.cli.exit_codes import ExitCode
+from toolweft.cli.options import Common, with_common
+from toolweft.cli.output import write, write_json
+from toolweft.cli.session import open_session, read_settings, run_async
+from toolweft.config import Settings, lookup_paths, read_environment
+from toolweft.core.errors import ConfigError, LedgerUnavailable, SandboxUnavailable
+from toolweft.core.ports import IsolationReport
+from toolweft.stores import LedgerOptions
+
+__all__ = ("app", "doctor")
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+_TIERS: tuple[Literal["ns", "landlock", "noopen"], ...] = ("ns", "landlock", "noopen")
+_IN_MEMORY = LedgerOptions(url="sqlite://")
+_PACKAGES = ("toolweft", "mcp", "anyio", "sqlalchemy", "jsonschema-rs", "pydantic")
+
+
+@app.command()
+@with_common
+def doctor(common: Common) -> None:
+    """Check configuration, servers, sandbox and ledger.
+
+    Ends with 1 when something configured cannot be used.
+    """
+    try:
+        settings = read_settings(common)
+    except ConfigError:
+        write(render_looked_up(_look_up(read=()), ()))
+        raise
+    # Its own report says what failed, so nothing is noted on the way.
+    found = run_async(lambda: _examine(replace(common, verbosity=-1), settings))
+    if common.json:
+        write_json(found.to_dict())
+    else:
+        write(render_diagnosis(found))
+    if not found.is_healthy:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+async def _examine(common: Common, settings: Settings) -> Diagnosis:
+    failure = ""
+    try:
+        async with open_session(common, settings=settings) as app_:
+            return await _diagnose(app_, settings)
+    except LedgerUnavailable as error:
+        failure = str(error)
+    # The rest can be examined without it: a ledger in memory stands in.
+    async with open_session(common, settings=replace(settings, ledger=_IN_MEMORY)) as app_:
+        found = await _diagnose(app_, settings)
+        return replace(found, durability="", ledger_failure=failure)
+
+
+async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
+    failure = ""
+    try:
+        await app_.backend.start()
+    except SandboxUnavailable as error:
+        failure = str(error)
+    snapshot = app_.catalog.snapshot
+    capabilities = app_.backend.capabilities
+    return Diagnosis(
+        looked_up=_look_up(read=settings.files),
+        problems=settings.problems,
+        sources=tuple(snapshot.sources.values()),
+        tool_count=len(snapshot.tools),
+        disabled=tuple(
+            (tool.qualified, tool.status_reason)
+            for tool in snapshot.tools.values()
+            if tool.status == "disabled"
+        ),
+        sandbox="" if failure else f"{capabilities.backend}/{capabilities.tier}",
+        tiers=(*app_.backend.reports, *await _try_other_tiers(settings, app_.backend.reports)),
+        sandbox_failure=failure,
+        ledger_url=settings.ledger.url,
+        durability=app_.ledger.durability,
+        ledger_failure="",
+        versions=_versions(capabilities.language),
+    )
+
+
+async def _try_other_tiers(
+    settings: Settings, tried: Sequence[IsolationReport]
+) -> list[IsolationReport]:
+    """The dry runs of the tiers that starting did not need, each over an empty house."""
+    names = {report.tier for report in tried}
+    found: list[IsolationReport] = []
+    for tier in _TIERS if settings.sandbox.tier == "auto" else ():
+        if tier in names:
+            continue
+        sandbox = replace(settings.sandbox, tier=tier)
+        empty = replace(
+            settings,
+            servers=(),
+            broken_servers=(),
+            python_sources=(),
+            ledger=_IN_MEMORY,
+            sandbox=sandbox,
+        )
+        async with open_app(empty) as app_:
+            with suppress(SandboxUnavailable):
+                await app_.backend.start()
+            found += app_.backend.reports
+    return found
+
+
+def _look_up(*, read: tuple[Path, ...]) -> tuple[LookedUp, ...]:
+    paths = lookup_paths(environ=read_environment(), cwd=Path.cwd(), home=Path.home())
+    resolved = {path.resolve() for path in read}
+    # Named on the command line, in the environment, or included.
+    named = [path for path in read if path.resolve() not in {p.resolve() for p in paths}]
+    return tuple(
+        LookedUp(path=str(path), exists=path.is_file(), is_read=path.resolve() in resolved)
+        for path in (*named, *paths)
+    )
+
+
+def _versions(language: str) -> tuple[tuple[str, str], ...]:
+    found = [("Python", platform.python_version()), ("programs", language)]
+    for package in _PACKAGES:
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            found.append((package, "not installed"))
+    return (*found, (platform.system(), platform.release()))

@@ -1,0 +1,124 @@
+"""`toolweft runs`: what the ledger knows of past programs."""
+
+from typing import Annotated
+
+import typer
+
+from toolweft.bootstrap import open_reader
+from toolweft.cli.options import Common, with_common
+from toolweft.cli.output import Column, note, write, write_json, write_table
+from toolweft.cli.session import read_settings, run_async
+from toolweft.core.errors import RunNotFound
+from toolweft.core.ids import RunId
+from toolweft.core.json import Json, JsonObject
+
+__all__ = ("app", "list_runs", "show")
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    invoke_without_command=True,
+    help="Show past runs and their calls.",
+)
+
+_RUNS = (
+    Column(title="run"),
+    Column(title="started"),
+    Column(title="status"),
+    Column(title="calls", right=True),
+    Column(title="ms", right=True),
+    Column(title="tokens kept out", right=True),
+)
+_CALLS = (
+    Column(title="#", right=True),
+    Column(title="tool", flexible=True),
+    Column(title="caller"),
+    Column(title="status"),
+    Column(title="ms", right=True),
+    Column(title="tokens kept out", right=True),
+)
+_FACTS = ("run_id", "at", "status", "limit", "error_type", "error_line", "backend", "container_id")
+
+
+@app.callback()
+@with_common
+def list_runs(
+    common: Common,
+    *,
+    context: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+) -> None:
+    """Show past runs and their calls, newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    reader = open_reader(read_settings(common))
+    runs = run_async(lambda: reader.runs(principal=None, limit=limit))
+    if common.json:
+        write_json({"runs": list(runs)})
+        return
+    write_table(_RUNS, [_render_run(run) for run in runs])
+    if not runs:
+        note("no runs yet: toolweft run -c 'print(6 * 7)'")
+
+
+@app.command()
+@with_common
+def show(
+    common: Common,
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="As `toolweft runs` lists it.")],
+) -> None:
+    """Show one run: how it ended, and each of its calls."""
+    reader = open_reader(read_settings(common))
+    run = run_async(lambda: reader.run(RunId(run_id)))
+    if run is None:
+        raise RunNotFound(
+            f"the ledger has no run {run_id!r}", hint="`toolweft runs` lists the latest"
+        )
+    if common.json:
+        write_json(run)
+        return
+    write("\n".join(f"{name:<13} {run[name]}" for name in _FACTS if run.get(name) is not None))
+    stats = run.get("stats") or {}
+    write("\n".join(f"{name:<13} {value}" for name, value in stats.items() if value is not None))
+    if run["calls"]:
+        write("")
+        write_table(_CALLS, [_render_call(call) for call in run["calls"]])
+
+
+def _render_run(run: JsonObject) -> list[str]:
+    stats = run.get("stats") or {}
+    return [
+        run["run_id"],
+        _render_time(run["at"]),
+        _render_status(run),
+        _render_number(stats.get("calls")),
+        _render_number(stats.get("wall_s"), factor=1000),
+        _render_number(stats.get("tokens_withheld")),
+    ]
+
+
+def _render_call(call: JsonObject) -> list[str]:
+    return [
+        _render_number(call.get("call_index")),
+        str(call["tool"]),
+        str(call["caller"]),
+        call["status"] or "not ended",
+        _render_number(call.get("duration_ms")),
+        _render_number(call.get("tokens_withheld")),
+    ]
+
+
+def _render_status(run: JsonObject) -> str:
+    status = run["status"] or "not ended"
+    return f"{status}: {run['limit']}" if run.get("limit") else str(status)
+
+
+def _render_time(at: str) -> str:
+    """To the second; the ledger has microseconds."""
+    return f"{at[:10]} {at[11:19]}"
+
+
+def _render_number(value: Json, *, factor: float = 1) -> str:
+    if value is None:
+        return ""
+    return f"{value * factor:.1f}" if isinstance(value, float) else str(value)

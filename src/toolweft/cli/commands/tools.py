@@ -1,0 +1,87 @@
+"""`toolweft tools`: every tool, with what the catalog decided about it."""
+
+from typing import Annotated
+
+import typer
+
+from toolweft.cli.describe import source_to_dict, tool_to_dict
+from toolweft.cli.errors import UsageFault
+from toolweft.cli.options import Common, with_common
+from toolweft.cli.output import Column, note, write_json, write_table
+from toolweft.cli.session import open_session, run_async
+from toolweft.core.snapshot import CatalogTool, Snapshot
+
+__all__ = ("app", "select_tools", "tools")
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+_COLUMNS = (
+    Column(title="tool"),
+    Column(title="severity"),
+    Column(title="callers"),
+    Column(title="deferred"),
+    Column(title="status"),
+    Column(title="description", flexible=True),
+)
+
+
+@app.command()
+@with_common
+def tools(
+    common: Common,
+    *,
+    source: Annotated[
+        str | None, typer.Option("--source", "-s", metavar="NAME", help="Only this source's.")
+    ] = None,
+) -> None:
+    """List every tool with severity, callers and status."""
+    snapshot = run_async(lambda: _load_snapshot(common))
+    shown = select_tools(snapshot, source=source)
+    if common.json:
+        sources = [source_to_dict(status) for status in snapshot.sources.values()]
+        write_json({"tools": [tool_to_dict(tool) for tool in shown], "sources": sources})
+        return
+    write_table(_COLUMNS, [_render_row(tool) for tool in shown])
+    if common.verbosity >= 0:
+        note(_render_summary(snapshot, shown=len(shown)))
+
+
+async def _load_snapshot(common: Common) -> Snapshot:
+    async with open_session(common) as app_:
+        return app_.catalog.snapshot
+
+
+def select_tools(snapshot: Snapshot, *, source: str | None) -> list[CatalogTool]:
+    """The tools of one source, or of all, by source and name.
+
+    Raises:
+        UsageFault: there is no such source.
+    """
+    known = {status.python_name for status in snapshot.sources.values()} | set(snapshot.sources)
+    if source is not None and source not in known:
+        raise UsageFault(
+            f"there is no source named {source!r}",
+            hint=f"the sources are: {', '.join(sorted(snapshot.sources)) or 'none'}",
+        )
+    shown = [
+        tool
+        for tool in snapshot.tools.values()
+        if source in (None, tool.definition.namespace, tool.python_namespace)
+    ]
+    return sorted(shown, key=lambda tool: tool.qualified)
+
+
+def _render_row(tool: CatalogTool) -> list[str]:
+    return [
+        tool.qualified,
+        tool.severity,
+        "+".join(sorted(tool.callers)) or "none",
+        "yes" if tool.deferred else "no",
+        tool.status,
+        tool.definition.short_description,
+    ]
+
+
+def _render_summary(snapshot: Snapshot, *, shown: int) -> str:
+    ready = sum(source.state == "ready" for source in snapshot.sources.values())
+    return f"{shown} tools; {ready} of {len(snapshot.sources)} sources ready"

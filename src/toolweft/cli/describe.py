@@ -1,0 +1,45 @@
+"""Tools and sources as `--json` prints them."""
+
+from toolweft.core.json import JsonObject
+from toolweft.core.snapshot import CatalogTool, SourceStatus
+
+__all__ = ("source_to_dict", "tool_to_dict")
+
+
+def tool_to_dict(tool: CatalogTool) -> JsonObject:
+    """One tool, with every decision of the catalog and its reason."""
+    definition = tool.definition
+    return {
+        "name": definition.name,
+        "namespace": definition.namespace,
+        "python_name": tool.qualified,
+        "wire_name": tool.wire_name,
+        "short_description": definition.short_description,
+        "category": definition.category,
+        "severity": tool.severity,
+        "severity_reason": tool.severity_reason,
+        "callers": sorted(tool.callers),
+        "callers_reason": tool.callers_reason,
+        "deferred": tool.deferred,
+        "deferred_reason": tool.deferred_reason,
+        "always_listed": definition.always_listed,
+        "status": tool.status,
+        "reason": tool.status_reason,
+        "timeout_s": tool.timeout_s,
+        "version": definition.version,
+        "definition_hash": definition.definition_hash,
+    }
+
+
+def source_to_dict(status: SourceStatus) -> JsonObject:
+    """How one source stands."""
+    return {
+        "name": status.name,
+        "python_name": status.python_name,
+        "kind": status.kind,
+        "state": status.state,
+        "tools": status.tool_count,
+        "start_s": None if status.start_s is None else round(status.start_s, 3),
+        "protocol_version": status.protocol_version,
+        "reason": status.reason,
+    }

@@ -1,0 +1,107 @@
+"""What `toolweft doctor` found, as data and as text; pure."""
+
+from dataclasses import asdict, dataclass
+
+from toolweft.core.json import JsonObject
+from toolweft.core.ports import IsolationReport
+from toolweft.core.snapshot import SourceStatus
+
+__all__ = ("Diagnosis", "LookedUp", "render_diagnosis", "render_looked_up")
+
+_MARKS = {True: "ok  ", False: "FAIL"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedUp:
+    """One place where a configuration may be."""
+
+    path: str
+    exists: bool
+    is_read: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """The state of everything a program needs."""
+
+    looked_up: tuple[LookedUp, ...]
+    problems: tuple[str, ...]
+    sources: tuple[SourceStatus, ...]
+    tool_count: int
+    # Tools whose own definition is unusable, with the reason.
+    disabled: tuple[tuple[str, str], ...]
+    # The strongest tier that holds, as "process/ns"; "" where none does.
+    sandbox: str
+    tiers: tuple[IsolationReport, ...]
+    sandbox_failure: str
+    ledger_url: str
+    # What a committed event survives; "" where the ledger cannot be opened.
+    durability: str
+    ledger_failure: str
+    versions: tuple[tuple[str, str], ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every source, the sandbox and the ledger can be used."""
+        ready = all(source.state == "ready" for source in self.sources)
+        return ready and bool(self.sandbox) and bool(self.durability)
+
+    def to_dict(self) -> JsonObject:
+        """All of it as plain JSON."""
+        return {"ok": self.is_healthy, **asdict(self), "versions": dict(self.versions)}
+
+
+def render_diagnosis(found: Diagnosis) -> str:
+    """The findings, one block a part; what is broken is marked FAIL."""
+    parts = [
+        render_looked_up(found.looked_up, found.problems),
+        _render_sources(found),
+        _render_sandbox(found),
+        _render_ledger(found),
+        "versions\n  " + ", ".join(f"{name} {version}" for name, version in found.versions),
+    ]
+    return "\n".join(parts)
+
+
+def render_looked_up(looked_up: tuple[LookedUp, ...], problems: tuple[str, ...]) -> str:
+    """Every place that was tried, in order, and what is odd about what was found."""
+    lines = ["configuration"]
+    for place in looked_up:
+        state = "read" if place.is_read else "there" if place.exists else "-"
+        lines.append(f"  {state:<5} {place.path}")
+    lines += [f"  note: {problem}" for problem in problems]
+    return "\n".join(lines)
+
+
+def _render_sources(found: Diagnosis) -> str:
+    lines = [f"sources ({found.tool_count} tools)"]
+    for source in found.sources:
+        is_ready = source.state == "ready"
+        time = "" if source.start_s is None else f", {source.start_s * 1000:.0f} ms"
+        lines.append(
+            f"  {_MARKS[is_ready]} {source.name}: {source.state}, {source.kind},"
+            f" {source.tool_count} tools{time}"
+        )
+        if not is_ready:
+            lines += [f"       {line}" for line in source.reason.splitlines()]
+    if not found.sources:
+        lines.append("  none configured; `toolweft init` writes a first file")
+    lines += [f"  note: {name} is disabled: {reason}" for name, reason in found.disabled]
+    return "\n".join(lines)
+
+
+def _render_sandbox(found: Diagnosis) -> str:
+    used = found.sandbox or "none; programs are refused"
+    lines = ["sandbox", f"  {_MARKS[bool(found.sandbox)]} {used}"]
+    for tier in found.tiers:
+        verdict = "holds" if tier.holds else "does not hold"
+        lines.append(f"       {tier.tier}: {verdict}" + (f": {tier.reason}" if tier.reason else ""))
+    if found.sandbox_failure and not found.tiers:
+        lines.append(f"       {found.sandbox_failure}")
+    return "\n".join(lines)
+
+
+def _render_ledger(found: Diagnosis) -> str:
+    if not found.durability:
+        return f"ledger\n  FAIL {found.ledger_url}\n       {found.ledger_failure}"
+    return f"ledger\n  ok   {found.ledger_url}, survives a {found.durability}"

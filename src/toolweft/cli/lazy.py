@@ -1,0 +1,56 @@
+"""The table of commands, and the group that imports a command only when it is used.
+
+`toolweft --help` and completion read the table alone, so that they stay quick.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, cast
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+__all__ = ("COMMANDS", "LazyGroup", "add_commands")
+
+# Name -> its line in --help; the module is `toolweft.cli.commands.<name>` and has an `app`.
+COMMANDS: dict[str, str] = {
+    "init": "Write a starter toolweft.toml.",
+    "serve": "Serve the toolbox over MCP: stdio, or HTTP with --http.",
+    "tools": "List every tool with severity, callers and status.",
+    "search": "Find tools that fit a need.",
+    "show": "Show one tool: signature, schema, and why it is treated as it is.",
+    "call": "Call one tool.",
+    "run": "Run a Python program that calls tools, in the sandbox.",
+    "runs": "Show past runs and their calls.",
+    "doctor": "Check configuration, servers, sandbox and ledger.",
+    "config": "Explain or validate the configuration.",
+    "demo": "Show the whole road with real servers and one program.",
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group of stand-ins that fetches the real command once it is the one to run."""
+
+    def resolve_command(self, ctx: Any, args: Any) -> Any:
+        """The real command that `args` name, and the arguments left for it."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        if name is None or stand_in is None:
+            return name, stand_in, rest
+        module = import_module(f"toolweft.cli.commands.{name}")
+        command = get_command(cast(typer.Typer, module.app))
+        command.name = name
+        return name, command, rest
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add a stand-in for every command of the table: a name and a help line."""
+    for name, line in COMMANDS.items():
+        app.command(name, help=line)(_stand_in())
+
+
+def _stand_in() -> Callable[[], None]:
+    def stand_in() -> None:
+        raise AssertionError("LazyGroup runs the real command instead")
+
+    return stand_in

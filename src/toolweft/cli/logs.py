@@ -1,0 +1,36 @@
+"""Logs on stderr: one line per event, its fields behind it."""
+
+import logging
+import sys
+
+from toolweft.cli.output import printable
+
+__all__ = ("EventFormatter", "configure_logging")
+
+_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class EventFormatter(logging.Formatter):
+    """Formats a record as `12:00:01 warning source.refresh_failed source='git' attempt=2`."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - named by logging
+        """One line; fields in the order given, control characters shown."""
+        record.levelname = record.levelname.lower()
+        fields = [f"{k}={v!r}" for k, v in vars(record).items() if k not in _OWN_FIELDS]
+        return printable(" ".join([super().formatMessage(record), *fields]))
+
+
+def configure_logging(verbosity: int) -> None:
+    """Send logs to stderr.
+
+    Args:
+        verbosity: below 0 errors only, 0 warnings, 1 what happens, 2 everything, SDKs included.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(EventFormatter())
+    ours = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
+    logging.basicConfig(level=logging.ERROR if verbosity < 2 else logging.DEBUG, handlers=[handler])
+    logging.getLogger("toolweft").setLevel(ours[max(-1, min(2, verbosity))])

@@ -1,0 +1,114 @@
+"""The only place that writes: results to stdout, diagnostics to stderr.
+
+Names, descriptions and results come from servers and programs: on a terminal their control
+characters are shown, never obeyed. Rich is imported only when a table is drawn.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toolweft.cli.errors import ReaderGone
+from toolweft.core.json import Json
+
+__all__ = (
+    "Column",
+    "note",
+    "printable",
+    "render_table",
+    "write",
+    "write_error",
+    "write_json",
+    "write_table",
+)
+
+# Everything that moves the cursor, changes the terminal, or reorders what is read: C0 and C1
+# controls but tab and newline, and the bidirectional controls.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# Lines of a table are never cut where they go to a file or a pipe.
+_UNBOUNDED_WIDTH = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a table."""
+
+    title: str
+    right: bool = False
+    # The one that gives way where the terminal is narrow.
+    flexible: bool = False
+
+
+def write(text: str, *, end: str = "\n") -> None:
+    """Write a piece of a result to stdout, at once.
+
+    Raises:
+        ReaderGone: nobody reads it any more.
+    """
+    _print(printable(text) if sys.stdout.isatty() else text, end=end)
+
+
+def write_json(value: Json) -> None:
+    """Write a result as indented JSON to stdout."""
+    write(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def write_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table to stdout, as wide as the terminal."""
+    _print(render_table(columns, rows), end="")
+
+
+def _print(text: str, *, end: str) -> None:
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError as exc:
+        raise ReaderGone from exc
+
+
+def note(text: str) -> None:
+    """Write a line of diagnostics to stderr."""
+    print(printable(text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+
+
+def write_error(code: str, message: str, *, hint: str | None = None) -> None:
+    """Write an expected error to stderr as one block: what happened, then what to do."""
+    lines = [f"error: {message}", f"  code: {code}"]
+    if hint:
+        lines.append(f"  next: {hint}")
+    note("\n".join(lines))
+
+
+def printable(text: str) -> str:
+    r"""The text with control and bidirectional characters shown as `\x1b`, `\u202e`, ..."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def render_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+    """The table as text, with bold titles where stdout is a terminal that wants colour.
+
+    Args:
+        columns: from left to right.
+        rows: one string per column, shown as it is, without markup.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else _UNBOUNDED_WIDTH)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if column.flexible and sys.stdout.isatty() else None,
+        )
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

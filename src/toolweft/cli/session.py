@@ -1,0 +1,81 @@
+"""Opens the application for one command: settings, logs, progress, and the event loop."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from toolweft.bootstrap import App, open_app
+from toolweft.cli.logs import configure_logging
+from toolweft.cli.options import Common
+from toolweft.cli.output import note
+from toolweft.cli.progress import show_progress
+from toolweft.config import Settings, load_settings, read_environment
+from toolweft.core.ports import Policy
+from toolweft.core.snapshot import Snapshot
+
+__all__ = ("open_session", "read_settings", "run_async", "warn_of_failed_sources")
+
+Answer = TypeVar("Answer")
+
+
+def run_async(work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Run one command's work in an event loop of its own."""
+    return anyio.run(work)
+
+
+def read_settings(common: Common, *, overrides: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this invocation; logs go to stderr from here on.
+
+    Args:
+        common: names the file and the folder of recorded definitions, where given.
+        overrides: dotted keys from the command's own flags.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    configure_logging(common.verbosity)
+    return load_settings(
+        config=common.config,
+        recorded=common.recorded,
+        overrides=overrides or {},
+        environ=read_environment(),
+        cwd=Path.cwd(),
+        home=Path.home(),
+    )
+
+
+@asynccontextmanager
+async def open_session(
+    common: Common,
+    *,
+    settings: Settings | None = None,
+    overrides: Mapping[str, str] | None = None,
+    policies: Sequence[Policy] = (),
+) -> AsyncIterator[App]:
+    """The application with every source ready or failed; failures are noted on stderr."""
+    settings = settings or read_settings(common, overrides=overrides)
+    if common.verbosity >= 0:
+        for problem in settings.problems:
+            note(f"note: {problem}")
+    with show_progress(wanted=common.progress and common.verbosity >= 0) as progress:
+        async with open_app(
+            settings, policies=policies, on_source=lambda catalog: progress.update(catalog.snapshot)
+        ) as app:
+            await app.settle()
+            progress.stop()
+            if common.verbosity >= 0:
+                warn_of_failed_sources(app.catalog.snapshot)
+            yield app
+
+
+def warn_of_failed_sources(snapshot: Snapshot) -> None:
+    """Note every source that did not start, in one line each."""
+    for source in snapshot.sources.values():
+        if source.state == "failed":
+            first = source.reason.strip().partition("\n")[0]
+            note(f"warning: server {source.name!r} is not available: {first}")
+        elif source.state == "starting":
+            note(f"warning: server {source.name!r} is still starting; its tools are not here yet")

@@ -1,0 +1,115 @@
+"""`mcp.json` files as MCP clients write them, turned into the shape of `toolweft.toml`.
+
+Pure. Accepts `{"mcpServers": ...}` and VS Code's `{"servers": ...}`. Keys that only another
+client understands are dropped with a note; a key that looks like a mistyped one is an error.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from toolweft.config.documents import Document, KeyPath
+from toolweft.config.models import ServerModel
+from toolweft.core.errors import ConfigError
+from toolweft.core.json import Json, JsonObject
+
+__all__ = ("ClientFile", "convert_client_file")
+
+_ROOTS = ("mcpServers", "servers")
+_KNOWN = frozenset(ServerModel.model_fields)
+# Where several clients write the same thing under another name.
+_SYNONYMS: Mapping[str, str] = {"httpUrl": "url", "serverUrl": "url", "transport": "type"}
+# Keys of other clients; none of them changes what a server does here.
+_FOREIGN = frozenset({
+    "alwaysAllow", "authorization", "autoApprove", "description", "dev", "disabledTools",
+    "enabledTools", "envFile", "excludeTools", "gallery", "icon", "icons", "id", "includeTools",
+    "name", "oauth", "note", "notes", "timeout", "tools", "trust", "version",
+})  # fmt: skip
+# Below this likeness an unknown key is taken for one of a client not listed above.
+_MISTYPED = 0.75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientFile:
+    """A client's file in the shape of `toolweft.toml`."""
+
+    data: JsonObject
+    lines: Mapping[KeyPath, int]
+    notes: tuple[str, ...]
+
+
+def convert_client_file(document: Document) -> ClientFile:
+    """The servers of a client's file.
+
+    Raises:
+        ConfigError: it has no servers, or a server has a mistyped key.
+    """
+    root = next((name for name in _ROOTS if name in document.data), None)
+    if root is None:
+        listed = ", ".join(map(repr, document.data)) or "nothing"
+        raise ConfigError(
+            f"{document.label}: no 'mcpServers' at the top, only {listed}",
+            hint='a file looks like {"mcpServers": {"time": {"command": "mcp-server-time"}}}',
+        )
+    servers = document.data[root]
+    if not isinstance(servers, dict):
+        raise ConfigError(
+            f"{document.place((root,))}: {root!r} is {type(servers).__name__}, not an object",
+            hint="write one entry a server: {name: {...}}",
+        )
+    notes = [
+        f"{document.place((key,))}: {key!r} is not used"
+        for key in document.data
+        if key != root and key != "$schema"
+    ]
+    converted: JsonObject = {}
+    for name, server in servers.items():
+        if not isinstance(server, dict):
+            raise ConfigError(
+                f"{document.place((root, name))}: server {name!r} is {server!r}, not an object",
+                hint='a server looks like {"command": "mcp-server-time", "args": []}',
+            )
+        converted[name] = _convert_server(document, (root, name), server, notes)
+    return ClientFile(
+        data={"servers": converted}, lines=_moved(document.lines, root), notes=tuple(notes)
+    )
+
+
+def _convert_server(
+    document: Document, place: KeyPath, server: JsonObject, notes: list[str]
+) -> JsonObject:
+    own: Json = server.get("toolweft", {})
+    kept: JsonObject = dict(own) if isinstance(own, dict) else {"toolweft": own}
+    for written, value in server.items():
+        key = _SYNONYMS.get(written, written)
+        if key in _KNOWN:
+            kept[key] = value
+        elif written != "toolweft":
+            _check_foreign(document, (*place, written))
+            notes.append(f"{document.place((*place, written))}: {written!r} is not used")
+    return kept
+
+
+def _check_foreign(document: Document, place: KeyPath) -> None:
+    key = str(place[-1])
+    near = get_close_matches(key, _KNOWN, n=1, cutoff=_MISTYPED)
+    if key not in _FOREIGN and near:
+        raise ConfigError(
+            f"{document.place(place)}: unknown key {key!r} of server {place[-2]!r}",
+            hint=f"did you mean {near[0]!r}?",
+        )
+
+
+def _moved(lines: Mapping[KeyPath, int], root: str) -> dict[KeyPath, int]:
+    moved: dict[KeyPath, int] = {}
+    for path, line in lines.items():
+        if path[0] != root:
+            continue
+        tail = path[1:]
+        if len(tail) > 1:
+            if tail[1] == "toolweft":
+                tail = (tail[0], *tail[2:])
+            else:
+                tail = (tail[0], _SYNONYMS.get(str(tail[1]), tail[1]), *tail[2:])
+        moved["servers", *tail] = line
+    return moved

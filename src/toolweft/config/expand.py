@@ -1,0 +1,90 @@
+"""Variables in configuration texts, as MCP clients expand them.
+
+`${NAME}`, `${NAME:-default}` and `${env:NAME}` inside a text, and `env:NAME` as the whole of a
+value that is a secret. What a variable holds is never expanded again. Pure.
+"""
+
+import re
+from collections.abc import Mapping
+
+from toolweft.core.secret import Secret
+
+__all__ = ("MissingVariable", "expand_secret", "expand_text", "is_reference")
+
+_VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+# Other kinds a client may fill in, such as VS Code's `${input:token}`.
+_FOREIGN = re.compile(r"\$\{([A-Za-z]+:[^}]*)\}")
+_SECRET = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
+
+
+class MissingVariable(Exception):
+    """A variable that has no value; becomes a failed server, never leaves this package."""
+
+    def __init__(self, name: str, *, hint: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.hint = hint
+
+
+def expand_text(text: str, variables: Mapping[str, str]) -> str:
+    """The text with its variables replaced.
+
+    As in a shell, `:-` also covers a variable that is set but empty.
+
+    Raises:
+        MissingVariable: a variable is not set and has no default.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        value = variables.get(name)
+        if default is not None:
+            return value or default
+        if value is None:
+            raise _missing(name)
+        return value
+
+    parts: list[str] = []
+    end = 0
+    for match in _VARIABLE.finditer(text):
+        parts += (_checked(text[end : match.start()]), value_of(match))
+        end = match.end()
+    parts.append(_checked(text[end:]))
+    return "".join(parts)
+
+
+def expand_secret(text: str, variables: Mapping[str, str]) -> str | Secret:
+    """The value of an environment entry or header; whatever came from a variable is a secret.
+
+    Raises:
+        MissingVariable: a variable is not set and has no default.
+    """
+    reference = _SECRET.fullmatch(text)
+    if reference is not None:
+        name = reference[1]
+        if name not in variables:
+            raise _missing(name)
+        return Secret(variables[name], reference=text)
+    value = expand_text(text, variables)
+    names = [match[1] for match in _VARIABLE.finditer(text)]
+    return Secret(value, reference=f"env:{','.join(names)}") if names else value
+
+
+def is_reference(text: str) -> bool:
+    """Whether a value is taken from a variable, in part or as a whole."""
+    return _SECRET.fullmatch(text) is not None or _VARIABLE.search(text) is not None
+
+
+def _missing(name: str) -> MissingVariable:
+    return MissingVariable(name, hint=f"set it where toolweft starts: export {name}=...")
+
+
+def _checked(literal: str) -> str:
+    foreign = _FOREIGN.search(literal)
+    if foreign is not None:
+        raise MissingVariable(
+            foreign[1],
+            hint="only ${NAME}, ${NAME:-default} and ${env:NAME} are known; "
+            "use ${NAME} and set the variable",
+        )
+    return literal

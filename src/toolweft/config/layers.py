@@ -1,0 +1,186 @@
+"""Layers of configuration: files, environment, flags, each over the ones before.
+
+A layer is flat, one entry a value, so that a later layer replaces single values and every value
+remembers where it was written. Pure except `read_files`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolweft.config.client_files import convert_client_file
+from toolweft.config.documents import Document, KeyPath, read_document
+from toolweft.config.shape import canonical_path
+from toolweft.core.errors import ConfigError
+from toolweft.core.json import Json, JsonObject
+
+__all__ = ("Entry", "Layer", "environment_layer", "flag_layer", "merge_layers", "read_files")
+
+_PREFIX = "TOOLWEFT_"
+# Settings outside any section that a variable may set without a double underscore.
+_TOP_KEYS = ("profile",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One value as it was written."""
+
+    value: Json
+    # "toolweft.toml:12", "environment TOOLWEFT_HTTP__PORT" or "flag".
+    origin: str
+    # Where relative paths in the value count from.
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Values and the places of all keys, tables included."""
+
+    entries: Mapping[KeyPath, Entry] = field(default_factory=dict)
+    places: Mapping[KeyPath, str] = field(default_factory=dict)
+
+    def place(self, path: KeyPath) -> str:
+        """Where a key was written, or else the nearest key around it or below it."""
+        for length in range(len(path), 0, -1):
+            found = self.places.get(path[:length])
+            if found is not None:
+                return found
+        below = (place for key, place in self.places.items() if key[: len(path)] == path)
+        return next(below, "configuration")
+
+    def data(self) -> JsonObject:
+        """The values as nested dicts."""
+        nested: JsonObject = {}
+        # Shorter first: a value that stands where a section should be is reported itself.
+        for path in sorted(self.entries, key=len):
+            level: Json = nested
+            for part in path[:-1]:
+                level = level.setdefault(part, {}) if isinstance(level, dict) else None
+            if isinstance(level, dict):
+                level.setdefault(path[-1], self.entries[path].value)
+        return nested
+
+
+def read_files(start: Path, *, cwd: Path) -> tuple[list[Layer], list[Path], list[str]]:
+    """Read a file and all it includes.
+
+    Returns:
+        The layers and their files, each included file before the one that names it, and notes.
+
+    Raises:
+        ConfigError: a file is missing, not valid, or includes itself.
+    """
+    layers: list[Layer] = []
+    files: list[Path] = []
+    notes: list[str] = []
+
+    def read(path: Path, above: tuple[Path, ...]) -> None:
+        if path in above:
+            raise ConfigError(
+                f"{_label(above[-1], cwd)} includes {_label(path, cwd)!r}, which includes it",
+                hint="remove one of the two includes",
+            )
+        if path in files:
+            return
+        document = read_document(path, label=_label(path, cwd))
+        data, lines = document.data, document.lines
+        if not document.is_toml:
+            converted = convert_client_file(document)
+            data, lines = converted.data, converted.lines
+            notes.extend(converted.notes)
+        for included in _included(document):
+            read((path.parent / included).resolve(), (*above, path))
+        layers.append(_document_layer(document, data, lines))
+        files.append(path)
+
+    cwd = cwd.resolve()
+    read(start.resolve(), ())
+    return layers, files, notes
+
+
+def environment_layer(environ: Mapping[str, str], *, cwd: Path) -> Layer:
+    """The values of variables such as `TOOLWEFT_HTTP__PORT` and `TOOLWEFT_PROFILE`."""
+    entries: dict[KeyPath, Entry] = {}
+    for name, text in environ.items():
+        if not name.startswith(_PREFIX):
+            continue
+        key = name.removeprefix(_PREFIX).lower()
+        if "__" in key or key in _TOP_KEYS:
+            path = canonical_path(tuple(key.split("__")))
+            entries[path] = Entry(value=_parse_text(text), origin=f"environment {name}", folder=cwd)
+    return _plain_layer(entries)
+
+
+def flag_layer(overrides: Mapping[str, str], *, cwd: Path) -> Layer:
+    """The values of flags, by dotted key."""
+    return _plain_layer(
+        {
+            canonical_path(tuple(key.split("."))): Entry(
+                value=_parse_text(text), origin="flag", folder=cwd
+            )
+            for key, text in overrides.items()
+        }
+    )
+
+
+def merge_layers(layers: Sequence[Layer]) -> Layer:
+    """One layer in which the later values replace the earlier."""
+    entries: dict[KeyPath, Entry] = {}
+    places: dict[KeyPath, str] = {}
+    for layer in layers:
+        entries |= layer.entries
+        places |= layer.places
+    return Layer(entries=entries, places=places)
+
+
+def _document_layer(document: Document, data: JsonObject, lines: Mapping[KeyPath, int]) -> Layer:
+    located = Document(path=document.path, label=document.label, data=data, lines=lines)
+    entries: dict[KeyPath, Entry] = {}
+    for written, value in _leaves(data, ()):
+        path = canonical_path(written)
+        place = located.place(written)
+        if path in entries:
+            raise ConfigError(
+                f"{place}: {'.'.join(map(str, path))!r} is given twice, the short name included",
+                hint="remove one of the two",
+            )
+        entries[path] = Entry(value=value, origin=place, folder=document.path.parent)
+    places = {canonical_path(path): f"{document.label}:{line}" for path, line in lines.items()}
+    return Layer(entries=entries, places={path: e.origin for path, e in entries.items()} | places)
+
+
+def _plain_layer(entries: Mapping[KeyPath, Entry]) -> Layer:
+    return Layer(entries=entries, places={path: e.origin for path, e in entries.items()})
+
+
+def _leaves(value: Json, path: KeyPath) -> Iterator[tuple[KeyPath, Json]]:
+    if isinstance(value, dict) and (value or not path):
+        for key, below in value.items():
+            yield from _leaves(below, (*path, key))
+    else:
+        yield path, value
+
+
+def _included(document: Document) -> list[str]:
+    included = document.data.get("include", []) if document.is_toml else []
+    if not isinstance(included, list) or not all(isinstance(name, str) for name in included):
+        raise ConfigError(
+            f"{document.place(('include',))}: include is {included!r}, not a list of paths",
+            hint='write include = ["mcp.json"]',
+        )
+    return included
+
+
+def _parse_text(text: str) -> Json:
+    """A list where the text is one in JSON; else the text, which the models read further."""
+    if text.lstrip().startswith("["):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
+    return text
+
+
+def _label(path: Path, cwd: Path) -> str:
+    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)

@@ -1,0 +1,195 @@
+"""Files, environment and flags to `Settings`: the entrance of this package."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolweft.calls.options import CallOptions
+from toolweft.catalog.options import CatalogOptions
+from toolweft.config.explain import setting_values
+from toolweft.config.faults import build_config
+from toolweft.config.layers import (
+    Layer,
+    environment_layer,
+    flag_layer,
+    merge_layers,
+    read_files,
+)
+from toolweft.config.lookup import FILE_NAMES, find_config, ledger_path, lookup_paths
+from toolweft.config.models import ConfigModel
+from toolweft.config.servers import (
+    ServerBuilder,
+    build_python_sources,
+    build_rules,
+    recorded_server,
+)
+from toolweft.config.settings import BrokenServer, ServerOptions, Settings
+from toolweft.core.errors import ConfigError
+from toolweft.core.programs import ProgramLimits
+from toolweft.gateway.options import ApiKey, HttpOptions
+from toolweft.programs.options import ContainerOptions, ProgramOptions
+from toolweft.sandbox.options import SandboxOptions
+from toolweft.stores.options import LedgerOptions
+from toolweft.toolbox.options import ToolboxOptions
+
+__all__ = ("load_settings",)
+
+_NO_OVERRIDES: Mapping[str, str] = {}
+
+
+def load_settings(  # noqa: PLR0913 - three of them are the process's surroundings
+    *,
+    config: Path | None,
+    look_up: bool = True,
+    recorded: Path | None = None,
+    overrides: Mapping[str, str] = _NO_OVERRIDES,
+    environ: Mapping[str, str],
+    cwd: Path,
+    home: Path,
+) -> Settings:
+    """Read and check the whole configuration.
+
+    Args:
+        config: a `toolweft.toml`, an `mcp.json` or a folder with one.
+        look_up: where `config` is None, look at the paths of `lookup_paths`; without any file the
+            settings are the defaults.
+        recorded: a folder; every server becomes its recording `<server>.json` there.
+        overrides: values of flags by dotted key: {"http.port": "8080"}.
+        environ: the environment's variables; `TOOLWEFT_SECTION__KEY` sets a value,
+            `TOOLWEFT_CONFIG` names the file where `config` is None.
+        cwd: where relative paths count from.
+        home: the user's home folder.
+
+    Raises:
+        ConfigError: with file, line, key, value and what to do.
+    """
+    layers: list[Layer] = []
+    files: list[Path] = []
+    problems: list[str] = []
+    start = None
+    if config is not None or look_up:
+        start = _chosen(config, environ=environ, cwd=cwd, home=home)
+    if start is None and look_up:
+        listed = ", ".join(map(str, lookup_paths(environ=environ, cwd=cwd, home=home)))
+        problems.append(f"no configuration file was found; looked for {listed}")
+    if start is not None:
+        layers, files, problems = read_files(start, cwd=cwd)
+        problems += _passed_over(files, cwd=cwd)
+    layers += [environment_layer(environ, cwd=cwd), flag_layer(overrides, cwd=cwd)]
+    layer = merge_layers(layers)
+    checked = build_config(layer)
+    builder = ServerBuilder(layer=layer, environ=environ, cwd=cwd, home=home)
+    servers, broken = _servers(
+        checked, builder, recorded=None if recorded is None else cwd / recorded
+    )
+    problems += [
+        f"server {name!r} is disabled" for name, s in checked.servers.items() if s.disabled
+    ]
+    ledger_url = checked.ledger.url or f"sqlite:///{ledger_path(environ=environ, home=home)}"
+    return Settings(
+        files=tuple(files),
+        servers=servers,
+        broken_servers=broken,
+        python_sources=build_python_sources(checked, layer),
+        catalog=_catalog(checked, layer),
+        sandbox=SandboxOptions(**dict(checked.sandbox)),
+        programs=_programs(checked),
+        calls=CallOptions(**dict(checked.calls)),
+        toolbox=ToolboxOptions(**dict(checked.toolbox)),
+        ledger=LedgerOptions(**{**dict(checked.ledger), "url": ledger_url}),
+        http=_http(checked, layer),
+        values=setting_values(checked, layer, ledger_url=ledger_url),
+        problems=tuple(problems),
+    )
+
+
+def _chosen(
+    config: Path | None, *, environ: Mapping[str, str], cwd: Path, home: Path
+) -> Path | None:
+    if config is None and (named := environ.get("TOOLWEFT_CONFIG")):
+        config = Path(named)
+    if config is None:
+        return find_config(lookup_paths(environ=environ, cwd=cwd, home=home))
+    path = cwd / config
+    if not path.is_dir():
+        return path
+    found = find_config(tuple(path / name for name in FILE_NAMES))
+    if found is None:
+        raise ConfigError(
+            f"the folder {str(path)!r} has no configuration; looked for {', '.join(FILE_NAMES)}",
+            hint="name the file itself, or write one with `toolweft init`",
+        )
+    return found
+
+
+def _passed_over(files: list[Path], *, cwd: Path) -> list[str]:
+    """Files beside the chosen one that a person may believe to be read."""
+    folder = files[-1].parent
+    if folder != cwd.resolve() or files[-1].name not in FILE_NAMES:
+        return []
+    read = {path.name for path in files if path.parent == folder}
+    return [
+        f"{name} is there too but not read: {files[-1].name} comes first"
+        for name in FILE_NAMES
+        if name not in read and (folder / name).is_file()
+    ]
+
+
+def _servers(
+    checked: ConfigModel, builder: ServerBuilder, *, recorded: Path | None
+) -> tuple[tuple[ServerOptions, ...], tuple[BrokenServer, ...]]:
+    servers: list[ServerOptions] = []
+    broken: list[BrokenServer] = []
+    for name, server in checked.servers.items():
+        if server.disabled:
+            continue
+        if recorded is not None:
+            servers.append(recorded_server(name, folder=recorded))
+            continue
+        built = builder.build(name, server)
+        if isinstance(built, BrokenServer):
+            broken.append(built)
+        else:
+            servers.append(built)
+    return tuple(servers), tuple(broken)
+
+
+def _catalog(checked: ConfigModel, layer: Layer) -> CatalogOptions:
+    section = checked.catalog
+    return CatalogOptions(
+        profile=checked.profile,
+        trust_hints=section.trust_hints,
+        defer_above_tokens=section.defer_above_tokens,
+        max_examples=section.max_examples,
+        default_timeout_s=section.default_timeout_s,
+        rules=build_rules(checked, layer),
+    )
+
+
+def _programs(checked: ConfigModel) -> ProgramOptions:
+    return ProgramOptions(
+        limits=ProgramLimits(**dict(checked.limits)),
+        containers=ContainerOptions(**dict(checked.containers)),
+        **dict(checked.programs),
+    )
+
+
+def _http(checked: ConfigModel, layer: Layer) -> HttpOptions:
+    section = checked.http
+    seen: set[str] = set()
+    for index, key in enumerate(section.keys):
+        for value in (key.id, key.sha256):
+            if value in seen:
+                raise ConfigError(
+                    f"{layer.place(('http', 'keys', index))}: the key {key.id!r} is given twice",
+                    hint="each of [[http.keys]] needs an id and a hash of its own",
+                )
+            seen.add(value)
+    keys = tuple(ApiKey(**dict(key)) for key in section.keys)
+    return HttpOptions(
+        host=section.host,
+        port=section.port,
+        path=section.path,
+        keys=keys,
+        allowed_hosts=section.allowed_hosts,
+        allowed_origins=section.allowed_origins,
+    )

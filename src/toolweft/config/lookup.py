@@ -1,0 +1,40 @@
+"""Where configuration is looked for and where state is kept, by the XDG base directory rules.
+
+Pure except `find_config`, which asks the file system whether a file is there.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ("find_config", "ledger_path", "lookup_paths")
+
+# First wins. In a project the file of toolweft itself comes before the one shared with clients.
+FILE_NAMES = ("toolweft.toml", "mcp.json", ".mcp.json")
+
+
+def lookup_paths(*, environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[Path, ...]:
+    """Every file that is tried when no configuration is named, in order."""
+    folders = [_xdg_folder(environ, "XDG_CONFIG_HOME", default=home / ".config") / "toolweft"]
+    standard = home / ".config" / "toolweft"
+    if standard not in folders:
+        folders.append(standard)
+    project = [cwd / name for name in FILE_NAMES]
+    user = [folder / name for folder in folders for name in ("toolweft.toml", "mcp.json")]
+    return (*project, *user)
+
+
+def find_config(paths: tuple[Path, ...]) -> Path | None:
+    """The first of the paths that is a file."""
+    return next((path for path in paths if path.is_file()), None)
+
+
+def ledger_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where the ledger is kept when nothing else is configured."""
+    state = _xdg_folder(environ, "XDG_STATE_HOME", default=home / ".local" / "state")
+    return state / "toolweft" / "ledger.db"
+
+
+def _xdg_folder(environ: Mapping[str, str], name: str, *, default: Path) -> Path:
+    folder = Path(environ.get(name, ""))
+    # The specification: a relative path is to be ignored.
+    return folder if folder.is_absolute() else default

@@ -1,0 +1,244 @@
+"""The shape of `toolweft.toml`: what each key may hold, and its default.
+
+Each section mirrors the options class of one component and takes its defaults from there, so
+there is one place for each. Nothing here reads anything.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from toolweft.calls.options import CallOptions
+from toolweft.catalog.options import CatalogOptions, Profile
+from toolweft.config.units import parse_bytes, parse_seconds
+from toolweft.core.calls import CallerType
+from toolweft.core.programs import ProgramLimits
+from toolweft.core.tools import Severity
+from toolweft.gateway.options import HttpOptions
+from toolweft.programs.options import ContainerOptions, ProgramOptions
+from toolweft.sandbox.options import SandboxOptions
+from toolweft.stores.options import LedgerOptions
+from toolweft.toolbox.options import ToolboxOptions
+
+__all__ = ("ConfigModel", "PythonModel", "RuleModel", "ServerModel")
+
+_GIB = 1024**3
+
+_LIMITS = ProgramLimits()
+_CATALOG = CatalogOptions()
+_SANDBOX = SandboxOptions()
+_PROGRAMS = ProgramOptions()
+_CONTAINERS = ContainerOptions()
+_CALLS = CallOptions()
+_TOOLBOX = ToolboxOptions()
+_LEDGER = LedgerOptions(url="")
+_HTTP = HttpOptions()
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - for pydantic
+    return value
+
+
+def _split_text(value: Any) -> Any:
+    # A variable or a flag gives one text; files may write a list as well.
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+_QUANTITY_SCHEMA: dict[str, Any] = {"type": ["number", "string"]}
+Bytes = Annotated[
+    int, BeforeValidator(parse_bytes), Field(gt=0, json_schema_extra=_QUANTITY_SCHEMA)
+]
+Seconds = Annotated[
+    float, BeforeValidator(parse_seconds), Field(gt=0, json_schema_extra=_QUANTITY_SCHEMA)
+]
+# Where nothing at all is a sensible choice: "do not wait".
+SecondsOrZero = Annotated[
+    float, BeforeValidator(parse_seconds), Field(ge=0, json_schema_extra=_QUANTITY_SCHEMA)
+]
+Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
+CountOrZero = Annotated[int, BeforeValidator(_not_bool), Field(ge=0)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_split_text)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RuleModel(_Section):
+    """A decision about one tool or several; what is left out stays as it was."""
+
+    severity: Severity | None = None
+    defer_loading: bool | None = None
+    always_listed: bool | None = None
+    allowed_callers: frozenset[CallerType] | None = None
+    timeout_s: Seconds | None = None
+    enabled: bool | None = None
+
+
+class _Configured(_Section):
+    default_config: RuleModel = Field(
+        default=RuleModel(), description="Decisions about every tool of this source."
+    )
+    configs: dict[str, RuleModel] = Field(
+        default={}, description="Decisions by tool name; globs such as 'git_*' are allowed."
+    )
+
+
+class ServerModel(_Configured):
+    """An MCP server: `command` starts it as a child process, `url` reaches it over HTTP."""
+
+    command: str | None = Field(default=None, min_length=1)
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default={}, description="'env:NAME' takes a secret from NAME.")
+    cwd: str | None = None
+    url: str | None = Field(default=None, min_length=1)
+    headers: dict[str, str] = Field(default={}, description="'env:NAME' takes a secret from NAME.")
+    type: Literal["stdio", "http", "streamable-http", "streamableHttp", "sse"] | None = None
+    disabled: bool = False
+    start_timeout_s: Seconds | None = None
+    max_message_bytes: Bytes | None = None
+
+
+class PythonModel(_Configured):
+    """Python functions marked with `@tool`, in a module or a file."""
+
+    target: str = Field(min_length=1, description="'package.module' or 'path/to/file.py'.")
+
+
+class CatalogModel(_Configured):
+    """Defaults for all tools of all sources."""
+
+    trust_hints: bool = _CATALOG.trust_hints
+    defer_above_tokens: CountOrZero = _CATALOG.defer_above_tokens
+    max_examples: CountOrZero = _CATALOG.max_examples
+    default_timeout_s: Seconds = _CATALOG.default_timeout_s
+
+
+class SandboxModel(_Section):
+    """Isolation of programs."""
+
+    backend: Literal["auto", "process"] = _SANDBOX.backend
+    tier: Literal["auto", "ns", "landlock", "noopen"] = _SANDBOX.tier
+    probe_timeout_s: Seconds = _SANDBOX.probe_timeout_s
+
+
+class LimitsModel(_Section):
+    """What one run may use."""
+
+    memory_bytes: Bytes = Field(default=_LIMITS.memory_bytes, le=5 * _GIB)
+    active_s: Seconds = _LIMITS.active_s
+    wall_s: Seconds = _LIMITS.wall_s
+    max_calls: Count = _LIMITS.max_calls
+    max_in_flight: Count = Field(default=_LIMITS.max_in_flight, le=1024)
+    kept_characters: Count = _LIMITS.kept_characters
+    max_output_characters: Count = _LIMITS.max_output_characters
+    max_argument_bytes: Bytes = _LIMITS.max_argument_bytes
+    max_result_bytes: Bytes = Field(default=_LIMITS.max_result_bytes, le=_GIB // 16)
+    max_value_bytes: Bytes = _LIMITS.max_value_bytes
+    max_code_bytes: Bytes = _LIMITS.max_code_bytes
+    disk_bytes: Bytes = _LIMITS.disk_bytes
+    max_files: Count = _LIMITS.max_files
+    max_threads: Count = _LIMITS.max_threads
+
+
+class ProgramsModel(_Section):
+    """Checks of programs and how long finished runs are kept."""
+
+    static_check: Literal["standard", "strict"] = _PROGRAMS.static_check
+    keep_finished_s: SecondsOrZero = _PROGRAMS.keep_finished_s
+
+
+class ContainersModel(_Section):
+    """How long containers live and how many there may be."""
+
+    idle_s: Seconds = _CONTAINERS.idle_s
+    max_age_s: Seconds = _CONTAINERS.max_age_s
+    max_live: Count = _CONTAINERS.max_live
+    queue_s: SecondsOrZero = _CONTAINERS.queue_s
+    max_queued: CountOrZero = _CONTAINERS.max_queued
+
+
+class CallsModel(_Section):
+    """Bounds of every call."""
+
+    max_result_bytes: Bytes = Field(default=_CALLS.max_result_bytes, le=_GIB // 16)
+    max_argument_bytes: Bytes = _CALLS.max_argument_bytes
+    max_depth: Count = _CALLS.max_depth
+    max_faults: Count = _CALLS.max_faults
+
+
+class ToolboxModel(_Section):
+    """Defaults of the four tools a model sees."""
+
+    search_limit: Count = _TOOLBOX.search_limit
+    max_search_limit: Count = _TOOLBOX.max_search_limit
+    wait_s: SecondsOrZero = _TOOLBOX.wait_s
+    shown_characters: Count = _TOOLBOX.shown_characters
+    shown_result_characters: Count = _TOOLBOX.shown_result_characters
+    max_named_sources: CountOrZero = _TOOLBOX.max_named_sources
+
+
+class LedgerModel(_Section):
+    """Where calls and runs are recorded."""
+
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        description="'sqlite:///PATH'; without it, toolweft/ledger.db under $XDG_STATE_HOME.",
+    )
+    synchronous: Literal["NORMAL", "FULL"] = Field(
+        default="NORMAL", description="NORMAL survives a killed process, FULL a power loss too."
+    )
+    max_queued: Count = _LEDGER.max_queued
+    commit_timeout_s: Seconds = _LEDGER.commit_timeout_s
+    retry_s: Seconds = _LEDGER.retry_s
+    busy_timeout_s: SecondsOrZero = _LEDGER.busy_timeout_s
+    # It becomes part of SQL names.
+    table_prefix: str = Field(
+        default=_LEDGER.table_prefix, pattern=r"^[A-Za-z0-9_]*$", max_length=40
+    )
+
+
+class KeyModel(_Section):
+    """Who a bearer key stands for; the key itself is never written down."""
+
+    id: Name = Field(description="Shown in the ledger instead of the key.")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)] = Field(
+        description="printf %s KEY | sha256sum"
+    )
+    user: Name
+    tenant: Name = "local"
+
+
+class HttpModel(_Section):
+    """The gateway over HTTP; keys are required where `host` is not a loopback address."""
+
+    host: str = Field(default=_HTTP.host, min_length=1)
+    port: Annotated[int, BeforeValidator(_not_bool)] = Field(default=_HTTP.port, ge=0, le=65535)
+    path: str = Field(default=_HTTP.path, pattern=r"^/[A-Za-z0-9._~/-]*$")
+    keys: tuple[KeyModel, ...] = ()
+    allowed_hosts: Texts = _HTTP.allowed_hosts
+    allowed_origins: Texts = _HTTP.allowed_origins
+
+
+class ConfigModel(_Section):
+    """The whole of `toolweft.toml`."""
+
+    profile: Profile = _CATALOG.profile
+    include: Texts = Field(
+        default=(), description="More files, read first; paths count from this file's folder."
+    )
+    servers: dict[Name, ServerModel] = {}
+    python: dict[Name, PythonModel] = {}
+    catalog: CatalogModel = CatalogModel()
+    sandbox: SandboxModel = SandboxModel()
+    limits: LimitsModel = LimitsModel()
+    programs: ProgramsModel = ProgramsModel()
+    containers: ContainersModel = ContainersModel()
+    calls: CallsModel = CallsModel()
+    toolbox: ToolboxModel = ToolboxModel()
+    ledger: LedgerModel = LedgerModel()
+    http: HttpModel = HttpModel()

@@ -1,0 +1,242 @@
+"""Checked server sections to the options of `toolweft.sources`, and rules for their tools.
+
+A server whose variables are missing or whose address cannot be used becomes a `BrokenServer`;
+a section that makes no sense in itself is an error. Reads nothing but whether a recording is there.
+"""
+
+import glob
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from toolweft.catalog.options import ToolRule
+from toolweft.config.documents import KeyPath
+from toolweft.config.expand import MissingVariable, expand_secret, expand_text
+from toolweft.config.layers import Layer
+from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerModel
+from toolweft.config.settings import BrokenServer, PythonSourceOptions, ServerOptions
+from toolweft.core.errors import ConfigError
+from toolweft.core.ids import SourceName
+from toolweft.core.secret import Secret
+from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, StdioServerOptions
+
+__all__ = ("ServerBuilder", "build_python_sources", "build_rules", "recorded_server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerBuilder:
+    """Turns server sections into options, with variables from the environment filled in."""
+
+    layer: Layer
+    environ: Mapping[str, str]
+    cwd: Path
+    home: Path
+
+    def build(self, name: str, server: ServerModel) -> ServerOptions | BrokenServer:
+        """The options of one server, or why it cannot be started.
+
+        Raises:
+            ConfigError: the section has both a command and an address, or neither.
+        """
+        check_transport(name, server, place=self.layer.place(("servers", name)))
+        source = SourceName(name)
+        if server.type == "sse":
+            return BrokenServer(
+                name=source,
+                reason=f"servers.{name}.type is 'sse', a transport that servers no longer offer",
+                hint="use the server's streamable HTTP address and type 'http'",
+            )
+        try:
+            return self._http(source, server) if server.url else self._stdio(source, server)
+        except _UnusableServer as exc:
+            return BrokenServer(name=source, reason=exc.reason, hint=exc.hint)
+
+    def _stdio(self, name: SourceName, server: ServerModel) -> StdioServerOptions:
+        fill = _Filler(server=name, variables=self._variables())
+        return StdioServerOptions(
+            name=name,
+            command=_under_home(fill.text("command", server.command or ""), self.home),
+            args=tuple(fill.text(f"args[{i}]", text) for i, text in enumerate(server.args)),
+            env=fill.secrets("env", server.env),
+            cwd=self._working_folder(fill, server.cwd),
+            **_given(server, "start_timeout_s", "max_message_bytes"),
+        )
+
+    def _http(self, name: SourceName, server: ServerModel) -> HttpServerOptions:
+        fill = _Filler(server=name, variables=self._variables())
+        url = fill.text("url", server.url or "")
+        _check_url(name, url)
+        return HttpServerOptions(
+            name=name,
+            url=url,
+            headers=fill.secrets("headers", server.headers),
+            **_given(server, "start_timeout_s"),
+        )
+
+    def _working_folder(self, fill: "_Filler", cwd: str | None) -> Path | None:
+        if cwd is None:
+            return None
+        folder = self.layer.entries["servers", fill.server, "cwd"].folder
+        return folder / _under_home(fill.text("cwd", cwd), self.home)
+
+    def _variables(self) -> Mapping[str, str]:
+        # The two names that editors fill in by themselves.
+        return {"workspaceFolder": str(self.cwd), "userHome": str(self.home), **self.environ}
+
+
+def check_transport(name: str, server: ServerModel, *, place: str) -> None:
+    """Refuse a section that names no way to reach the server, or two.
+
+    Raises:
+        ConfigError: it does.
+    """
+    hint = "'command' starts a server as a child process, 'url' reaches one over HTTP"
+    if server.command and server.url:
+        raise ConfigError(f"{place}: server {name!r} has both 'command' and 'url'", hint=hint)
+    if not server.command and not server.url:
+        raise ConfigError(f"{place}: server {name!r} has neither 'command' nor 'url'", hint=hint)
+    if server.type is not None and (server.type == "stdio") == bool(server.url):
+        key = "url" if server.url else "command"
+        raise ConfigError(
+            f"{place}: server {name!r} has the type {server.type!r}, but a {key!r}",
+            hint="remove 'type', or use 'stdio' with a command and 'http' with a url",
+        )
+
+
+def recorded_server(name: str, *, folder: Path) -> RecordedServerOptions:
+    """A server's recorded definitions in place of the server.
+
+    Raises:
+        ConfigError: there is no recording of that name.
+    """
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        raise ConfigError(
+            f"server {name!r} has no recording {str(path)!r}",
+            hint="record it there, disable the server, or leave out --recorded",
+        )
+    return RecordedServerOptions(name=SourceName(name), path=path)
+
+
+def build_python_sources(config: ConfigModel, layer: Layer) -> tuple[PythonSourceOptions, ...]:
+    """The Python sources, files as absolute paths.
+
+    Raises:
+        ConfigError: a target is neither a module nor a file, or a server has the same name.
+    """
+    return tuple(
+        _python_source(name, source, config=config, layer=layer)
+        for name, source in config.python.items()
+    )
+
+
+def build_rules(config: ConfigModel, layer: Layer) -> tuple[ToolRule, ...]:
+    """The rules for tools, general ones first: for all sources, then source by source."""
+    sections: list[tuple[KeyPath, Any]] = [(("catalog",), config.catalog)]
+    sections += [(("servers", name), server) for name, server in config.servers.items()]
+    sections += [(("python", name), source) for name, source in config.python.items()]
+    return tuple(rule for path, section in sections for rule in _rules(path, section, layer))
+
+
+def _rules(path: KeyPath, section: Any, layer: Layer) -> Iterator[ToolRule]:
+    # A name is taken as it is; only tools are matched by glob.
+    source = glob.escape(str(path[1])) if len(path) > 1 else "*"
+    rules: dict[KeyPath, RuleModel] = {(*path, "default_config"): section.default_config}
+    rules |= {(*path, "configs", tool): rule for tool, rule in section.configs.items()}
+    for place, rule in rules.items():
+        given = rule.model_dump(exclude_none=True)
+        if given:
+            is_default = place[-1] == "default_config" and len(place) == len(path) + 1
+            dotted = ".".join(map(str, place[:-1]))
+            shown = f"{dotted}.default_config" if is_default else f'{dotted}."{place[-1]}"'
+            yield ToolRule(
+                server=source,
+                tool="*" if is_default else str(place[-1]),
+                origin=f"{layer.place(place)}, {shown}",
+                **given,
+            )
+
+
+def _python_source(
+    name: str, source: PythonModel, *, config: ConfigModel, layer: Layer
+) -> PythonSourceOptions:
+    entry = layer.entries["python", name, "target"]
+    if name in config.servers:
+        raise ConfigError(
+            f"{entry.origin}: {name!r} is a server and a Python source",
+            hint="rename one of the two: the name is the namespace of its tools",
+        )
+    target = source.target
+    if target.endswith(".py"):
+        target = str(entry.folder / target)
+    elif not all(part.isidentifier() for part in target.split(".")):
+        raise ConfigError(
+            f"{entry.origin}: python.{name}.target is {target!r}, neither a module nor a file",
+            hint="write 'package.module' or 'path/to/file.py'",
+        )
+    return PythonSourceOptions(name=SourceName(name), target=target, origin=entry.origin)
+
+
+class _UnusableServer(Exception):
+    """Becomes a `BrokenServer`."""
+
+    def __init__(self, reason: str, *, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filler:
+    """Fills variables into one server's values, and says which value lacked one."""
+
+    server: SourceName
+    variables: Mapping[str, str]
+
+    def text(self, key: str, text: str) -> str:
+        try:
+            return expand_text(text, self.variables)
+        except MissingVariable as exc:
+            raise self._missing(key, exc) from exc
+
+    def secrets(self, key: str, values: Mapping[str, str]) -> dict[str, str | Secret]:
+        filled: dict[str, str | Secret] = {}
+        for name, text in values.items():
+            try:
+                filled[name] = expand_secret(text, self.variables)
+            except MissingVariable as exc:
+                raise self._missing(f"{key}.{name}", exc) from exc
+        return filled
+
+    def _missing(self, key: str, exc: MissingVariable) -> _UnusableServer:
+        return _UnusableServer(
+            f"servers.{self.server}.{key} needs the variable {exc.name!r}, which is not set",
+            hint=exc.hint,
+        )
+
+
+def _check_url(name: SourceName, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        # Reading the port checks it.
+        is_usable = is_usable and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        # The address may carry a key, so it is not repeated.
+        raise _UnusableServer(
+            f"servers.{name}.url is not an http or https address",
+            hint="write it in full: https://example.com/mcp",
+        )
+
+
+def _given(server: ServerModel, *keys: str) -> dict[str, Any]:
+    values = {key: getattr(server, key) for key in keys}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _under_home(path: str, home: Path) -> str:
+    return str(home / path[2:]) if path.startswith("~/") else path

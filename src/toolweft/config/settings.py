@@ -1,0 +1,102 @@
+"""What `load_settings` returns: the options of every component, and where each value came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from toolweft.calls.options import CallOptions
+from toolweft.catalog.options import CatalogOptions
+from toolweft.core.ids import SourceName
+from toolweft.gateway.options import HttpOptions
+from toolweft.programs.options import ProgramOptions
+from toolweft.sandbox.options import SandboxOptions
+from toolweft.sources.options import (
+    HttpServerOptions,
+    RecordedServerOptions,
+    StdioServerOptions,
+)
+from toolweft.stores.options import LedgerOptions
+from toolweft.toolbox.options import ToolboxOptions
+
+__all__ = ("BrokenServer", "PythonSourceOptions", "ServerOptions", "SettingValue", "Settings")
+
+# A server that ran out of time still has to be ended and its stderr read.
+_REPORT_S = 5.0
+
+ServerOptions: TypeAlias = StdioServerOptions | HttpServerOptions | RecordedServerOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonSourceOptions:
+    """Python functions as a source."""
+
+    name: SourceName
+    # "package.module", or the absolute path of a `.py` file.
+    target: str
+    # File and line.
+    origin: str
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the target; None where it is a module."""
+        return Path(self.target) if self.target.endswith(".py") else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenServer:
+    """A server that cannot be started as configured; it is shown as failed, the rest go on."""
+
+    name: SourceName
+    # Names the key and the value.
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingValue:
+    """One key as `config explain` shows it."""
+
+    # Dotted: "catalog.defer_above_tokens", "servers.git.args".
+    key: str
+    # As written, variables unexpanded; secrets are "***".
+    value: str
+    # "default", "FILE:LINE", "environment NAME" or "flag".
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The configuration of one process, checked and complete."""
+
+    # In the order read; the later wins.
+    files: tuple[Path, ...]
+    servers: tuple[ServerOptions, ...]
+    broken_servers: tuple[BrokenServer, ...]
+    python_sources: tuple[PythonSourceOptions, ...]
+    catalog: CatalogOptions
+    sandbox: SandboxOptions
+    programs: ProgramOptions
+    calls: CallOptions
+    toolbox: ToolboxOptions
+    ledger: LedgerOptions
+    http: HttpOptions
+    # In the order of the sections; what `origins` and `explain` are read from.
+    values: tuple[SettingValue, ...]
+    # Not fatal, one sentence each: keys of other clients that are not used, ...
+    problems: tuple[str, ...]
+
+    @property
+    def start_wait_s(self) -> float:
+        """Seconds after which every server is ready or has failed, with time to say so."""
+        waits = (
+            server.start_timeout_s
+            for server in self.servers
+            if not isinstance(server, RecordedServerOptions)
+        )
+        return max(waits, default=0.0) + _REPORT_S
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Dotted key -> where its value came from."""
+        return {value.key: value.origin for value in self.values}

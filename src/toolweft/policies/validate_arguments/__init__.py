@@ -1,0 +1,5 @@
+"""Checks arguments against the tool's schema."""
+
+from toolweft.policies.validate_arguments.policy import ValidateArguments
+
+__all__ = ("ValidateArguments",)

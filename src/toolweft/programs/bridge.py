@@ -1,0 +1,299 @@
+"""Answers the calls of one run: from the guest's bytes to the road and back.
+
+Everything a guest sends is data of a stranger. Whose call it is, which run it belongs to and until
+when it may take come from the run alone, never from the guest.
+"""
+
+import json
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final, NoReturn, Protocol
+
+from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, ToolCall, ToolResult
+from toolweft.core.clock import Clock
+from toolweft.core.errors import CallTimeout, InvalidArguments, ToolNotFound, ToolweftError
+from toolweft.core.events import SearchDone
+from toolweft.core.ids import CallId, QualifiedName, RunId
+from toolweft.core.json import Json, JsonObject
+from toolweft.core.ports import GuestBlob, GuestCall, GuestReply, Ledger, SnapshotHolder
+from toolweft.core.programs import CallRecord
+from toolweft.programs.discovery import (
+    IndexFor,
+    describe_for_program,
+    programmatic_tools,
+    search_for_program,
+)
+
+__all__ = ("CallRoad", "Desk", "RunBridge")
+
+log = logging.getLogger(__name__)
+
+_INTERNAL_FAILURE = Failure(
+    code="internal_error",
+    message="the call failed inside toolweft",
+    hint="this is no fault of the program; the log of toolweft names the place",
+)
+
+# Arguments nested deeper than this are no tool's; the road measures them again.
+MAX_ARGUMENT_DEPTH = 64
+# A guest may ask for a name of any length; records stay small.
+_MAX_NAME_CHARACTERS = 200
+
+
+class CallRoad(Protocol):
+    """Makes calls; whatever goes wrong is in the result."""
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        """Make one call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What all runs share."""
+
+    road: CallRoad
+    holder: SnapshotHolder
+    index_for: IndexFor
+    ledger: Ledger
+    clock: Clock
+
+
+@dataclass(slots=True, kw_only=True)
+class RunBridge:
+    """The host's end of one run's calls.
+
+    Args:
+        desk: what all runs share.
+        run_id: the run.
+        principal: on whose behalf it calls.
+        deadline_s: absolute; no call may start or last beyond it.
+    """
+
+    desk: Desk
+    run_id: RunId
+    principal: Principal
+    deadline_s: float
+    # In the order in which they ended.
+    records: list[CallRecord] = field(default_factory=list)
+    _is_stopped: bool = False
+
+    def stop(self) -> None:
+        """Refuse every further call: the run is over."""
+        self._is_stopped = True
+
+    async def answer(self, call: GuestCall) -> GuestReply:
+        """The reply to one call; a failure where anything is wrong with it."""
+        try:
+            return await self._route(call)
+        except ToolweftError as exc:
+            return GuestReply(failure=_failure_of(exc))
+        except Exception:
+            # One call that goes wrong in here must not take the run with it.
+            log.exception("program.call_failed", extra={"run_id": self.run_id})
+            return GuestReply(failure=_INTERNAL_FAILURE)
+
+    async def _route(self, call: GuestCall) -> GuestReply:
+        if self._is_stopped or self.desk.clock.monotonic_s() >= self.deadline_s:
+            raise CallTimeout("the run is over", hint="nothing more can be called in it")
+        arguments = parse_arguments(call.arguments)
+        match call.name:
+            case "tools.search":
+                return _encode_reply(self._search(arguments))
+            case "tools.describe":
+                snapshot = self.desk.holder.snapshot
+                return _encode_reply(describe_for_program(arguments, snapshot=snapshot))
+            case "tools.call":
+                name, arguments = _unpack_call(arguments)
+                return await self._call_tool(call, name, arguments)
+            case name if name.startswith("tools."):
+                raise ToolNotFound(
+                    f"tools has no {name.removeprefix('tools.')[:80]!r}",
+                    hint="it has search(query), describe(name) and call(name, arguments)",
+                )
+            case name:
+                return await self._call_tool(call, name, arguments)
+
+    async def _call_tool(self, call: GuestCall, name: str, arguments: JsonObject) -> GuestReply:
+        started_s = self.desk.clock.monotonic_s()
+        result: ToolResult | None = None
+        request = ToolCall(
+            id=CallId(f"{self.run_id}:{call.index}"),
+            tool=name,
+            arguments=arguments,
+            caller=Caller(type="programmatic", program_id=self.run_id, call_index=call.index),
+            principal=self.principal,
+            deadline_s=self.deadline_s,
+            line=call.line,
+        )
+        try:
+            result = await self.desk.road.call(request)
+        finally:
+            elapsed_ms = (self.desk.clock.monotonic_s() - started_s) * 1_000
+            self.records.append(self._record(request, result, elapsed_ms))
+        return reply_of(result)
+
+    def _record(
+        self, request: ToolCall, result: ToolResult | None, elapsed_ms: float
+    ) -> CallRecord:
+        """One line of the outcome; no result means that the call was cancelled."""
+        tool = self.desk.holder.snapshot.find(request.tool)
+        usage = NO_USAGE if result is None else result.usage
+        return CallRecord(
+            call_id=request.id,
+            execution_id=self.run_id,
+            index=request.caller.call_index or 0,
+            tool=request.tool[:_MAX_NAME_CHARACTERS] if tool is None else tool.qualified,
+            line=request.line,
+            status=_status_of(result),
+            duration_ms=usage.duration_ms or elapsed_ms,
+            bytes_out=usage.bytes_out,
+            tokens_out=usage.tokens_out,
+        )
+
+    def _search(self, arguments: JsonObject) -> list[JsonObject]:
+        desk = self.desk
+        started_s = desk.clock.monotonic_s()
+        snapshot = desk.holder.snapshot
+        visible: Collection[QualifiedName] = programmatic_tools(snapshot)
+        hits = search_for_program(
+            arguments, snapshot=snapshot, index=desk.index_for(snapshot), visible=visible
+        )
+        desk.ledger.record(
+            SearchDone(
+                at=desk.clock.now(),
+                principal=self.principal,
+                run_id=self.run_id,
+                queries=1,
+                hits=len(hits),
+                duration_ms=(desk.clock.monotonic_s() - started_s) * 1_000,
+            )
+        )
+        return hits
+
+
+def _status_of(result: ToolResult | None) -> str:
+    if result is None:
+        return "cancelled"
+    if result.failure is not None:
+        return result.failure.code
+    return "tool_error" if result.is_error else "ok"
+
+
+# ------------------------------------------------------------------------------ bytes to arguments
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _parse_finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return number
+
+
+_STRICT: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_parse_finite)
+
+
+def parse_arguments(raw: bytes) -> JsonObject:
+    """A call's arguments from JSON text of bounded size.
+
+    Raises:
+        InvalidArguments: not strict JSON, not an object, or too deeply nested.
+    """
+    try:
+        arguments = _STRICT.decode(raw.decode("utf-8"))
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as exc:
+        raise InvalidArguments(
+            f"the arguments are not JSON: {str(exc)[:200]}",
+            hint="pass text, finite numbers, booleans, None, lists and dicts with text keys",
+        ) from exc
+    if not isinstance(arguments, dict):
+        raise InvalidArguments(
+            f"the arguments are a {type(arguments).__name__}, not an object",
+            hint="pass arguments by keyword: tool(name=value)",
+        )
+    # Cheap first: few brackets cannot nest deeply.
+    if raw.count(b"[") + raw.count(b"{") > MAX_ARGUMENT_DEPTH:
+        _check_depth(arguments)
+    return arguments
+
+
+def _check_depth(arguments: JsonObject) -> None:
+    level: list[Json] = [arguments]
+    for _ in range(MAX_ARGUMENT_DEPTH):
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, dict) else value)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> InvalidArguments:
+    return InvalidArguments(
+        f"the arguments are nested deeper than {MAX_ARGUMENT_DEPTH} levels",
+        hint="send flatter data, or text",
+    )
+
+
+def _unpack_call(arguments: JsonObject) -> tuple[str, JsonObject]:
+    """Name and arguments of `tools.call`; the arguments may come as JSON text too."""
+    name = arguments.get("name")
+    inner = arguments.get("arguments", {})
+    if isinstance(inner, str):
+        inner = parse_arguments(inner.encode("utf-8", "replace"))
+    others = arguments.keys() - {"name", "arguments"}
+    if not isinstance(name, str) or not isinstance(inner, dict) or others:
+        raise InvalidArguments(
+            "tools.call() takes name, a text, and arguments, a dict",
+            hint="await tools.call(name='source.tool', arguments={'key': 'value'})",
+        )
+    return name, inner
+
+
+# --------------------------------------------------------------------------------- result to reply
+
+
+def reply_of(result: ToolResult) -> GuestReply:
+    """A result as the guest gets it: JSON text with its blobs beside it."""
+    if result.failure is not None:
+        return GuestReply(failure=result.failure)
+    if result.is_error:
+        failure = Failure(code="tool_error", message=str(result.value)[:2_000])
+        return GuestReply(failure=failure)
+    if result.encoded:
+        return GuestReply(payload=result.encoded)
+    return _encode_reply(result.value)
+
+
+def _encode_reply(value: Json) -> GuestReply:
+    if isinstance(value, Blob):
+        return GuestReply(blobs=(_guest_blob(None, value),))
+    if not isinstance(value, list):
+        return GuestReply(payload=_encode(value))
+    blobs = [_guest_blob(i, item) for i, item in enumerate(value) if isinstance(item, Blob)]
+    plain = [None if isinstance(item, Blob) else item for item in value]
+    return GuestReply(payload=_encode(plain), blobs=tuple(blobs))
+
+
+def _guest_blob(position: int | None, blob: Blob) -> GuestBlob:
+    return GuestBlob(position=position, media_type=blob.media_type, data=blob.data)
+
+
+def _encode(value: Json) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _failure_of(error: ToolweftError) -> Failure:
+    return Failure(
+        code=error.code, message=error.message, hint=error.hint, retryable=error.retryable
+    )

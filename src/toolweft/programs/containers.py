@@ -1,0 +1,196 @@
+"""Which containers are live, whose they are, and when they are over.
+
+`ContainerTable` decides and keeps no time of its own; opening and closing what is inside is
+`toolweft.programs.pool`'s.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from toolweft.core.calls import Principal
+from toolweft.core.clock import Clock
+from toolweft.core.errors import ContainerBusy, ContainerExpired, ContainerNotFound
+from toolweft.core.ids import ContainerId
+from toolweft.core.ports import SandboxSession
+from toolweft.core.programs import Container, ContainerStatus
+from toolweft.programs.options import ContainerOptions
+
+__all__ = ("ContainerTable", "EndReason", "LiveContainer")
+
+# Why a container is no more; remembered so that its owner reads why.
+EndReason = Literal["idle", "age", "evicted", "died", "closed"]
+
+# Ended containers remembered; older ones are as unknown as if they had never been.
+MAX_REMEMBERED = 4_096
+
+_REASONS: dict[EndReason, str] = {
+    "idle": "was idle too long",
+    "age": "reached its maximum age",
+    "evicted": "was idle and made room for another",
+    "died": "ended with the run that broke it",
+    "closed": "was closed",
+}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LiveContainer:
+    """A container as the table keeps it."""
+
+    id: ContainerId
+    owner: Principal
+    session: SandboxSession
+    # Backend and tier: "process/ns".
+    backend: str
+    created_s: float
+    last_active_s: float
+    last_active_at: datetime
+    is_busy: bool = True
+    # Names that runs in it may have bound.
+    known: set[str] = field(default_factory=set)
+
+
+class ContainerTable:
+    """The live containers of all principals.
+
+    Args:
+        clock: where the time comes from.
+        options: how long containers live and how many there may be.
+    """
+
+    def __init__(self, *, clock: Clock, options: ContainerOptions) -> None:
+        self._clock = clock
+        self._options = options
+        self._live: dict[ContainerId, LiveContainer] = {}
+        self._ended: OrderedDict[ContainerId, tuple[Principal, EndReason]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    @property
+    def live(self) -> Iterable[LiveContainer]:
+        """All of them, in the order they were opened."""
+        return tuple(self._live.values())
+
+    def add(
+        self,
+        container_id: ContainerId,
+        *,
+        owner: Principal,
+        session: SandboxSession,
+        backend: str,
+    ) -> LiveContainer:
+        """Take in a fresh container, busy with its first run."""
+        now_s = self._clock.monotonic_s()
+        container = LiveContainer(
+            id=container_id,
+            owner=owner,
+            session=session,
+            backend=backend,
+            created_s=now_s,
+            last_active_s=now_s,
+            last_active_at=self._clock.now(),
+        )
+        self._live[container_id] = container
+        return container
+
+    def claim(self, container_id: ContainerId, *, owner: Principal) -> LiveContainer:
+        """The owner's container, busy from now on.
+
+        Raises:
+            ContainerNotFound: unknown, or somebody else's; both read the same.
+            ContainerExpired: it was the owner's and is over.
+            ContainerBusy: a run is in it.
+        """
+        container = self.find(container_id, owner=owner)
+        if container.is_busy:
+            raise ContainerBusy(
+                f"a run is still going in container {container_id!r}",
+                hint="wait for it with its run_id, or leave container_id out for a fresh one",
+            )
+        container.is_busy = True
+        return container
+
+    def find(self, container_id: ContainerId, *, owner: Principal) -> LiveContainer:
+        """The owner's container, whether busy or not; errors as `claim`."""
+        container = self._live.get(container_id)
+        if container is not None and container.owner == owner:
+            reason = self._reason_to_end(container)
+            if reason is None:
+                return container
+            raise self._expired(container_id, reason)
+        whose, reason = self._ended.get(container_id, (None, None))
+        if whose == owner and reason is not None:
+            raise self._expired(container_id, reason)
+        raise ContainerNotFound(
+            f"there is no container {container_id!r}",
+            hint="leave container_id out: the run opens a fresh container and returns its id",
+        )
+
+    def release(self, container: LiveContainer) -> None:
+        """Its run is over: it is idle from now on."""
+        container.is_busy = False
+        container.last_active_s = self._clock.monotonic_s()
+        container.last_active_at = self._clock.now()
+        # Eviction takes the first idle one: least recently used first.
+        if self._live.pop(container.id, None) is not None:
+            self._live[container.id] = container
+
+    def remove(self, container: LiveContainer, reason: EndReason) -> None:
+        """Take it out of the table; its id is remembered with the reason."""
+        if self._live.pop(container.id, None) is None:
+            return
+        self._ended[container.id] = (container.owner, reason)
+        while len(self._ended) > MAX_REMEMBERED:
+            self._ended.popitem(last=False)
+
+    def take_expired(self) -> list[LiveContainer]:
+        """Remove and return every idle container whose time is up."""
+        over = [(c, reason) for c in self.live if (reason := self._reason_to_end(c)) is not None]
+        for container, reason in over:
+            self.remove(container, reason)
+        return [container for container, _ in over]
+
+    def take_least_recent(self) -> LiveContainer | None:
+        """Remove and return the idle container used longest ago; None where all are busy."""
+        for container in self._live.values():
+            if not container.is_busy:
+                self.remove(container, "evicted")
+                return container
+        return None
+
+    def describe(self, container: LiveContainer) -> Container:
+        """The container as outcomes show it, at this moment."""
+        status: ContainerStatus = "busy" if container.is_busy else "idle"
+        if container.id not in self._live:
+            status = "closed"
+        now_s = self._clock.monotonic_s()
+        remaining_s = max(0.0, self._ends_s(container) - now_s) if status != "closed" else 0.0
+        return Container(
+            id=container.id,
+            expires_at=self._clock.now() + timedelta(seconds=remaining_s),
+            last_active_at=container.last_active_at,
+            status=status,
+            backend=container.backend,
+        )
+
+    def _ends_s(self, container: LiveContainer) -> float:
+        idle_since_s = self._clock.monotonic_s() if container.is_busy else container.last_active_s
+        return min(
+            idle_since_s + self._options.idle_s, container.created_s + self._options.max_age_s
+        )
+
+    def _reason_to_end(self, container: LiveContainer) -> EndReason | None:
+        """Why an idle container is over; a busy one ends with its run at the earliest."""
+        now_s = self._clock.monotonic_s()
+        if container.is_busy or now_s < self._ends_s(container):
+            return None
+        return "age" if now_s >= container.created_s + self._options.max_age_s else "idle"
+
+    def _expired(self, container_id: ContainerId, reason: EndReason) -> ContainerExpired:
+        return ContainerExpired(
+            f"container {container_id!r} {_REASONS[reason]}; its variables are gone",
+            hint="leave container_id out and set up again what the program needs",
+        )

@@ -1,0 +1,98 @@
+"""What came out of a run, put together: the sandbox's part, the calls, the container.
+
+Pure. What a guest said of itself is shown, never trusted.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from toolweft.core.budgets import estimate_tokens
+from toolweft.core.ids import RunId
+from toolweft.core.json import Json
+from toolweft.core.ports import SandboxOutcome
+from toolweft.core.programs import CallRecord, Container, ProgramError, ProgramOutcome
+from toolweft.core.snapshot import Snapshot
+from toolweft.programs.check import CheckReport
+
+__all__ = ("build_outcome", "cancelled_outcome", "refused_outcome")
+
+_MAX_SHOWN_VALUE_CHARACTERS = 1_000
+_UNKNOWN_NAME = re.compile(r"name '([A-Za-z_][A-Za-z0-9_]{0,99})' is not defined")
+
+
+def build_outcome(
+    run_id: RunId,
+    *,
+    inside: SandboxOutcome,
+    report: CheckReport,
+    records: Sequence[CallRecord],
+    container: Container,
+    snapshot: Snapshot,
+) -> ProgramOutcome:
+    """The outcome of a program that ran."""
+    value, value_is_repr = _parse_value(inside)
+    tokens_out = sum(record.tokens_out for record in records)
+    shown = estimate_tokens(len(inside.stdout.encode("utf-8", "replace")) + len(inside.value))
+    return ProgramOutcome(
+        run_id=run_id,
+        status=inside.status,
+        limit=inside.limit,
+        stdout=inside.stdout,
+        stdout_characters=inside.stdout_characters,
+        value=value,
+        value_is_repr=value_is_repr,
+        error=_with_near_tools(inside.error, snapshot),
+        warnings=report.warnings,
+        calls=tuple(sorted(records, key=lambda record: record.index)),
+        stats=replace(inside.stats, tokens_withheld=max(0, tokens_out - shown)),
+        container=container,
+    )
+
+
+def refused_outcome(
+    run_id: RunId, *, report: CheckReport, container: Container | None
+) -> ProgramOutcome:
+    """The outcome of a program that its check did not let run."""
+    return ProgramOutcome(
+        run_id=run_id,
+        status="invalid" if report.limit is None else "limit",
+        limit=report.limit,
+        error=report.error,
+        warnings=report.warnings,
+        container=container,
+    )
+
+
+def cancelled_outcome(run_id: RunId, *, stdout: str, container: Container | None) -> ProgramOutcome:
+    """The outcome of a run that was stopped from outside."""
+    return ProgramOutcome(
+        run_id=run_id,
+        status="cancelled",
+        stdout=stdout,
+        stdout_characters=len(stdout),
+        error=ProgramError(type="Cancelled", message="the run was cancelled"),
+        container=container,
+    )
+
+
+def _parse_value(inside: SandboxOutcome) -> tuple[Json, bool]:
+    if not inside.value:
+        return None, False
+    try:
+        return json.loads(inside.value), inside.value_is_repr
+    except (ValueError, RecursionError):
+        text = inside.value.decode("utf-8", "replace")
+        return text[:_MAX_SHOWN_VALUE_CHARACTERS], True
+
+
+def _with_near_tools(error: ProgramError | None, snapshot: Snapshot) -> ProgramError | None:
+    """Add tools of a like name where the program used a name that nothing has."""
+    if error is None or error.type != "NameError" or error.hint:
+        return error
+    unknown = _UNKNOWN_NAME.search(error.message)
+    near = snapshot.near_names(unknown[1]) if unknown else []
+    if not near:
+        return error
+    return replace(error, hint=f"a tool? did you mean {', '.join(near)}?")

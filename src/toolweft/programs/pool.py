@@ -1,0 +1,186 @@
+"""Opens, lends and closes containers: the doing to `ContainerTable`'s deciding."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from toolweft.core.calls import Principal
+from toolweft.core.clock import Clock, IdSource
+from toolweft.core.errors import Overloaded
+from toolweft.core.ids import ContainerId
+from toolweft.core.ports import SandboxBackend
+from toolweft.core.programs import Container, ProgramLimits
+from toolweft.programs.containers import ContainerTable, EndReason, LiveContainer
+from toolweft.programs.options import ContainerOptions
+
+__all__ = ("ContainerPool",)
+
+# Closing ends a child process; one that will not end is left to the backend's own exit.
+_CLOSE_S = 5.0
+
+
+class ContainerPool:
+    """Lends containers to runs, never more than `max_live` at once.
+
+    Args:
+        backend: opens what is inside a container.
+        clock: decides when a container is over.
+        ids: names new containers.
+        options: how long containers live and how many there may be.
+    """
+
+    def __init__(
+        self, *, backend: SandboxBackend, clock: Clock, ids: IdSource, options: ContainerOptions
+    ) -> None:
+        self._backend = backend
+        self._ids = ids
+        self._options = options
+        self._table = ContainerTable(clock=clock, options=options)
+        # Slots taken by containers that are being opened.
+        self._opening = 0
+        self._waiting: deque[anyio.Event] = deque()
+
+    @asynccontextmanager
+    async def lend(
+        self, container_id: ContainerId | None, *, principal: Principal, limits: ProgramLimits
+    ) -> AsyncIterator[LiveContainer]:
+        """A container for one run: the one named, or a fresh one.
+
+        Raises:
+            ContainerNotFound: no such container of this principal.
+            ContainerExpired: it is over.
+            ContainerBusy: a run is in it.
+            Overloaded: all containers were busy for `queue_s`, or too many runs wait already.
+            SandboxUnavailable: no fresh container could be made.
+        """
+        if container_id is not None:
+            container = self._table.claim(container_id, owner=principal)
+        else:
+            container = await self._open(principal, limits)
+        try:
+            yield container
+        finally:
+            self._table.release(container)
+            if not container.session.is_alive:
+                await self._end([container], "died")
+            self._wake_one()
+
+    async def close(self, container_id: ContainerId, *, principal: Principal) -> None:
+        """End a container before its time; a run in it ends too.
+
+        Raises:
+            ContainerNotFound: no such container of this principal.
+            ContainerExpired: it is over already.
+        """
+        container = self._table.find(container_id, owner=principal)
+        await self._end([container], "closed")
+
+    async def close_all(self) -> None:
+        """End every container."""
+        await self._end(self._table.live, "closed")
+
+    async def close_expired(self) -> None:
+        """End the containers whose time is up."""
+        expired = self._table.take_expired()
+        await self._close(expired)
+        for _ in expired:
+            self._wake_one()
+
+    def describe(self, container: LiveContainer) -> Container:
+        """The container as outcomes show it."""
+        return self._table.describe(container)
+
+    def find(self, container_id: ContainerId, *, principal: Principal) -> LiveContainer:
+        """A principal's container, whether busy or not; errors as `lend`."""
+        return self._table.find(container_id, owner=principal)
+
+    async def _open(self, principal: Principal, limits: ProgramLimits) -> LiveContainer:
+        await self._close(self._table.take_expired())
+        if not await self._take_slot():
+            await self._queue_for_slot()
+        try:
+            session = await self._backend.open(limits)
+        except BaseException:
+            self._give_slot_back()
+            raise
+        self._opening -= 1
+        # Known for certain only now: a backend may start with its first session.
+        capabilities = self._backend.capabilities
+        return self._table.add(
+            ContainerId(self._ids.new("c")),
+            owner=principal,
+            session=session,
+            backend=f"{capabilities.backend}/{capabilities.tier}",
+        )
+
+    async def _take_slot(self) -> bool:
+        """Whether a container may be opened; if so, its slot counts from here on."""
+        evicted: list[LiveContainer] = []
+        if len(self._table) + self._opening >= self._options.max_live:
+            oldest = self._table.take_least_recent()
+            if oldest is None:
+                return False
+            evicted.append(oldest)
+        self._opening += 1
+        try:
+            await self._close(evicted)
+        except BaseException:
+            self._give_slot_back()
+            raise
+        return True
+
+    def _give_slot_back(self) -> None:
+        self._opening -= 1
+        self._wake_one()
+
+    async def _queue_for_slot(self) -> None:
+        if len(self._waiting) >= self._options.max_queued:
+            raise self._overloaded(f"{len(self._waiting)} runs wait for one already")
+        with anyio.move_on_after(self._options.queue_s):
+            while True:
+                await self._wait_for_turn()
+                if await self._take_slot():
+                    return
+        raise self._overloaded(f"none became free within {self._options.queue_s:g} s")
+
+    async def _wait_for_turn(self) -> None:
+        turn = anyio.Event()
+        self._waiting.append(turn)
+        try:
+            await turn.wait()
+        except BaseException:
+            if turn.is_set():
+                # Called and gone at the same moment: the turn passes to the next.
+                self._wake_one()
+            else:
+                self._waiting.remove(turn)
+            raise
+
+    def _overloaded(self, reason: str) -> Overloaded:
+        return Overloaded(
+            f"all {self._options.max_live} containers are busy and {reason}",
+            hint="try again in a few seconds, or close a container that is no longer needed",
+        )
+
+    def _wake_one(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().set()
+
+    async def _end(self, containers: Iterable[LiveContainer], reason: EndReason) -> None:
+        ended = list(containers)
+        for container in ended:
+            self._table.remove(container, reason)
+        await self._close(ended)
+        for _ in ended:
+            self._wake_one()
+
+    async def _close(self, containers: Sequence[LiveContainer]) -> None:
+        """Close what is inside containers that the table no longer has."""
+        if not containers:
+            return
+        with anyio.move_on_after(_CLOSE_S, shield=True):
+            async with anyio.create_task_group() as tasks:
+                for container in containers:
+                    tasks.start_soon(container.session.close)

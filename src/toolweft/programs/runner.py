@@ -1,0 +1,347 @@
+"""Runs programs: check, container, sandbox, calls, outcome.
+
+It knows no tool and no model. The toolbox, the library and the command line call it.
+"""
+
+import hashlib
+import logging
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from toolweft.core.calls import Principal
+from toolweft.core.clock import Clock, IdSource
+from toolweft.core.errors import LedgerUnavailable, SandboxError, ToolweftError
+from toolweft.core.events import RunFinished, RunStarted
+from toolweft.core.ids import ContainerId, RunId
+from toolweft.core.ports import (
+    Ledger,
+    SandboxBackend,
+    SandboxCapabilities,
+    SandboxOutcome,
+    SnapshotHolder,
+)
+from toolweft.core.programs import ProgramLimits, ProgramOutcome
+from toolweft.core.snapshot import Snapshot
+from toolweft.programs.bridge import CallRoad, Desk, RunBridge
+from toolweft.programs.check import CheckReport, Namespaces, check_program, collect_namespaces
+from toolweft.programs.containers import LiveContainer
+from toolweft.programs.discovery import IndexFor
+from toolweft.programs.options import ProgramOptions
+from toolweft.programs.outcomes import build_outcome, cancelled_outcome, refused_outcome
+from toolweft.programs.pool import ContainerPool
+from toolweft.programs.runs import OnOutput, Run, RunTable
+
+__all__ = ("ProgramRunner",)
+
+# Often enough that an expired container does not linger, seldom enough to cost nothing.
+_REAP_EVERY_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class ProgramRunner:
+    """Runs programs for principals, in containers that keep their variables.
+
+    An async context manager: leaving it cancels every run and ends every container.
+
+    Args:
+        backend: where programs run; already entered.
+        road: makes their calls.
+        holder: knows the newest snapshot.
+        index_for: the search index over a snapshot.
+        ledger: records runs and searches.
+        clock: for deadlines and expiry.
+        ids: names runs and containers.
+        options: limits, checks and containers.
+    """
+
+    def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
+        self,
+        *,
+        backend: SandboxBackend,
+        road: CallRoad,
+        holder: SnapshotHolder,
+        index_for: IndexFor,
+        ledger: Ledger,
+        clock: Clock,
+        ids: IdSource,
+        options: ProgramOptions,
+    ) -> None:
+        self._backend = backend
+        self._desk = Desk(road=road, holder=holder, index_for=index_for, ledger=ledger, clock=clock)
+        self._ids = ids
+        self._options = options
+        self._runs = RunTable(clock=clock, keep_finished_s=options.keep_finished_s)
+        self._pool = ContainerPool(
+            backend=backend, clock=clock, ids=ids, options=options.containers
+        )
+        self._namespaces: tuple[Snapshot, Namespaces] | None = None
+        self._exits = AsyncExitStack()
+        self._tasks: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start to end containers whose time is up."""
+        self._exits.push_async_callback(self._pool.close_all)
+        self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
+        self._exits.callback(self._tasks.cancel_scope.cancel)
+        self._tasks.start_soon(self._reap)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Cancel every run and end every container."""
+        self._tasks = None
+        # Without the error: a task group would wrap it.
+        await self._exits.aclose()
+
+    @property
+    def capabilities(self) -> SandboxCapabilities:
+        """What the backend can do, as proven at its start."""
+        return self._backend.capabilities
+
+    @property
+    def options(self) -> ProgramOptions:
+        """The limits, checks and container times that hold unless a run says otherwise."""
+        return self._options
+
+    async def run(
+        self,
+        code: str,
+        *,
+        principal: Principal,
+        container_id: ContainerId | None = None,
+        limits: ProgramLimits | None = None,
+        on_output: OnOutput | None = None,
+    ) -> ProgramOutcome:
+        """Run a program to its end; cancelling the await cancels the run.
+
+        Args:
+            code: Python source with top-level `await`.
+            principal: on whose behalf it calls.
+            container_id: a container of this principal to go on in; None for a fresh one.
+            limits: of this run; None for the configured ones.
+            on_output: gets printed text as it is printed.
+
+        Raises:
+            ContainerNotFound, ContainerExpired, ContainerBusy: about `container_id`.
+            Overloaded: no container became free in time.
+            SandboxUnavailable: no container could be made.
+            LedgerUnavailable: the run could not be recorded, so it did not begin.
+        """
+        run = self._new_run(code, principal, container_id, limits)
+        run.on_output = on_output
+        await self._execute(run)
+        return run.so_far()
+
+    async def start(
+        self,
+        code: str,
+        *,
+        principal: Principal,
+        container_id: ContainerId | None = None,
+        limits: ProgramLimits | None = None,
+    ) -> RunId:
+        """Begin a run in the background; `wait` tells how it goes, errors of `run` included."""
+        run = self._new_run(code, principal, container_id, limits)
+        self._runs.add(run)
+        assert self._tasks is not None, "the runner has been entered"
+        self._tasks.start_soon(self._execute_apart, run)
+        return run.id
+
+    async def wait(
+        self,
+        run_id: RunId,
+        *,
+        principal: Principal,
+        wait_s: float,
+        on_output: OnOutput | None = None,
+    ) -> ProgramOutcome:
+        """How a started run ended, or after `wait_s` that it is running and what it printed.
+
+        Args:
+            run_id: from `start`.
+            principal: whoever started it.
+            wait_s: at most this long; cancelling the await does not cancel the run.
+            on_output: gets what is printed while this waits.
+
+        Raises:
+            RunNotFound: no such run of this principal, or it ended too long ago.
+            ToolweftError: the run never began; as `run`.
+        """
+        run = self._runs.find(run_id, principal=principal)
+        run.on_output = on_output
+        try:
+            with anyio.move_on_after(wait_s):
+                await run.finished.wait()
+        finally:
+            if run.on_output is on_output:
+                run.on_output = None
+        return run.so_far()
+
+    def cancel(self, run_id: RunId, *, principal: Principal) -> None:
+        """Stop a started run; one that is over stays as it is.
+
+        Raises:
+            RunNotFound: no such run of this principal.
+        """
+        self._runs.find(run_id, principal=principal).scope.cancel()
+
+    async def close_container(self, container_id: ContainerId, *, principal: Principal) -> None:
+        """End a container before its time.
+
+        Raises:
+            ContainerNotFound: no such container of this principal.
+            ContainerExpired: it is over already.
+        """
+        await self._pool.close(container_id, principal=principal)
+
+    # ---------------------------------------------------------------------------------- one run
+
+    def _new_run(
+        self,
+        code: str,
+        principal: Principal,
+        container_id: ContainerId | None,
+        limits: ProgramLimits | None,
+    ) -> Run:
+        return Run(
+            id=RunId(self._ids.new("run")),
+            principal=principal,
+            code=code,
+            container_id=container_id,
+            limits=limits or self._options.limits,
+        )
+
+    async def _execute_apart(self, run: Run) -> None:
+        with run.scope:
+            await self._execute(run)
+
+    async def _execute(self, run: Run) -> None:
+        """Bring a run to its end and note it there; raises nothing but a cancellation."""
+        try:
+            run.outcome = await self._check_and_run(run)
+        except ToolweftError as exc:
+            run.refusal = exc
+        except Exception as exc:  # one broken run must not end the others
+            log.exception("program.run_failed", extra={"run_id": run.id})
+            run.refusal = SandboxError(f"the run failed inside toolweft: {type(exc).__name__}")
+        finally:
+            if run.outcome is None and run.refusal is None:
+                run.outcome = cancelled_outcome(
+                    run.id, stdout="".join(run.printed), container=run.container
+                )
+            run.finished_s = self._desk.clock.monotonic_s()
+            run.finished.set()
+
+    async def _check_and_run(self, run: Run) -> ProgramOutcome:
+        snapshot = self._desk.holder.snapshot
+        container: LiveContainer | None = None
+        if run.container_id is not None:
+            container = self._pool.find(run.container_id, principal=run.principal)
+        report = check_program(
+            run.code,
+            snapshot=snapshot,
+            namespaces=self._namespaces_of(snapshot),
+            known=container.known if container else (),
+            mode=self._options.static_check,
+            max_code_bytes=run.limits.max_code_bytes,
+        )
+        if report.error is not None:
+            seen = self._pool.describe(container) if container else None
+            return refused_outcome(run.id, report=report, container=seen)
+        async with self._pool.lend(
+            run.container_id, principal=run.principal, limits=run.limits
+        ) as container:
+            run.container = self._pool.describe(container)
+            inside, bridge = await self._run_inside(run, container, report)
+        # After the container was given back: it is idle now, and its time runs.
+        run.container = self._pool.describe(container)
+        outcome = build_outcome(
+            run.id,
+            inside=inside,
+            report=report,
+            records=bridge.records,
+            container=run.container,
+            snapshot=snapshot,
+        )
+        self._record_end(run, outcome)
+        return outcome
+
+    async def _run_inside(
+        self, run: Run, container: LiveContainer, report: CheckReport
+    ) -> tuple[SandboxOutcome, RunBridge]:
+        desk = self._desk
+        deadline_s = desk.clock.monotonic_s() + run.limits.wall_s
+        bridge = RunBridge(desk=desk, run_id=run.id, principal=run.principal, deadline_s=deadline_s)
+        self._record_start(run, container)
+        container.known |= report.bound
+        is_over = False
+        try:
+            inside = await container.session.run(
+                report.code,
+                names=report.names,
+                limits=run.limits,
+                on_call=bridge.answer,
+                on_output=run.take_output,
+            )
+            is_over = True
+        finally:
+            bridge.stop()
+            if not is_over:
+                stopped = cancelled_outcome(run.id, stdout="", container=None)
+                self._record_end(run, stopped)
+        return inside, bridge
+
+    def _record_start(self, run: Run, container: LiveContainer) -> None:
+        code = run.code.encode("utf-8", "surrogatepass")
+        self._desk.ledger.record(
+            RunStarted(
+                run_id=run.id,
+                at=self._desk.clock.now(),
+                principal=run.principal,
+                container_id=container.id,
+                backend=container.backend,
+                code_sha256=hashlib.sha256(code).hexdigest(),
+                code_bytes=len(code),
+            )
+        )
+
+    def _record_end(self, run: Run, outcome: ProgramOutcome) -> None:
+        error = outcome.error
+        finished = RunFinished(
+            run_id=run.id,
+            at=self._desk.clock.now(),
+            principal=run.principal,
+            status=outcome.status,
+            limit=outcome.limit,
+            error_type=error.type if error else None,
+            error_line=error.line if error else None,
+            stats=outcome.stats,
+        )
+        try:
+            self._desk.ledger.record(finished)
+        except LedgerUnavailable as exc:
+            # The program has run, so its outcome is not thrown away; the next run is refused.
+            log.error(  # noqa: TRY400 -- the reason says it all; frames of ours do not help
+                "ledger.finish_lost", extra={"run_id": run.id, "reason": exc.message}
+            )
+
+    def _namespaces_of(self, snapshot: Snapshot) -> Namespaces:
+        """Collected once per snapshot: a catalog of thousands would cost each run a millisecond."""
+        if self._namespaces is None or self._namespaces[0] is not snapshot:
+            self._namespaces = (snapshot, collect_namespaces(snapshot))
+        return self._namespaces[1]
+
+    async def _reap(self) -> None:
+        while True:
+            await anyio.sleep(_REAP_EVERY_S)
+            await self._pool.close_expired()
+            self._runs.forget_old()

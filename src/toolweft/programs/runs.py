@@ -1,0 +1,111 @@
+"""The runs that are going or were a short while ago, each known to its principal alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import anyio
+
+from toolweft.core.calls import Principal
+from toolweft.core.clock import Clock
+from toolweft.core.errors import RunNotFound, ToolweftError
+from toolweft.core.ids import ContainerId, RunId
+from toolweft.core.programs import Container, ProgramLimits, ProgramOutcome
+
+__all__ = ("OnOutput", "Run", "RunTable")
+
+# Gets printed text as it is printed.
+OnOutput: TypeAlias = Callable[[str], None]
+
+# Finished runs kept for whoever asks again; each may hold a whole output.
+MAX_KEPT = 256
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Run:
+    """One execution of a program, from its request on."""
+
+    id: RunId
+    principal: Principal
+    code: str
+    container_id: ContainerId | None
+    limits: ProgramLimits
+    on_output: OnOutput | None = None
+    # Set once it is in one.
+    container: Container | None = None
+    printed: list[str] = field(default_factory=list)
+    # One of the two is set when it is over: how it ended, or why it never began.
+    outcome: ProgramOutcome | None = None
+    refusal: ToolweftError | None = None
+    finished_s: float | None = None
+    finished: anyio.Event = field(default_factory=anyio.Event)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    def take_output(self, text: str) -> None:
+        """Keep what was printed and pass it on to whoever listens now."""
+        self.printed.append(text)
+        if self.on_output is not None:
+            self.on_output(text)
+
+    def so_far(self) -> ProgramOutcome:
+        """How it ended, or that it is still going and what it has printed.
+
+        Raises:
+            ToolweftError: it never began; the error says why.
+        """
+        if self.refusal is not None:
+            raise self.refusal
+        if self.outcome is not None:
+            return self.outcome
+        stdout = "".join(self.printed)
+        return ProgramOutcome(
+            run_id=self.id,
+            status="running",
+            stdout=stdout,
+            stdout_characters=len(stdout),
+            container=self.container,
+        )
+
+
+class RunTable:
+    """Runs that were started to be waited for.
+
+    Args:
+        clock: decides how long a finished run is kept.
+        keep_finished_s: for how long.
+    """
+
+    def __init__(self, *, clock: Clock, keep_finished_s: float) -> None:
+        self._clock = clock
+        self._keep_finished_s = keep_finished_s
+        self._runs: dict[RunId, Run] = {}
+
+    def add(self, run: Run) -> None:
+        """Know a run from now on."""
+        self.forget_old()
+        self._runs[run.id] = run
+
+    def find(self, run_id: RunId, *, principal: Principal) -> Run:
+        """The principal's run.
+
+        Raises:
+            RunNotFound: unknown, forgotten, or somebody else's; all read the same.
+        """
+        self.forget_old()
+        run = self._runs.get(run_id)
+        if run is None or run.principal != principal:
+            raise RunNotFound(
+                f"there is no run {run_id!r}",
+                hint=f"a finished run is kept for {self._keep_finished_s:g} s; run the code again",
+            )
+        return run
+
+    def forget_old(self) -> None:
+        """Drop finished runs that are too old or too many, oldest first."""
+        limit_s = self._clock.monotonic_s() - self._keep_finished_s
+        finished = [run for run in self._runs.values() if run.finished_s is not None]
+        finished.sort(key=lambda run: run.finished_s or 0.0)
+        excess = len(finished) - MAX_KEPT
+        for position, run in enumerate(finished):
+            if position < excess or (run.finished_s or 0.0) <= limit_s:
+                del self._runs[run.id]

@@ -1,0 +1,143 @@
+"""The process backend: real Python in confined child processes, on x86_64 Linux."""
+
+import platform
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from toolweft.core.clock import Clock
+from toolweft.core.errors import SandboxError, SandboxUnavailable
+from toolweft.core.ports import IsolationReport, SandboxCapabilities
+from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.proof import prove_isolation
+from toolweft.sandbox.session import ProcessSession
+from toolweft.sandbox.tiers import TIERS, Tier
+from toolweft.sandbox.zygote import Zygote
+
+__all__ = ("ProcessBackend", "Proof")
+
+# Gets a zygote of a tier and raises `SandboxUnavailable` unless the tier holds.
+Proof = Callable[[Zygote, Tier, Clock], Awaitable[None]]
+
+_HINT = (
+    "allow user namespaces (kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu),"
+    " or run on a kernel with Landlock; `toolweft doctor` shows every tier"
+)
+
+
+class ProcessBackend:
+    """Opens guests of the strongest tier that proved itself when the backend was entered."""
+
+    def __init__(
+        self,
+        options: SandboxOptions,
+        *,
+        clock: Clock,
+        tiers: Sequence[Tier] = TIERS,
+        proof: Proof = prove_isolation,
+    ) -> None:
+        """Keep what is needed; nothing starts yet.
+
+        Args:
+            options: which tier is wanted.
+            clock: where time comes from.
+            tiers: the candidates, strongest first.
+            proof: the dry run a tier has to pass.
+        """
+        self._options = options
+        self._clock = clock
+        self._tiers = tiers
+        self._proof = proof
+        self._zygote: Zygote | None = None
+        self._tier: Tier | None = None
+        self._reports: list[IsolationReport] = []
+        self._sessions: set[ProcessSession] = set()
+
+    async def __aenter__(self) -> Self:
+        """Try the tiers, strongest first, and keep the first that holds."""
+        wanted = self._options.tier
+        for tier in self._tiers:
+            if wanted not in ("auto", tier.name):
+                continue
+            reason = await self._try(tier)
+            self._reports.append(
+                IsolationReport(tier=tier.name, holds=reason is None, reason=reason or "")
+            )
+            if reason is None:
+                return self
+        tried = "; ".join(f"{report.tier}: {report.reason}" for report in self._reports)
+        raise SandboxUnavailable(
+            f"no isolation tier holds on this machine ({tried or f'no tier is named {wanted!r}'})",
+            hint=_HINT,
+        )
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End every session, then the zygote."""
+        with anyio.CancelScope(shield=True):
+            for session in self._sessions:
+                await session.close()
+            self._sessions.clear()
+            if self._zygote is not None:
+                await self._zygote.close()
+                self._zygote = None
+
+    @property
+    def capabilities(self) -> SandboxCapabilities:
+        """What was proven at start."""
+        tier = self._proven_tier()
+        version = platform.python_version()
+        return SandboxCapabilities(
+            backend="process",
+            tier=tier.name,
+            language=f"CPython {version}",
+            files=tier.has_files,
+            standard_library=True,
+        )
+
+    @property
+    def reports(self) -> Sequence[IsolationReport]:
+        """The dry run of every tier that was tried, strongest first."""
+        return tuple(self._reports)
+
+    async def open(self, limits: ProgramLimits) -> ProcessSession:
+        """A fresh session."""
+        self._proven_tier()
+        assert self._zygote is not None
+        session = await ProcessSession.open(self._zygote, limits, clock=self._clock)
+        self._sessions = {known for known in self._sessions if known.is_alive}
+        self._sessions.add(session)
+        return session
+
+    async def _try(self, tier: Tier) -> str | None:
+        """Keep this tier's zygote if the tier holds; otherwise the reason why not."""
+        timeout_s = self._options.probe_timeout_s
+        zygote = None
+        try:
+            with anyio.fail_after(timeout_s):
+                zygote = await Zygote.start(tier, timeout_s=timeout_s)
+                await self._proof(zygote, tier, self._clock)
+        except (SandboxError, TimeoutError) as fault:
+            if zygote is not None:
+                await zygote.close()
+            return str(fault) or f"the dry run took longer than {timeout_s:g} s"
+        except BaseException:
+            if zygote is not None:
+                await zygote.close()
+            raise
+        self._zygote, self._tier = zygote, tier
+        return None
+
+    def _proven_tier(self) -> Tier:
+        if self._tier is None or self._zygote is None:
+            raise SandboxUnavailable(
+                "the sandbox is not open", hint="use it inside `async with` the backend"
+            )
+        return self._tier

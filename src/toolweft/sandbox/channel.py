@@ -1,0 +1,160 @@
+"""The host's end of a guest's channel: bytes to frames, with every size capped before it is read.
+
+Whatever breaks the protocol breaks the channel for good; what frames mean is the run's business.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import anyio
+
+from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.guest.wire import (
+    Frame,
+    FrameDecoder,
+    FrameError,
+    FrameKind,
+    encode_frame,
+)
+
+__all__ = ("Channel", "Receiver", "frames_of_run")
+
+_MAX_HEAD_BYTES = 4096
+_MAX_FAULT_BYTES = 64 * 1024
+_MAX_BYTES_PER_CHARACTER = 4
+_FRAMES_OF_START = {FrameKind.READY: (0, 0), FrameKind.DEAD: (0, 4096)}
+_FRAMES_WHILE_IDLE: dict[FrameKind, tuple[int, int]] = {}
+
+
+def frames_of_run(limits: ProgramLimits) -> dict[FrameKind, tuple[int, int]]:
+    """What a guest may send during a run: the largest head and body of each kind."""
+    return {
+        FrameKind.CALL: (_MAX_HEAD_BYTES, limits.max_argument_bytes),
+        FrameKind.CANCEL: (0, 0),
+        FrameKind.OUTPUT: (0, limits.kept_characters * _MAX_BYTES_PER_CHARACTER),
+        FrameKind.DONE: (_MAX_HEAD_BYTES, limits.max_value_bytes + _MAX_FAULT_BYTES),
+    }
+
+
+class Receiver(Protocol):
+    """Who understands frames: the start of a session, or a run."""
+
+    def frame_received(self, frame: Frame) -> None:
+        """Take one frame.
+
+        Raises:
+            FrameError: it makes no sense here.
+        """
+        ...
+
+    def channel_lost(self) -> None:
+        """No frame will follow."""
+        ...
+
+
+class Channel(asyncio.Protocol):
+    """One guest's connection."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver: Receiver | None = receiver
+        self._decoder = FrameDecoder(_FRAMES_OF_START)
+        self._transport: asyncio.Transport | None = None
+        self._writable = anyio.Event()
+        self._writable.set()
+        # Why the channel broke; None while it works, "" where the guest just went away.
+        self.fault: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames can still pass."""
+        return self.fault is None
+
+    def attach(self, receiver: Receiver, frames: Mapping[FrameKind, tuple[int, int]]) -> None:
+        """Give the frames that follow to another receiver."""
+        self._receiver = receiver
+        self._decoder.allow(frames)
+
+    def detach(self) -> None:
+        """Expect no frame: one that comes breaks the channel."""
+        self._receiver = None
+        self._decoder.allow(_FRAMES_WHILE_IDLE)
+
+    def send(
+        self,
+        kind: FrameKind,
+        *,
+        number: int = 0,
+        head: Mapping[str, Any] | None = None,
+        body: bytes = b"",
+    ) -> int:
+        """Send one frame and tell its size in bytes."""
+        if self._transport is None or self.fault is not None:
+            return 0
+        data = encode_frame(kind, number=number, head=head, body=body)
+        self._transport.write(data)
+        return len(data)
+
+    async def writable(self) -> None:
+        """Return once the guest has taken most of what was sent."""
+        await self._writable.wait()
+
+    def pause_reading(self) -> None:
+        """Read nothing until `resume_reading`, so that the guest has to wait."""
+        if self._transport is not None and self.fault is None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._transport is not None and self.fault is None:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Close the connection; idempotent."""
+        self._lose("")
+
+    def break_off(self, fault: str) -> None:
+        """Close the connection because of what the guest sent."""
+        self._lose(fault)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Decode what came and pass complete frames on."""
+        try:
+            for frame in self._decoder.feed(data):
+                self._deliver(frame)
+        except FrameError as fault:
+            self._lose(str(fault))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The guest went away."""
+        del exc
+        self._lose("")
+
+    def pause_writing(self) -> None:
+        """The guest reads too slowly."""
+        if self._writable.is_set():
+            self._writable = anyio.Event()
+
+    def resume_writing(self) -> None:
+        """The guest has caught up."""
+        self._writable.set()
+
+    def _deliver(self, frame: Frame) -> None:
+        if self._receiver is None:
+            raise FrameError(f"{frame.kind.name} frame outside of a run")
+        self._receiver.frame_received(frame)
+
+    def _lose(self, fault: str) -> None:
+        if self.fault is not None:
+            return
+        self.fault = fault
+        self._writable.set()
+        if self._transport is not None:
+            self._transport.abort()
+        if self._receiver is not None:
+            self._receiver.channel_lost()

@@ -1,0 +1,94 @@
+"""One guest process as the host sees it: signals by descriptor, clocks by process id.
+
+The zygote keeps the process id taken until the host has it reaped, so neither can ever mean
+another process.
+"""
+
+import math
+import os
+import resource
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+__all__ = ("Child",)
+
+
+class Child:
+    """A running guest."""
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._cpu_s = 0.0
+        self._is_paused = False
+        self.was_killed = False
+
+    def interrupt(self) -> None:
+        """Ask the program to stop."""
+        self.resume()
+        self._send(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the process."""
+        self.was_killed = True
+        self._send(signal.SIGKILL)
+
+    def kill_if_alive(self) -> None:
+        """End the process, for cleaning up: how it ended is not put down to the host."""
+        self._send(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let it use no processor time, whatever is left running inside."""
+        if not self._is_paused:
+            self._is_paused = True
+            self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        if self._is_paused:
+            self._is_paused = False
+            self._send(signal.SIGCONT)
+
+    def cpu_s(self) -> float:
+        """Processor time of all its threads since it started; the last known value once dead."""
+        # The kernel's clock id of a whole process, see clock_getcpuclockid(3).
+        clock_id = (~self.pid << 3) | 2
+        with suppress(OSError):
+            self._cpu_s = max(self._cpu_s, time.clock_gettime(clock_id))
+        return self._cpu_s
+
+    def limit_cpu(self, budget_s: float) -> None:
+        """Let the kernel send SIGXCPU when this much more was used, should the host not notice."""
+        used_s = self.cpu_s()
+        soft_s = math.ceil(used_s + budget_s) + 1
+        # The host's own clock is what counts; this is the backstop.
+        with suppress(OSError, ValueError):
+            _soft, hard = resource.prlimit(self.pid, resource.RLIMIT_CPU)
+            resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft_s, hard))
+
+    def peak_memory_bytes(self) -> int:
+        """The most memory it ever had resident; 0 where the machine does not tell."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_bytes()
+        except OSError:
+            return 0
+        for line in status.splitlines():
+            if line.startswith(b"VmHWM:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    async def wait_exit(self) -> None:
+        """Return once the process has ended."""
+        await anyio.wait_readable(self._pidfd)
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        os.close(self._pidfd)
+
+    def _send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, number)

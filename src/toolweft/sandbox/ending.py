@@ -1,0 +1,158 @@
+"""How a run ended: from what the host saw and the guest reported to a `SandboxOutcome`."""
+
+import json
+import signal
+from dataclasses import dataclass
+from typing import Literal, TypeGuard, get_args
+
+from toolweft.core.json import Json
+from toolweft.core.ports import SandboxOutcome
+from toolweft.core.programs import LIMIT_NAMES, LimitName, ProgramError, ProgramLimits, ProgramStats
+from toolweft.sandbox.guest.wire import Frame, FrameError
+
+__all__ = ("Report", "crash_outcome", "limit_error", "parse_report")
+
+_GuestStatus = Literal["ok", "error", "invalid", "limit"]
+_MAX_TEXT_CHARACTERS = 4096
+# The guest ends with the number of a fatal signal as its status, see guest/runner.py.
+_FATAL_SIGNALS = {
+    signal.SIGSEGV: "an invalid memory access",
+    signal.SIGBUS: "an invalid memory access",
+    signal.SIGFPE: "an arithmetic fault",
+    signal.SIGILL: "an invalid instruction",
+    signal.SIGABRT: "an abort of the interpreter",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a guest said about the end of its program; checked, not trusted."""
+
+    status: _GuestStatus
+    limit: LimitName | None
+    characters: int
+    value: bytes
+    value_is_repr: bool
+    is_reusable: bool
+    error: ProgramError | None
+
+
+def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
+    """Read the last frame of a run.
+
+    Raises:
+        FrameError: it is not what a guest sends.
+    """
+    head = frame.head
+    status, limit, size = head.get("status"), head.get("limit"), head.get("value_bytes")
+    characters = head.get("characters")
+    if not _is_status(status) or (limit not in LIMIT_NAMES and limit is not None):
+        raise FrameError("the end of the run has an unknown status")
+    if (status == "limit") != (limit is not None):
+        raise FrameError("the end of the run has a limit that does not fit its status")
+    if type(size) is not int or not 0 <= size <= min(limits.max_value_bytes, len(frame.body)):
+        raise FrameError("the end of the run has a value of impossible size")
+    if type(characters) is not int or characters < 0:
+        raise FrameError("the end of the run has an impossible output size")
+    text = frame.body[size:]
+    return Report(
+        status=status,
+        limit=limit,
+        characters=characters,
+        value=frame.body[:size],
+        value_is_repr=head.get("value_is_repr") is True,
+        is_reusable=head.get("is_reusable") is True,
+        error=_parse_error(text) if text else None,
+    )
+
+
+def limit_error(
+    limit: LimitName, limits: ProgramLimits, reported: ProgramError | None
+) -> ProgramError:
+    """The error of a run the host stopped, with the line where the program was, if it said so."""
+    messages: dict[str, tuple[str, str]] = {
+        "wall": (
+            f"time limit: the run took longer than {limits.wall_s:g} s",
+            "do less in one run, or await tools together with asyncio.gather",
+        ),
+        "cpu": (
+            f"time limit: the run used more than {limits.active_s:g} s of processor time",
+            "do less work in one run",
+        ),
+        "calls": (
+            f"call limit: the run made more than {limits.max_calls} calls",
+            "use a tool that takes many items at once, or split the work over several runs",
+        ),
+    }
+    message, hint = messages[limit]
+    return ProgramError(
+        type="LimitExceeded",
+        message=message,
+        traceback="" if reported is None else reported.traceback,
+        line=None if reported is None else reported.line,
+        hint=hint,
+    )
+
+
+def crash_outcome(
+    *, exit_status: int, was_killed: bool, fault: str, stdout: str, stats: ProgramStats
+) -> SandboxOutcome:
+    """The outcome of a run whose process ended without a report.
+
+    Args:
+        exit_status: as waitpid tells it; negative for a signal.
+        was_killed: by the host, as it had broken the channel.
+        fault: why the channel broke; empty where the process just went away.
+        stdout: what it printed before.
+        stats: what it used.
+    """
+    limit: LimitName | None = None
+    hint = "run again in a new container; variables are gone"
+    if fault:
+        message = f"the program broke its channel to the host: {fault}"
+    elif -exit_status == signal.SIGKILL and not was_killed:
+        limit = "memory"
+        message = "memory limit: the system ended the program's process, which used too much memory"
+    elif abs(exit_status) in _FATAL_SIGNALS:
+        number = signal.Signals(abs(exit_status))
+        message = f"the program's process crashed with {number.name}, {_FATAL_SIGNALS[number]}"
+    elif exit_status < 0:
+        message = f"the program's process was ended by signal {-exit_status}"
+    else:
+        message = f"the program ended its process with status {exit_status} before it was done"
+    return SandboxOutcome(
+        status="crashed" if limit is None else "limit",
+        limit=limit,
+        stdout=stdout,
+        stdout_characters=len(stdout),
+        error=ProgramError(type="Crash", message=message, hint=hint),
+        stats=stats,
+    )
+
+
+def _is_status(value: Json) -> TypeGuard[_GuestStatus]:
+    return value in get_args(_GuestStatus)
+
+
+def _parse_error(text: bytes) -> ProgramError:
+    try:
+        data: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        raise FrameError("the end of the run has an unreadable error") from None
+    if not isinstance(data, dict):
+        raise FrameError("the end of the run has an unreadable error")
+    line = data.get("line")
+    return ProgramError(
+        type=_text(data.get("type")) or "Exception",
+        message=_text(data.get("message")) or "",
+        traceback=_text(data.get("traceback")) or "",
+        line=line if type(line) is int and line > 0 else None,
+        hint=_text(data.get("hint")),
+    )
+
+
+def _text(value: Json) -> str | None:
+    if not isinstance(value, str):
+        return None
+    # A lone surrogate could not be encoded by whoever shows it.
+    return value[:_MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode()

@@ -1,0 +1,59 @@
+"""Starts the zygote: first into a neutral root where the tier has one, then exec.
+
+Its command line is `CONTROL_FD {json}`; faults go back over the control socket, as the process
+has no other way to speak.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from .namespaces import GUEST_ROOT, PYTHON_ROOT, build_root, plan_binds
+from .syscalls import Kernel
+
+__all__ = ("BOOT", "launch")
+
+# Makes this package importable without the rest of the distribution, then forgets the folder.
+BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from guest import {module};"
+    " sys.path.pop(0); {module}.{function}(int(sys.argv[2]), sys.argv[3])"
+)
+_HOSTNAME = "sandbox"
+
+
+def launch(control_fd: int, setup_text: str) -> None:
+    """Build the root and become its interpreter."""
+    setup = json.loads(setup_text)
+    try:
+        proc_fd = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+        binds = plan_binds(
+            interpreter=setup["interpreter"],
+            standard_library=setup["standard_library"],
+            shared_libraries=setup["shared_libraries"],
+            guest=str(Path(__file__).parent),
+        )
+        build_root(Kernel(), binds, hostname=_HOSTNAME)
+        exec_zygote(control_fd, proc_fd, setup)
+    except OSError as refusal:
+        os.write(control_fd, json.dumps({"error": str(refusal)}).encode())
+
+
+def exec_zygote(control_fd: int, proc_fd: int, setup: dict[str, Any]) -> None:
+    """Replace this process by the interpreter at its neutral path."""
+    version = Path(setup["standard_library"]).name
+    binary = f"{PYTHON_ROOT}/bin/{version}"
+    library = f"{PYTHON_ROOT}/lib"
+    inside = json.dumps(
+        {
+            "layers": setup["layers"],
+            "standard_library": f"{library}/{version}",
+            "proc_fd": proc_fd,
+        }
+    )
+    for fd in (control_fd, proc_fd):
+        os.set_inheritable(fd, True)  # noqa: FBT003  its only argument
+    boot = BOOT.format(module="zygote", function="main")
+    arguments = [binary, "-I", "-S", "-c", boot, GUEST_ROOT, str(control_fd), inside]
+    environment = {**os.environ, "LD_LIBRARY_PATH": library}
+    os.execve(binary, arguments, environment)

@@ -1,0 +1,93 @@
+"""Locks one guest process down: the order of steps, from its layers and limits.
+
+A layer that cannot be put on raises, and the process ends before any program runs.
+"""
+
+import os
+import resource
+from collections.abc import Collection
+from typing import NamedTuple, Self
+
+from . import namespaces
+from .landlock import restrict_files
+from .seccomp import build_filter, build_rules
+from .syscalls import Kernel
+
+__all__ = ("CAPABILITIES", "LANDLOCK", "LIMITS", "NAMESPACES", "SECCOMP", "Limits", "lock_down")
+
+# The layers a tier is made of.
+NAMESPACES = "namespaces"
+CAPABILITIES = "capabilities"
+LANDLOCK = "landlock"
+LIMITS = "limits"
+SECCOMP = "seccomp"
+
+_DEVICES = ("/dev/null", "/dev/urandom")
+_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
+_TIME_ZONES = "/usr/share/zoneinfo"
+_STACK_BYTES = 8 * 1024 * 1024
+# The main thread, and one that the interpreter may need for a moment.
+_SPARE_THREADS = 2
+
+
+class Limits(NamedTuple):
+    """What one guest may use over its whole life."""
+
+    memory_bytes: int
+    disk_bytes: int
+    max_files: int
+    max_threads: int
+
+    @classmethod
+    def from_dict(cls, data: dict[str, int]) -> Self:
+        """The limits of a spawn request."""
+        return cls(*(int(data[name]) for name in cls._fields))
+
+
+def lock_down(
+    kernel: Kernel, layers: Collection[str], limits: Limits, *, standard_library: str, proc_fd: int
+) -> None:
+    """Put every layer on this process, which never gets out again.
+
+    Args:
+        kernel: where calls go.
+        layers: the names above; what is missing is not applied, so only the host's proof that
+            the rest holds makes a tier usable.
+        limits: sizes.
+        standard_library: where imports come from.
+        proc_fd: the host's /proc; used and closed with namespaces only.
+    """
+    own_files = NAMESPACES in layers
+    if own_files:
+        namespaces.enter_session(kernel, proc_fd, scratch_bytes=limits.disk_bytes)
+    if CAPABILITIES in layers:
+        kernel.drop_capabilities()
+    # A change of credentials clears this, so it comes after them.
+    kernel.die_with_parent()
+    kernel.forbid_new_privileges()
+    if LANDLOCK in layers:
+        readable = (standard_library, *_LIBRARIES, _TIME_ZONES)
+        restrict_files(kernel, readable=readable, devices=_DEVICES)
+    if LIMITS in layers:
+        set_limits(limits)
+    if SECCOMP in layers:
+        rules = build_rules(
+            own_pid=os.getpid(),
+            read_files=own_files or LANDLOCK in layers,
+            write_files=own_files,
+        )
+        kernel.install_filter(build_filter(rules))
+
+
+def set_limits(limits: Limits) -> None:
+    """Set the resource limits; as no second process is possible they hold for the whole guest."""
+    for what, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_STACK, _STACK_BYTES),
+        (resource.RLIMIT_NOFILE, limits.max_files),
+        (resource.RLIMIT_FSIZE, limits.disk_bytes),
+        (resource.RLIMIT_AS, limits.memory_bytes),
+    ):
+        resource.setrlimit(what, (value, value))

@@ -1,0 +1,253 @@
+"""One run inside a session: answers its calls, watches its clocks, reads how it ended.
+
+Everything is counted here, on the host's side; what the guest says about itself is only shown.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import anyio
+from anyio.abc import TaskGroup
+
+from toolweft.core.calls import Failure
+from toolweft.core.clock import Clock
+from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply
+from toolweft.core.programs import LimitName, ProgramLimits
+from toolweft.sandbox.channel import Channel
+from toolweft.sandbox.child import Child
+from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
+from toolweft.sandbox.meter import Meter
+
+__all__ = ("ActiveRun",)
+
+# How long a program may take to notice that it is stopped.
+_GRACE_S = 0.5
+_KILL_TIMEOUT_S = 5.0
+# The processor clock is looked at no more often than this.
+_MIN_STEP_S = 0.02
+# Above this many bytes of arguments in waiting calls the guest has to wait.
+_MAX_QUEUED_BYTES = 16 * 1024 * 1024
+_MAX_NAME_CHARACTERS = 256
+
+
+class ActiveRun:
+    """The receiver of a run's frames."""
+
+    def __init__(
+        self,
+        *,
+        child: Child,
+        channel: Channel,
+        clock: Clock,
+        limits: ProgramLimits,
+        on_call: GuestCallHandler,
+        on_output: Callable[[str], None] | None,
+    ) -> None:
+        self._child = child
+        self._channel = channel
+        self._clock = clock
+        self._limits = limits
+        self._on_call = on_call
+        self._on_output = on_output
+        self.meter = Meter(clock=clock, cpu_s=child.cpu_s)
+        self._wake = anyio.Event()
+        self._slots = anyio.Semaphore(limits.max_in_flight, fast_acquire=True)
+        self._tasks: TaskGroup | None = None
+        self._scopes: dict[int, anyio.CancelScope] = {}
+        self._queued_bytes = 0
+        self._is_reading = True
+        self._output: list[str] = []
+        self._output_characters = 0
+        self._requested: LimitName | None = None
+        # Set from the moment the program is being stopped.
+        self.stopped: LimitName | None = None
+        self.done: Frame | None = None
+
+    @property
+    def stdout(self) -> str:
+        """What was printed and kept so far."""
+        return "".join(self._output)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the guest reported the end, or is gone."""
+        return self.done is not None or not self._channel.is_open
+
+    async def execute(self, code: bytes, names: GuestNames) -> None:
+        """Send the program and return when it has ended, one way or the other."""
+        limits = self._limits
+        head = {
+            "namespaces": names.namespaces,
+            "functions": names.functions,
+            "kept_characters": limits.kept_characters,
+            "max_output_characters": limits.max_output_characters,
+            "max_argument_bytes": limits.max_argument_bytes,
+            "max_value_bytes": limits.max_value_bytes,
+        }
+        self._child.limit_cpu(limits.active_s)
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            try:
+                self._channel.send(FrameKind.RUN, head=head, body=code)
+                await self._watch()
+            finally:
+                if not self.is_over:
+                    with anyio.CancelScope(shield=True):
+                        await self._stop("wall")
+                self._tasks = None
+                tasks.cancel_scope.cancel()
+
+    # ------------------------------------------------------------------ what the guest sends
+
+    def frame_received(self, frame: Frame) -> None:
+        """Take one frame of the guest."""
+        if self.done is not None:
+            raise FrameError(f"{frame.kind.name} frame after the end of the run")
+        if frame.kind is FrameKind.CALL:
+            self._start_call(frame)
+        elif frame.kind is FrameKind.CANCEL:
+            if (scope := self._scopes.get(frame.number)) is not None:
+                scope.cancel()
+        elif frame.kind is FrameKind.OUTPUT:
+            self._take_output(frame)
+        else:
+            self.done = frame
+            self._wake.set()
+
+    def channel_lost(self) -> None:
+        """The guest is gone."""
+        self._wake.set()
+
+    def _take_output(self, frame: Frame) -> None:
+        text = frame.body.decode("utf-8", "replace")
+        self._output_characters += len(text)
+        if self._output_characters > self._limits.kept_characters:
+            raise FrameError("more output than is kept")
+        self.meter.bytes_out += len(frame.body)
+        self._output.append(text)
+        if self._on_output is not None:
+            self._on_output(text)
+
+    def _start_call(self, frame: Frame) -> None:
+        call = _parse_call(frame, index=self.meter.calls + 1)
+        if self.stopped is not None:
+            self._reply(call.index, self._refusal())
+            return
+        self.meter.calls += 1
+        self.meter.bytes_out += len(call.arguments)
+        if self.meter.calls > self._limits.max_calls:
+            self._request_stop("calls")
+            return
+        self._queued_bytes += len(call.arguments)
+        if self._queued_bytes > _MAX_QUEUED_BYTES and self._is_reading:
+            self._is_reading = False
+            self._channel.pause_reading()
+        assert self._tasks is not None
+        self.meter.call_started()
+        self._tasks.start_soon(self._answer, call)
+
+    async def _answer(self, call: GuestCall) -> None:
+        reply = None
+        with anyio.CancelScope() as scope:
+            self._scopes[call.index] = scope
+            if self.stopped is not None:
+                scope.cancel()
+            async with self._slots:
+                reply = await self._on_call(call)
+                # A result waits here, in its slot, until the guest has taken the ones before.
+                await self._channel.writable()
+        del self._scopes[call.index]
+        self.meter.call_ended()
+        self._queued_bytes -= len(call.arguments)
+        if not self._is_reading and self._queued_bytes <= _MAX_QUEUED_BYTES:
+            self._is_reading = True
+            self._channel.resume_reading()
+        if reply is not None:
+            self._reply(call.index, reply)
+        elif self.stopped is not None:
+            self._reply(call.index, self._refusal())
+
+    def _reply(self, number: int, reply: GuestReply) -> None:
+        size = len(reply.payload) + sum(len(blob.data) for blob in reply.blobs)
+        failure = reply.failure
+        if failure is None and size > self._limits.max_result_bytes:
+            failure = Failure(
+                code="result_too_large",
+                message=f"the result has {size} bytes, more than {self._limits.max_result_bytes}",
+                hint="ask for less at a time: a page, a range, fewer fields",
+            )
+        if failure is not None:
+            fields = {"code": failure.code, "message": failure.message, "hint": failure.hint}
+            sent = self._channel.send(FrameKind.REPLY, number=number, head={"failure": fields})
+        elif reply.blobs:
+            blobs = [[blob.position, blob.media_type, len(blob.data)] for blob in reply.blobs]
+            sent = self._channel.send(
+                FrameKind.REPLY,
+                number=number,
+                head={"blobs": blobs, "payload_bytes": len(reply.payload)},
+                body=b"".join((reply.payload, *(blob.data for blob in reply.blobs))),
+            )
+        else:
+            sent = self._channel.send(FrameKind.REPLY, number=number, body=reply.payload)
+        self.meter.bytes_in += sent
+
+    def _refusal(self) -> GuestReply:
+        return GuestReply(
+            failure=Failure(
+                code="timeout",
+                message=f"the run is being stopped: its {self.stopped} limit is reached",
+            )
+        )
+
+    # ------------------------------------------------------------------ clocks and stopping
+
+    def _request_stop(self, limit: LimitName) -> None:
+        self._requested = limit
+        self._wake.set()
+
+    async def _watch(self) -> None:
+        limits = self._limits
+        while not self.is_over:
+            wall_left_s = limits.wall_s - self.meter.wall_s()
+            cpu_left_s = limits.active_s - self.meter.cpu_s()
+            if self._requested is not None:
+                await self._stop(self._requested)
+            elif wall_left_s <= 0:
+                await self._stop("wall")
+            elif cpu_left_s <= 0:
+                await self._stop("cpu")
+            else:
+                with anyio.move_on_after(min(wall_left_s, max(cpu_left_s, _MIN_STEP_S))):
+                    await self._wake.wait()
+
+    async def _stop(self, limit: LimitName) -> None:
+        """Soft stop, a moment of grace, then the end of the process."""
+        self.stopped = limit
+        self._wake = anyio.Event()
+        for scope in self._scopes.values():
+            scope.cancel()
+        self._child.interrupt()
+        await self._wait_over(_GRACE_S)
+        if not self.is_over:
+            self._child.kill()
+            await self._wait_over(_KILL_TIMEOUT_S)
+            self._channel.close()
+
+    async def _wait_over(self, timeout_s: float) -> None:
+        with anyio.move_on_after(timeout_s):
+            while not self.is_over:
+                await self._wake.wait()
+
+
+def _parse_call(frame: Frame, *, index: int) -> GuestCall:
+    name, line = frame.head.get("name"), frame.head.get("line")
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME_CHARACTERS:
+        raise FrameError("a call without a proper name")
+    with suppress(UnicodeEncodeError):
+        name.encode()
+        # bool is an int, and a line it is not.
+        if line is None or (type(line) is int and line > 0):
+            if frame.number != index:
+                raise FrameError(f"call number {frame.number} where {index} is due")
+            return GuestCall(index=index, name=name, arguments=frame.body, line=line)
+    raise FrameError("a call with a malformed head")

@@ -1,0 +1,162 @@
+"""The host's handle on a zygote: starts it, asks it for guests, has the dead ones reaped.
+
+The zygote ends when its control socket closes, however the host ends, and no thread of the host
+matters to it.
+"""
+
+import json
+import os
+import platform
+import socket
+import subprocess  # nosec B404  starts this interpreter with fixed arguments only
+import sys
+import sysconfig
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import anyio
+import anyio.to_thread
+
+from toolweft.core.errors import SandboxUnavailable
+from toolweft.core.json import JsonObject
+from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.child import Child
+from toolweft.sandbox.guest.launcher import BOOT
+from toolweft.sandbox.guest.lockdown import NAMESPACES
+from toolweft.sandbox.tiers import Tier
+
+__all__ = ("Zygote",)
+
+_MAX_ANSWER_BYTES = 4096
+_ANSWER_TIMEOUT_S = 10.0
+_EXIT_TIMEOUT_S = 5.0
+# Nothing of the host's environment; a known time zone and encoding.
+_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
+
+
+class Zygote:
+    """A warm process that makes guests of one tier."""
+
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+        self._process = process
+        self._control = control
+        self._lock = anyio.Lock()
+
+    @classmethod
+    async def start(cls, tier: Tier, *, timeout_s: float) -> Self:
+        """Start one and wait until it is warm.
+
+        Raises:
+            SandboxUnavailable: it could not start; the message has the reason.
+        """
+        if sys.platform != "linux" or platform.machine() != "x86_64":
+            raise SandboxUnavailable(
+                f"the process backend runs on x86_64 Linux, this is {platform.machine()!r}"
+                f" {sys.platform!r}"
+            )
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            process = await anyio.to_thread.run_sync(_launch, tier, theirs.fileno())
+        ours.setblocking(False)  # noqa: FBT003  its only argument
+        zygote = cls(process, ours)
+        try:
+            with anyio.fail_after(timeout_s):
+                answer, _fds = await zygote._receive()
+        except TimeoutError:
+            answer = {"error": f"the zygote was not ready within {timeout_s} s"}
+        if "error" in answer:
+            await zygote.close()
+            raise SandboxUnavailable(str(answer["error"]))
+        return zygote
+
+    async def spawn(self, limits: ProgramLimits) -> tuple[Child, socket.socket]:
+        """A fresh guest and the host's end of its channel.
+
+        Raises:
+            SandboxUnavailable: the kernel refused.
+        """
+        ours, theirs = socket.socketpair()
+        request = {
+            "memory_bytes": limits.memory_bytes,
+            "disk_bytes": limits.disk_bytes,
+            "max_files": limits.max_files,
+            "max_threads": limits.max_threads,
+        }
+        with theirs:
+            answer, fds = await self._ask({"spawn": request}, [theirs.fileno()])
+        if "error" in answer or not fds:
+            ours.close()
+            raise SandboxUnavailable(f"no guest could be made: {answer.get('error')}")
+        ours.setblocking(False)  # noqa: FBT003  its only argument
+        return Child(int(answer["pid"]), fds[0]), ours
+
+    async def reap(self, child: Child) -> int:
+        """The exit status of a guest that has ended; negative for a signal."""
+        answer, _fds = await self._ask({"reap": child.pid}, [])
+        return int(answer.get("status", 0))
+
+    async def close(self) -> None:
+        """End the zygote and every guest it made."""
+        self._control.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_wait, self._process)
+
+    async def _ask(self, request: JsonObject, fds: list[int]) -> tuple[JsonObject, list[int]]:
+        answer: JsonObject = {"error": "the zygote does not answer"}
+        passed: list[int] = []
+        # Answers carry no number, so an exchange is never left half done.
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                with suppress(OSError), anyio.move_on_after(_ANSWER_TIMEOUT_S):
+                    socket.send_fds(self._control, [json.dumps(request).encode()], fds)
+                    answer, passed = await self._receive()
+        return answer, passed
+
+    async def _receive(self) -> tuple[JsonObject, list[int]]:
+        await anyio.wait_readable(self._control)
+        message, fds, _flags, _address = socket.recv_fds(self._control, _MAX_ANSWER_BYTES, 1)
+        if not message:
+            return {"error": "the zygote ended before it was ready"}, []
+        for fd in fds:
+            os.set_inheritable(fd, False)  # noqa: FBT003  its only argument
+        return json.loads(message), fds
+
+
+def _launch(tier: Tier, control_fd: int) -> subprocess.Popen[bytes]:
+    guest = Path(__file__).parent / "guest"
+    standard_library = sysconfig.get_path("stdlib")
+    interpreter = os.path.realpath(sys.executable)
+    setup = {
+        "layers": sorted(tier.layers),
+        "standard_library": standard_library,
+        "proc_fd": -1,
+        "interpreter": interpreter,
+        "shared_libraries": _shared_libraries(standard_library),
+    }
+    module, function = ("launcher", "launch") if NAMESPACES in tier.layers else ("zygote", "main")
+    boot = BOOT.format(module=module, function=function)
+    arguments = [interpreter, "-I", "-S", "-c", boot, str(guest.parent), str(control_fd)]
+    # Every part of the command line is ours; nothing of a program or a tool is in it.
+    return subprocess.Popen(  # noqa: S603
+        [*arguments, json.dumps(setup)],
+        pass_fds=[control_fd],
+        env=_ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _shared_libraries(standard_library: str) -> list[str]:
+    return sorted(str(path) for path in Path(standard_library).parent.glob("libpython*.so*"))
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_EXIT_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

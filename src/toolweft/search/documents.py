@@ -1,0 +1,129 @@
+"""What the index reads of one tool: words with weights, and the fields they stand in.
+
+A document depends on its definition alone, never on other tools, so what an index took from it
+stays right when tools come and go. Knows nothing of ranking.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from toolweft.core.json import Json, JsonSchema
+from toolweft.core.tools import ToolDefinition
+from toolweft.search.words import Tokenizer
+
+__all__ = ("FIELDS", "Document", "build_document", "name_key", "named_fields")
+
+# Best first. Mild weights on purpose: sharp ones fit small catalogs and fail in large ones.
+FIELDS: tuple[tuple[str, float], ...] = (
+    ("name", 3.0),
+    ("namespace", 1.0),
+    ("category", 1.0),
+    ("description", 1.0),
+    ("parameter names", 0.7),
+    ("parameter descriptions", 0.4),
+    ("enum values", 0.4),
+)
+# Saturation and length normalisation as in BM25. The length a document is compared with is fixed,
+# so that a document's impacts stay as they are when other tools come and go.
+_K1 = 1.2
+_B = 0.6
+_USUAL_LENGTH = 40.0
+
+# Beyond these a tool says nothing new, and a hostile one would only fill the index.
+_MAX_FIELD_CHARACTERS = 8_000
+_MAX_PARAMETERS = 400
+_MAX_ENUM_VALUES = 20
+_MAX_SCHEMA_LEVELS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Document:
+    """The words of one tool; the three columns have one row per distinct word."""
+
+    words: tuple[str, ...]
+    # What each word adds to a score before it is multiplied by the word's rarity.
+    impacts: tuple[float, ...]
+    # Bit i is set where the word stands in FIELDS[i].
+    fields: bytes
+
+
+def build_document(definition: ToolDefinition, tokenizer: Tokenizer) -> Document:
+    """The document of one tool."""
+    weights: dict[str, float] = {}
+    fields: dict[str, int] = {}
+    length = 0.0
+    for position, (text, (_, weight)) in enumerate(zip(_texts(definition), FIELDS, strict=True)):
+        words = tokenizer.words(text[:_MAX_FIELD_CHARACTERS])
+        if not words:
+            continue
+        bit = 1 << position
+        length += weight * len(words)
+        for word, count in Counter(words).items():
+            weights[word] = weights.get(word, 0.0) + weight * count
+            fields[word] = fields.get(word, 0) | bit
+    dampening = _K1 * (1 - _B + _B * length / _USUAL_LENGTH)
+    return Document(
+        words=tuple(weights),
+        impacts=tuple(w * (_K1 + 1) / (w + dampening) for w in weights.values()),
+        fields=bytes(fields.values()),
+    )
+
+
+def name_key(text: str) -> str:
+    """What is left of a name when spelling does not count: "list_issues" is "listIssues"."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def named_fields(bits: int) -> Iterator[str]:
+    """The names of the fields whose bits are set, best first."""
+    return (name for position, (name, _) in enumerate(FIELDS) if bits >> position & 1)
+
+
+def _texts(definition: ToolDefinition) -> tuple[str, ...]:
+    """The text of each field, in the order of FIELDS."""
+    parameters = _Parameters()
+    parameters.read(definition.input_schema, level=1)
+    return (
+        definition.name,
+        definition.namespace,
+        definition.category or "",
+        definition.description,
+        " ".join(parameters.names),
+        " ".join(parameters.descriptions),
+        " ".join(parameters.values),
+    )
+
+
+class _Parameters:
+    """Collects the words of an input schema, also of nested objects and of its alternatives."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.descriptions: list[str] = []
+        self.values: list[str] = []
+
+    def read(self, schema: JsonSchema, *, level: int) -> None:
+        properties = schema.get("properties")
+        if isinstance(properties, dict):
+            for name, inner in properties.items():
+                if len(self.names) >= _MAX_PARAMETERS:
+                    return
+                self.names.append(name)
+                self._read_one(inner, level=level)
+
+    def _read_one(self, schema: Json, *, level: int) -> None:
+        if not isinstance(schema, dict):
+            return
+        if isinstance(description := schema.get("description"), str):
+            self.descriptions.append(description)
+        if isinstance(values := schema.get("enum"), list):
+            self.values += [v for v in values[:_MAX_ENUM_VALUES] if isinstance(v, str)]
+        if level >= _MAX_SCHEMA_LEVELS:
+            return
+        self.read(schema, level=level + 1)
+        self._read_one(schema.get("items"), level=level + 1)
+        for keyword in ("anyOf", "oneOf", "allOf"):
+            if isinstance(alternatives := schema.get(keyword), list):
+                for alternative in alternatives[:_MAX_ENUM_VALUES]:
+                    self._read_one(alternative, level=level + 1)

@@ -1,0 +1,99 @@
+"""From text to the words an index counts: split identifiers, fold case, drop endings.
+
+Pure; the same rules for tools and queries. Called by the index alone.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from itertools import chain
+from sys import intern
+
+from toolweft.search.stemming import stem
+
+__all__ = ("Tokenizer", "query_words")
+
+_RUN = re.compile(r"[^\W_]+")
+# "getHTTPResponse2" -> get HTTP Response 2; plural acronyms stay whole ("URLs", "IDs").
+_PART = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# Han, kana and Hangul are written without spaces: each two neighbours count as one word.
+_UNSPACED = re.compile(
+    "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+# A longer run is not a word (a key, a hash, base64): its head is enough.
+_MAX_WORD_CHARACTERS = 40
+
+# In queries only; compared as stems, since that is what words are.
+_STOP_WORDS = frozenset(
+    map(
+        stem,
+        _RUN.findall("""
+            a about all also am an and any are as at be been being but by can could did do does for
+            from had has have having he hello her here hey hi him his how i if im in into is it its
+            just ll like may me might my need of on or our out over please re s she should so some
+            such t than thank that the their them then there these they this those to too us use
+            using ve very want was we were what when where which while who whom why will with would
+            you your
+        """),
+    )
+)
+
+
+class Tokenizer:
+    """Splits text into words; remembers what it split, since tools share most of their words.
+
+    Made for building one index and dropped with the work done.
+    """
+
+    def __init__(self) -> None:
+        self._known = _Splits()
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text in order, repeats kept, stop words too."""
+        return list(chain.from_iterable(map(self._known.__getitem__, _runs(text))))
+
+
+class _Splits(dict[str, tuple[str, ...]]):
+    """Run -> words; split at the first look, so that the loop above stays out of Python."""
+
+    def __missing__(self, run: str) -> tuple[str, ...]:
+        # Shared, for they live on in every document and every index.
+        words = self[run] = tuple(map(intern, _split(run)))
+        return words
+
+
+def query_words(text: str) -> list[str]:
+    """The distinct words of a text, without stop words unless there is nothing else."""
+    words = list(dict.fromkeys(word for run in _runs(text) for word in _split(run)))
+    return [word for word in words if word not in _STOP_WORDS] or words
+
+
+def _runs(text: str) -> list[str]:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return _RUN.findall(text)
+
+
+def _split(run: str) -> Iterable[str]:
+    if run.isascii():
+        for part in _PART.findall(run):
+            yield stem(part.lower()[:_MAX_WORD_CHARACTERS])
+        return
+    position = 0
+    for unspaced in _UNSPACED.finditer(run):
+        yield from _spaced(run[position : unspaced.start()])
+        text = unspaced.group()
+        yield from (text[i : i + 2] for i in range(max(1, len(text) - 1)))
+        position = unspaced.end()
+    yield from _spaced(run[position:])
+
+
+def _spaced(part: str) -> Iterable[str]:
+    """Words of a script with spaces; accents do not count."""
+    if not part:
+        return
+    letters = unicodedata.normalize("NFKD", part.casefold())
+    folded = "".join(c for c in letters if not unicodedata.combining(c))
+    folded = folded[:_MAX_WORD_CHARACTERS]
+    if folded:
+        yield stem(folded) if folded.isascii() else folded

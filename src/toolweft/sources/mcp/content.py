@@ -1,0 +1,86 @@
+"""A raw `tools/call` result as a `RawResult`. Pure; nothing in the result is trusted."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+
+from toolweft.core.calls import MISSING, Blob, Content, LinkContent, RawResult, TextContent
+from toolweft.core.json import Json, JsonObject
+
+__all__ = ("read_result",)
+
+_BINARY = "application/octet-stream"
+
+
+def read_result(raw: JsonObject) -> RawResult:
+    """What the server answered, block by block and in order.
+
+    Blocks of unknown type become their JSON text, so that nothing is lost.
+    """
+    blocks = raw.get("content")
+    content = tuple(_read_block(b) for b in blocks) if isinstance(blocks, list) else ()
+    structured = raw.get("structuredContent")
+    # Some servers write null for "none"; only beside nothing else is it the answer itself.
+    if structured is None and (content or "structuredContent" not in raw):
+        structured = MISSING
+    return RawResult(
+        structured=structured, content=content, is_error=raw.get("isError", False) is True
+    )
+
+
+def _read_block(block: Json) -> Content:
+    if isinstance(block, dict):
+        read = _READERS.get(str(block.get("type")))
+        content = read(block) if read is not None else None
+        if content is not None:
+            return content
+    return TextContent(json.dumps(block, ensure_ascii=False, separators=(",", ":")))
+
+
+def _read_text(block: JsonObject) -> Content | None:
+    text = block.get("text")
+    return TextContent(text) if isinstance(text, str) else None
+
+
+def _read_media(block: JsonObject) -> Content | None:
+    return _read_blob(block.get("data"), block.get("mimeType"))
+
+
+def _read_resource(block: JsonObject) -> Content | None:
+    resource = block.get("resource")
+    if not isinstance(resource, dict):
+        return None
+    if isinstance(resource.get("text"), str):
+        return TextContent(resource["text"])
+    return _read_blob(resource.get("blob"), resource.get("mimeType"))
+
+
+def _read_link(block: JsonObject) -> Content | None:
+    uri, name, media_type = block.get("uri"), block.get("name"), block.get("mimeType")
+    if not isinstance(uri, str):
+        return None
+    return LinkContent(
+        uri=uri,
+        name=name if isinstance(name, str) else None,
+        media_type=media_type if isinstance(media_type, str) else None,
+    )
+
+
+def _read_blob(data: Json, media_type: Json) -> Blob | None:
+    if not isinstance(data, str):
+        return None
+    try:
+        decoded = base64.b64decode(data)
+    except (binascii.Error, ValueError):
+        return None
+    return Blob(data=decoded, media_type=media_type if isinstance(media_type, str) else _BINARY)
+
+
+_READERS: dict[str, Callable[[JsonObject], Content | None]] = {
+    "text": _read_text,
+    "image": _read_media,
+    "audio": _read_media,
+    "resource": _read_resource,
+    "resource_link": _read_link,
+}

@@ -1,0 +1,177 @@
+"""The streamable HTTP transport: the SDK's own, over a client that says what went wrong.
+
+The SDK reports every HTTP error as one sentence without its status and lets a refused connection
+break the whole session. The client here answers such requests with a protocol error that names
+the cause, and bounds what it reads.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import anyio
+import httpx2
+import mcp_types as types
+from mcp.client import Transport
+from mcp.client.streamable_http import streamable_http_client
+from pydantic import ValidationError
+
+from toolweft.core.errors import SourceUnavailable
+from toolweft.core.secret import reveal
+from toolweft.sources.mcp.faults import FaultKind, build_fault
+from toolweft.sources.options import HttpServerOptions
+
+__all__ = ("HttpLink", "open_http_link")
+
+# To connect, to send, to get a connection of the pool. How long an answer may take is the call's
+# own deadline, so reading has none.
+_CONNECT_TIMEOUT_S = 10.0
+# A session is closed with a request of its own; a server that does not answer it is left alone.
+_CLOSE_TIMEOUT_S = 1.0
+_JSON = {"content-type": "application/json"}
+
+
+class _Client(httpx2.AsyncClient):
+    """Turns every POST that got no usable answer into a protocol error with its reason."""
+
+    def __init__(self, options: HttpServerOptions) -> None:
+        super().__init__(
+            headers={name: reveal(value) for name, value in options.headers.items()},
+            timeout=httpx2.Timeout(_CONNECT_TIMEOUT_S, read=None),
+            # A pool that runs out would hold up calls; what may run at once is the road's choice.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+        )
+        self._max_bytes = options.max_message_bytes
+        # The server is gone, or has forgotten the session: this client is of no more use.
+        self.ended = anyio.Event()
+        self.end_reason = ""
+
+    async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
+        """Send one request, as `httpx2.AsyncClient` does."""
+        if request.method == "DELETE":
+            with anyio.fail_after(_CLOSE_TIMEOUT_S):
+                return await super().send(request, **how)
+        if request.method != "POST":
+            return await super().send(request, **how)
+        try:
+            response = await super().send(request, **how)
+        except httpx2.ConnectError as exc:
+            return self._end(request, "unreachable", f"cannot connect to {_place(request)}: {exc}")
+        except httpx2.TransportError as exc:
+            reason = f"{type(exc).__name__}: {exc}".rstrip(": ")
+            return _answer(request, "unreachable", f"asking {_place(request)} failed: {reason}")
+        if response.is_redirect or _is_stream(response):
+            return response
+        return await self._read(response)
+
+    def _end(self, request: httpx2.Request, kind: FaultKind, reason: str) -> httpx2.Response:
+        self.end_reason = reason
+        self.ended.set()
+        return _answer(request, kind, reason)
+
+    async def _read(self, response: httpx2.Response) -> httpx2.Response:
+        """The same response with its body read, or the error that stands for it."""
+        request = response.request
+        body = bytearray()
+        try:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > self._max_bytes:
+                    cap = f"the answer is above the cap of {self._max_bytes:,} bytes"
+                    return _answer(request, "too_large", cap)
+        finally:
+            await response.aclose()
+        if response.is_error and not _is_error_response(bytes(body)):
+            # A session that the server forgot; the SDK sends its id with every request.
+            if response.status_code == HTTPStatus.NOT_FOUND and "mcp-session-id" in request.headers:
+                return self._end(request, "ended", f"{_place(request)} ended the session")
+            return _answer(request, "refused", _render_status(response))
+        kept = [
+            (name, value)
+            for name, value in response.headers.multi_items()
+            # The body is decoded and whole now.
+            if name not in {"content-encoding", "content-length", "transfer-encoding"}
+        ]
+        return httpx2.Response(
+            response.status_code, headers=kept, content=bytes(body), request=request
+        )
+
+
+class HttpLink:
+    """A way to one endpoint."""
+
+    def __init__(self, client: _Client, *, options: HttpServerOptions) -> None:
+        self._client = client
+        self._options = options
+
+    @property
+    def transport(self) -> Transport:
+        """The two streams."""
+        return streamable_http_client(
+            self._options.url,
+            http_client=self._client,
+            max_sse_event_size=self._options.max_message_bytes,
+        )
+
+    async def wait_ended(self) -> None:
+        """Return when the endpoint cannot be reached any more, or has forgotten the session."""
+        await self._client.ended.wait()
+
+    def explain(self) -> str:
+        """Why it ended; "" while it has not."""
+        return self._client.end_reason
+
+
+@asynccontextmanager
+async def open_http_link(options: HttpServerOptions) -> AsyncIterator[HttpLink]:
+    """Get ready to reach the server; nothing is sent yet.
+
+    Raises:
+        SourceUnavailable: the address cannot be used.
+    """
+    url = httpx2.URL(options.url)
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise SourceUnavailable(
+            f"its url {options.url!r} is not an http:// or https:// address",
+            hint="correct url in the server's configuration",
+        )
+    async with _Client(options) as client:
+        yield HttpLink(client, options=options)
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    kind = response.headers.get("content-type", "").lower()
+    return response.is_success and kind.startswith("text/event-stream")
+
+
+def _is_error_response(body: bytes) -> bool:
+    try:
+        message = types.jsonrpc_message_adapter.validate_json(body, by_name=False)
+    except ValidationError:
+        return False
+    return isinstance(message, types.JSONRPCError)
+
+
+def _render_status(response: httpx2.Response) -> str:
+    status = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
+    answer = f"{_place(response.request)} answered {status}"
+    if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return f"{answer}; check the server's headers, as Authorization"
+    return answer
+
+
+def _place(request: httpx2.Request) -> str:
+    # Without user and query, where keys may stand.
+    return str(request.url.copy_with(username=None, password=None, query=None))
+
+
+def _answer(request: httpx2.Request, kind: FaultKind, message: str) -> httpx2.Response:
+    """A protocol error in place of an answer; the SDK matches it to its request."""
+    error = types.JSONRPCError(jsonrpc="2.0", id=None, error=build_fault(kind, message))
+    return httpx2.Response(
+        HTTPStatus.BAD_GATEWAY,
+        headers=_JSON,
+        content=error.model_dump_json(by_alias=True),
+        request=request,
+    )

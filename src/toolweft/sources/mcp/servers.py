@@ -1,0 +1,148 @@
+"""MCP servers as sources: over stdio, and over streamable HTTP.
+
+The protocol's SDK is imported when the first server starts, so that importing toolweft stays
+quick.
+"""
+
+from functools import partial
+from typing import Protocol
+
+from toolweft.core.calls import RawResult
+from toolweft.core.clock import Clock
+from toolweft.core.errors import SourceUnavailable
+from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.json import JsonObject
+from toolweft.core.ports import SourceListener
+from toolweft.sources.mcp.backoff import Backoff, Patience
+from toolweft.sources.options import HttpServerOptions, StdioServerOptions
+from toolweft.sources.reporting import Reporter
+
+__all__ = ("HttpSource", "StdioSource")
+
+
+class _Owner(Protocol):
+    """What the SDK side gives; named here so that its module need not be imported."""
+
+    async def run(self) -> None: ...
+
+    async def call_tool(self, name: ToolName, arguments: JsonObject) -> RawResult: ...
+
+
+class StdioSource:
+    """An MCP server that is started as a child process.
+
+    Args:
+        options: how to start it.
+        listener: hears of its tools and state.
+        clock: measures its start.
+        patience: how soon a dead server is tried again; sensible by default.
+    """
+
+    kind = "mcp stdio"
+
+    def __init__(
+        self,
+        options: StdioServerOptions,
+        *,
+        listener: SourceListener,
+        clock: Clock,
+        patience: Patience | None = None,
+    ) -> None:
+        self.name = options.name
+        self.reporter = Reporter(options.name, kind=self.kind, listener=listener)
+        self._options = options
+        self._clock = clock
+        self._patience = patience or Patience(start_timeout_s=options.start_timeout_s)
+        self._owner: _Owner | None = None
+
+    async def run(self) -> None:
+        """Own the server until cancelled."""
+        self.reporter.starting()
+        from toolweft.sources.mcp.owner import ServerOwner
+        from toolweft.sources.mcp.stdio_link import open_stdio_link
+
+        self._owner = ServerOwner(
+            self.name,
+            open_link=partial(open_stdio_link, self._options),
+            patience=self._patience,
+            reporter=self.reporter,
+            clock=self._clock,
+        )
+        await self._owner.run()
+
+    async def call_tool(
+        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+    ) -> RawResult:
+        """Use one tool; cancelling the await cancels it in the server too.
+
+        Raises:
+            SourceUnavailable: the server is not connected, or broke off.
+            ResultTooLarge: the answer is above `max_message_bytes`.
+        """
+        if self._owner is None:
+            raise _not_started(self.name)
+        return await self._owner.call_tool(name, arguments)
+
+
+class HttpSource:
+    """An MCP server that is reached over streamable HTTP.
+
+    Args:
+        options: where it is, and the headers it wants.
+        listener: hears of its tools and state.
+        clock: measures its start.
+        patience: how soon a lost server is tried again; sensible by default.
+    """
+
+    kind = "mcp http"
+
+    def __init__(
+        self,
+        options: HttpServerOptions,
+        *,
+        listener: SourceListener,
+        clock: Clock,
+        patience: Patience | None = None,
+    ) -> None:
+        self.name = options.name
+        self.reporter = Reporter(options.name, kind=self.kind, listener=listener)
+        self._options = options
+        self._clock = clock
+        # Asking again over HTTP costs little, so it may be soon.
+        self._patience = patience or Patience(
+            start_timeout_s=options.start_timeout_s,
+            never_ready=Backoff(initial_s=1.0, max_s=30.0),
+        )
+        self._owner: _Owner | None = None
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        self.reporter.starting()
+        from toolweft.sources.mcp.http_link import open_http_link
+        from toolweft.sources.mcp.owner import ServerOwner
+
+        self._owner = ServerOwner(
+            self.name,
+            open_link=partial(open_http_link, self._options),
+            patience=self._patience,
+            reporter=self.reporter,
+            clock=self._clock,
+        )
+        await self._owner.run()
+
+    async def call_tool(
+        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+    ) -> RawResult:
+        """Use one tool; cancelling the await cancels it in the server too.
+
+        Raises:
+            SourceUnavailable: the server is not reached, or answered with an HTTP error.
+            ResultTooLarge: the answer is above `max_message_bytes`.
+        """
+        if self._owner is None:
+            raise _not_started(self.name)
+        return await self._owner.call_tool(name, arguments)
+
+
+def _not_started(name: SourceName) -> SourceUnavailable:
+    return SourceUnavailable(f"server {name!r} is not started yet", hint="try again in a moment")

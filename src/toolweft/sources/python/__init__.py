@@ -1,0 +1,3 @@
+"""Python functions as a source."""
+
+__all__ = ()

@@ -1,0 +1,44 @@
+"""What a Python function returned, as a raw result. Bytes are blobs, everything else plain JSON."""
+
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+
+from toolweft.core.calls import Blob, Content, RawResult, TextContent
+
+__all__ = ("read_returned",)
+
+_BINARY = (bytes, bytearray, memoryview, Blob)
+
+
+def read_returned(value: Any) -> RawResult:
+    """Turn a return value into a result.
+
+    Models, dataclasses, dates, enums, sets and the like become JSON as pydantic writes them;
+    NaN and infinities become null. Bytes at the top or as an item of a top-level list stay
+    bytes; deeper ones become base64 text.
+
+    Raises:
+        TypeError: a value has no JSON form.
+    """
+    if isinstance(value, RawResult):
+        return value
+    if isinstance(value, _BINARY):
+        return RawResult(content=(_to_blob(value),))
+    if isinstance(value, list | tuple) and any(isinstance(item, _BINARY) for item in value):
+        return RawResult(content=tuple(_to_content(item) for item in value))
+    try:
+        plain = to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="null")
+    except (PydanticSerializationError, ValueError) as exc:
+        raise TypeError(f"the result is no JSON: {exc}") from exc
+    return RawResult(structured=plain)
+
+
+def _to_blob(value: bytes | bytearray | memoryview | Blob) -> Blob:
+    return value if isinstance(value, Blob) else Blob(data=bytes(value))
+
+
+def _to_content(item: Any) -> Content:
+    if isinstance(item, _BINARY):
+        return _to_blob(item)
+    return TextContent(item if isinstance(item, str) else to_json(item).decode())

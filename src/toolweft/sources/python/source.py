@@ -1,0 +1,108 @@
+"""Python functions as a source: validated arguments in, plain JSON out, errors as data."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias
+
+import anyio
+
+from toolweft.core.calls import RawResult
+from toolweft.core.errors import InvalidDefinition, SourceUnavailable
+from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.json import JsonObject
+from toolweft.core.ports import SourceListener
+from toolweft.core.tools import ToolDefinition, ToolSpec
+from toolweft.sources.python.declare import BoundTool
+from toolweft.sources.reporting import Reporter
+
+__all__ = ("PythonSource", "PythonTool")
+
+PythonTool: TypeAlias = Callable[..., Any] | ToolSpec | BoundTool
+
+# Sync functions of one source that run at once; more wait for a thread.
+_MAX_THREADS = 40
+
+
+class _Callable(Protocol):
+    """What a built tool gives; named here so that pydantic is imported only with a source."""
+
+    definition: ToolDefinition
+
+    async def call(self, arguments: JsonObject) -> RawResult: ...
+
+
+class PythonSource:
+    """Functions of this process as tools.
+
+    Async functions run in the event loop, sync ones in worker threads. A function that raises
+    gives a failed result with the error's type and text.
+
+    Args:
+        name: the namespace.
+        tools: functions, marked with `@tool` or not, `ToolSpec`s and `BoundTool`s; distinct names.
+        listener: hears of the tools.
+
+    Raises:
+        InvalidDefinition: one of them cannot be a tool; the message names it.
+        ConfigError: a `handler_path` leads nowhere.
+    """
+
+    kind = "python"
+
+    def __init__(
+        self, name: SourceName, tools: Sequence[PythonTool], *, listener: SourceListener
+    ) -> None:
+        self.name = name
+        self.reporter = Reporter(name, kind=self.kind, listener=listener)
+        self._threads = anyio.CapacityLimiter(_MAX_THREADS)
+        self._tools: dict[ToolName, _Callable] = {}
+        for candidate in tools:
+            built = self._build(candidate)
+            if built.definition.name in self._tools:
+                raise InvalidDefinition(
+                    f"source {name!r} has two tools named {built.definition.name!r}",
+                    hint="name one of them: @tool(name=...)",
+                )
+            self._tools[built.definition.name] = built
+
+    async def run(self) -> None:
+        """Report the tools and wait to be cancelled."""
+        self.reporter.ready([built.definition for built in self._tools.values()], start_s=0.0)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.reporter.stopped()
+
+    async def call_tool(
+        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+    ) -> RawResult:
+        """Call one function.
+
+        Raises:
+            SourceUnavailable: there is none of that name.
+        """
+        built = self._tools.get(name)
+        if built is None:
+            raise SourceUnavailable(
+                f"source {self.name!r} has no tool named {name!r}",
+                hint=f"it has: {', '.join(sorted(self._tools))}",
+            )
+        return await built.call(arguments)
+
+    def _build(self, candidate: PythonTool) -> _Callable:
+        from toolweft.sources.python.function import (
+            FunctionTool,
+            build_function_tool,
+            build_spec_tool,
+        )
+
+        if isinstance(candidate, BoundTool):
+            definition = replace(candidate.definition, namespace=self.name)
+            return FunctionTool(definition, candidate.handler, bind=dict, threads=self._threads)
+        if isinstance(candidate, ToolSpec):
+            return build_spec_tool(candidate, namespace=self.name, threads=self._threads)
+        if not callable(candidate):
+            raise InvalidDefinition(
+                f"{candidate!r} is no tool", hint="give a function, a ToolSpec or a BoundTool"
+            )
+        return build_function_tool(candidate, namespace=self.name, threads=self._threads)

@@ -1,0 +1,78 @@
+"""What every source keeps about itself, and how the catalog hears of it.
+
+Knows nothing of how a source works. Each source owns one `Reporter` and calls it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+
+from toolweft.core.ids import SourceName
+from toolweft.core.ports import SourceListener
+from toolweft.core.snapshot import SourceStatus
+from toolweft.core.tools import ToolDefinition
+
+__all__ = ("Reporter",)
+
+
+class Reporter:
+    """One source's status and tools; tells the listener of each change, and only of changes.
+
+    Attributes:
+        status: how the source stands now.
+        settled: set once the first start ended, in success or failure.
+    """
+
+    def __init__(self, name: SourceName, *, kind: str, listener: SourceListener) -> None:
+        # The Python spelling is the catalog's to choose.
+        self.status = SourceStatus(name=name, python_name="", kind=kind, state="starting")
+        self.settled = anyio.Event()
+        self._listener = listener
+        self._definitions: tuple[ToolDefinition, ...] | None = None
+
+    def starting(self) -> None:
+        """The first start begins."""
+        self._listener.source_changed(self.status, None)
+
+    def ready(
+        self,
+        definitions: Sequence[ToolDefinition],
+        *,
+        start_s: float | None = None,
+        instructions: str = "",
+        protocol_version: str = "",
+    ) -> None:
+        """The source answers, and these are all its tools."""
+        listed = tuple(definitions)
+        is_new = listed != self._definitions
+        self._definitions = listed
+        status = replace(
+            self.status,
+            state="ready",
+            reason="",
+            tool_count=len(listed),
+            start_s=start_s,
+            instructions=instructions,
+            protocol_version=protocol_version,
+        )
+        self._publish(status, listed if is_new else None)
+        self.settled.set()
+
+    def failed(self, reason: str) -> None:
+        """The source does not answer; its tools stay known, and are shown as unavailable."""
+        self._publish(replace(self.status, state="failed", reason=reason), None)
+        self.settled.set()
+
+    def stopped(self) -> None:
+        """The source was closed by us."""
+        self._publish(replace(self.status, state="stopped"), None)
+        self.settled.set()
+
+    def _publish(
+        self, status: SourceStatus, definitions: tuple[ToolDefinition, ...] | None
+    ) -> None:
+        if status == self.status and definitions is None:
+            return
+        self.status = status
+        self._listener.source_changed(status, definitions)

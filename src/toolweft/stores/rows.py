@@ -1,0 +1,157 @@
+"""Events as flat rows.
+
+Pure, and free of SQL. Every event becomes a row that any database can hold: a hostile name or
+number must not stop the writer.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias, assert_never
+
+from toolweft.core.events import (
+    CallFinished,
+    CallStarted,
+    Event,
+    RunFinished,
+    RunStarted,
+    SearchDone,
+)
+
+__all__ = ("COLUMNS", "Cell", "Row", "parse_time", "to_row")
+
+Cell: TypeAlias = str | int | float | None
+Row: TypeAlias = tuple[Cell, ...]
+
+# The order of a row. Every kind of event fills its own columns and leaves the rest null.
+COLUMNS: Final = (
+    "kind",
+    "at_us",  # UTC, microseconds since 1970
+    "tenant",
+    "user",
+    "key",
+    "call_id",
+    "run_id",
+    "caller",
+    "call_index",
+    "tool",
+    "severity",
+    "status",
+    "duration_ms",
+    "bytes_in",
+    "bytes_out",
+    "tokens_out",
+    "tokens_withheld",
+    "container_id",
+    "backend",
+    "code_sha256",
+    "code_bytes",
+    "limit",
+    "error_type",
+    "error_line",
+    "wall_s",
+    "active_s",
+    "cpu_s",
+    "peak_mem_bytes",
+    "calls",
+    "queries",
+    "hits",
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# What a signed 64-bit column holds.
+_MAX_INTEGER: Final = 2**63 - 1
+_MAX_TEXT_CHARACTERS: Final = 1_000
+
+
+def to_row(event: Event) -> Row:
+    """The event's values in the order of `COLUMNS`."""
+    cells = _cells(event)
+    principal = event.principal
+    cells["at_us"] = (event.at - _EPOCH) // _MICROSECOND
+    cells["tenant"] = principal.tenant
+    cells["user"] = principal.user
+    cells["key"] = principal.key
+    return tuple([_fit(cells.get(column)) for column in COLUMNS])
+
+
+def parse_time(at_us: int) -> datetime:
+    """The time a row holds, aware, in UTC."""
+    return _EPOCH + at_us * _MICROSECOND
+
+
+def _cells(event: Event) -> dict[str, Cell]:
+    match event:
+        case CallStarted():
+            caller = event.caller
+            return {
+                "kind": "call_started",
+                "call_id": event.call_id,
+                "run_id": caller.program_id,
+                "caller": caller.type,
+                "call_index": caller.call_index,
+                "tool": event.tool,
+                "severity": event.severity,
+                "bytes_in": event.bytes_in,
+            }
+        case CallFinished():
+            return {
+                "kind": "call_finished",
+                "call_id": event.call_id,
+                "status": event.status,
+                "duration_ms": event.duration_ms,
+                "bytes_out": event.bytes_out,
+                "tokens_out": event.tokens_out,
+                "tokens_withheld": event.tokens_withheld,
+            }
+        case RunStarted():
+            return {
+                "kind": "run_started",
+                "run_id": event.run_id,
+                "container_id": event.container_id,
+                "backend": event.backend,
+                "code_sha256": event.code_sha256,
+                "code_bytes": event.code_bytes,
+            }
+        case RunFinished():
+            return _run_finished(event)
+        case SearchDone():
+            return {
+                "kind": "search_done",
+                "run_id": event.run_id,
+                "queries": event.queries,
+                "hits": event.hits,
+                "duration_ms": event.duration_ms,
+            }
+        case _:
+            assert_never(event)
+
+
+def _run_finished(event: RunFinished) -> dict[str, Cell]:
+    stats = event.stats
+    return {
+        "kind": "run_finished",
+        "run_id": event.run_id,
+        "status": event.status,
+        "limit": event.limit,
+        "error_type": event.error_type,
+        "error_line": event.error_line,
+        "wall_s": stats.wall_s,
+        "active_s": stats.active_s,
+        "cpu_s": stats.cpu_s,
+        "peak_mem_bytes": stats.peak_mem_bytes,
+        "calls": stats.calls,
+        "bytes_in": stats.bytes_in,
+        "bytes_out": stats.bytes_out,
+        "tokens_withheld": stats.tokens_withheld,
+    }
+
+
+def _fit(cell: Cell) -> Cell:
+    if cell is None or type(cell) is float:
+        return cell
+    if isinstance(cell, str):
+        if cell.isascii() and "\0" not in cell and len(cell) <= _MAX_TEXT_CHARACTERS:
+            return cell
+        text = cell[:_MAX_TEXT_CHARACTERS].replace("\0", "\\0")
+        return text.encode("utf-8", "backslashreplace").decode()
+    return max(-_MAX_INTEGER, min(_MAX_INTEGER, cell))

@@ -1,0 +1,112 @@
+"""What the toolbox answers, as data; `toolweft.toolbox.render` makes text of it."""
+
+from dataclasses import dataclass
+
+from toolweft.core.calls import Content
+from toolweft.core.ids import QualifiedName
+from toolweft.core.json import Json, JsonObject
+from toolweft.core.snapshot import ToolStatus
+from toolweft.core.tools import Severity
+
+__all__ = (
+    "DescribeAnswer",
+    "FoundTool",
+    "QueryAnswer",
+    "SearchAnswer",
+    "ToolboxReply",
+    "UnknownTool",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTool:
+    """One tool as it is shown."""
+
+    qualified: QualifiedName
+    # The callable signature, in the detail asked for; parses as Python.
+    stub: str
+    severity: Severity
+    status: ToolStatus
+    # Higher is better, comparable within one query; None where nothing was ranked.
+    score: float | None = None
+
+    def to_dict(self) -> dict[str, Json]:
+        """The tool as wires print it."""
+        return {
+            "name": self.qualified,
+            "signature": self.stub,
+            "severity": self.severity,
+            "status": self.status,
+            "score": self.score,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryAnswer:
+    """What one query found, best first."""
+
+    query: str
+    hits: tuple[FoundTool, ...]
+    # Set where nothing fits: what to do instead.
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchAnswer:
+    """What each query found, in the order asked."""
+
+    queries: tuple[QueryAnswer, ...]
+    snapshot_version: int
+
+    def to_dict(self) -> dict[str, Json]:
+        """The answer as plain JSON."""
+        return {
+            "queries": [
+                {
+                    "query": answer.query,
+                    "hits": [hit.to_dict() for hit in answer.hits],
+                    "note": answer.note,
+                }
+                for answer in self.queries
+            ],
+            "snapshot_version": self.snapshot_version,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownTool:
+    """A name that means no tool, or more than one."""
+
+    name: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeAnswer:
+    """The tools asked for, in the order asked, and the names that are none."""
+
+    tools: tuple[FoundTool, ...]
+    unknown: tuple[UnknownTool, ...] = ()
+
+    def to_dict(self) -> dict[str, Json]:
+        """The answer as plain JSON."""
+        return {
+            "tools": [tool.to_dict() for tool in self.tools],
+            "unknown": [
+                {"name": u.name, "message": u.message, "hint": u.hint} for u in self.unknown
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolboxReply:
+    """The answer to one model-facing request."""
+
+    # What the model reads first; empty where `content` says it all.
+    text: str
+    # Blocks after the text: images, links, and text that stands among them.
+    content: tuple[Content, ...] = ()
+    # None wherever it would only repeat the text.
+    structured: JsonObject | None = None
+    is_error: bool = False

@@ -1,0 +1,221 @@
+"""Answers as short text for a model. Pure: data to text.
+
+What was printed comes first and untouched; round it stands only what the reader can act on.
+"""
+
+import json
+from collections.abc import Sequence
+
+from toolweft.core.calls import Blob, Content, LinkContent, TextContent, ToolResult
+from toolweft.core.errors import ToolweftError
+from toolweft.core.json import Json
+from toolweft.core.programs import Container, ProgramError, ProgramOutcome
+from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer
+
+__all__ = (
+    "arrange_result",
+    "cut_middle",
+    "render_description",
+    "render_error",
+    "render_outcome",
+    "render_result",
+    "render_search",
+)
+
+_MAX_WARNINGS = 3
+_MAX_TRACEBACK_CHARACTERS = 1_000
+# A traceback of this many lines names one place, which the error's own line says already.
+_PLAIN_TRACEBACK_LINES = 4
+
+
+def cut_middle(text: str, max_characters: int, *, dropped: int = 0) -> str:
+    """The head and the tail of a text, with a note of what is missing between.
+
+    Args:
+        text: any text.
+        max_characters: of the text shown; the note comes on top.
+        dropped: characters of the original that `text` lacks at its end already.
+    """
+    if len(text) <= max_characters and not dropped:
+        return text
+    half = max_characters // 2
+    head, tail = text[: max_characters - half], text[len(text) - half :] if half else ""
+    if len(text) <= max_characters:
+        head, tail = text, ""
+    missing = len(text) - len(head) - len(tail) + dropped
+    note = f"[… {missing:,} characters not shown; print less or aggregate in the program …]"
+    return "\n".join(part for part in (head.rstrip("\n"), note, tail.lstrip("\n")) if part)
+
+
+# -------------------------------------------------------------------------------------- run_code
+
+
+def render_outcome(outcome: ProgramOutcome, *, shown_characters: int) -> str:
+    """What came of a run: its output, its error, and how to go on."""
+    dropped = max(0, outcome.stdout_characters - len(outcome.stdout))
+    parts = [cut_middle(outcome.stdout, shown_characters, dropped=dropped).rstrip("\n")]
+    if outcome.value is not None:
+        parts.append(f"=> {cut_middle(_value_text(outcome), shown_characters)}")
+    parts.append(_render_end(outcome))
+    is_ok = outcome.status == "ok"
+    for warning in outcome.warnings[:_MAX_WARNINGS]:
+        hint = f"; {warning.hint}" if warning.hint and not is_ok else ""
+        parts.append(f"[warning, line {warning.line}: {warning.message}{hint}]")
+    parts.append(_render_calls(outcome))
+    parts.append(_render_container(outcome.container))
+    if is_ok and not outcome.stdout and outcome.value is None:
+        parts.insert(0, "(nothing printed)")
+    return "\n".join(part for part in parts if part)
+
+
+def _value_text(outcome: ProgramOutcome) -> str:
+    if outcome.value_is_repr:
+        return str(outcome.value)
+    return _compact(outcome.value)
+
+
+def _render_end(outcome: ProgramOutcome) -> str:
+    error = outcome.error
+    match outcome.status:
+        case "ok":
+            return ""
+        case "running":
+            return f"[still running: run_code(run_id={outcome.run_id!r}) waits on]"
+        case "invalid":
+            return _render_error("Not run", error)
+        case "limit":
+            return _render_error(f"Stopped at the {outcome.limit} limit", error)
+        case "cancelled":
+            return "Cancelled"
+        case "error":
+            return _render_error("Error", error)
+        case status:
+            return _render_error(status.replace("_", " ").capitalize(), error)
+
+
+def _render_error(what: str, error: ProgramError | None) -> str:
+    if error is None:
+        return what
+    place = f", line {error.line}" if error.line is not None else ""
+    separator = "\n" if "\n" in error.message else " "
+    text = f"{what}{place}: {error.type}:{separator}{error.message}"
+    if error.traceback.count("\n") > _PLAIN_TRACEBACK_LINES:
+        text += f"\n{error.traceback[-_MAX_TRACEBACK_CHARACTERS:].strip()}"
+    return f"{text}\nhint: {error.hint}" if error.hint else text
+
+
+def _render_calls(outcome: ProgramOutcome) -> str:
+    """What the program had done before it ended otherwise than well."""
+    if outcome.status in {"ok", "running"} or not outcome.calls:
+        return ""
+    counts: dict[str, int] = {}
+    for call in outcome.calls:
+        counts[call.status] = counts.get(call.status, 0) + 1
+    listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    return f"[calls made: {listed}]"
+
+
+def _render_container(container: Container | None) -> str:
+    if container is None:
+        return ""
+    if container.status in {"closed", "expired"}:
+        return "[the container ended; its variables are gone]"
+    if container.status == "busy":
+        return f"[container_id {container.id}]"
+    kept_s = container.time_remaining_s(container.last_active_at)
+    return f"[container_id {container.id}, kept {kept_s:.0f} s]"
+
+
+# -------------------------------------------------------------------------- search and description
+
+
+def render_search(answer: SearchAnswer) -> str:
+    """Stubs under their queries; a tool that stands above already is only named."""
+    shown: set[str] = set()
+    parts = []
+    for found in answer.queries:
+        lines = []
+        for hit in found.hits:
+            lines.append(f"# {hit.qualified}: above" if hit.qualified in shown else hit.stub)
+            shown.add(hit.qualified)
+        text = _join_stubs(lines) or found.note
+        title = f"## {found.query[:200]}\n" if len(answer.queries) > 1 else ""
+        parts.append(title + text)
+    return "\n\n".join(parts)
+
+
+def render_description(answer: DescribeAnswer) -> str:
+    """Full stubs, then what is wrong with the other names."""
+    parts = [tool.stub for tool in answer.tools]
+    for unknown in answer.unknown:
+        hint = f"; {unknown.hint}" if unknown.hint else ""
+        parts.append(f"# {unknown.message}{hint}")
+    return _join_stubs(parts)
+
+
+def _join_stubs(stubs: Sequence[str]) -> str:
+    """Stubs of one line stand close; longer ones have an empty line between."""
+    separator = "\n\n" if any("\n" in stub for stub in stubs) else "\n"
+    return separator.join(stubs)
+
+
+# ------------------------------------------------------------------------------------- call_tool
+
+
+def render_result(result: ToolResult, *, shown_characters: int) -> str:
+    """A call's value as text, or its failure."""
+    failure = result.failure
+    if failure is not None:
+        text = f"{failure.code}: {failure.message}"
+        if failure.retry_after_s is not None:
+            text += f"\nretry after {failure.retry_after_s:g} s"
+        return f"{text}\nhint: {failure.hint}" if failure.hint else text
+    value = result.value
+    if isinstance(value, str):
+        text = value
+    elif result.encoded:
+        text = result.encoded.decode("utf-8", "replace")
+    else:
+        text = _compact(_without_blobs(value))
+    if len(text) <= shown_characters:
+        return text
+    return cut_middle(text, shown_characters)
+
+
+def arrange_result(result: ToolResult, *, shown_characters: int) -> tuple[str, tuple[Content, ...]]:
+    """A call's result as text and the blocks after it.
+
+    Blocks of a source that sent images or links stand as they came, with no text before them;
+    everything else is text alone.
+    """
+    text = render_result(result, shown_characters=shown_characters)
+    if result.failure is not None:
+        return text, ()
+    if any(isinstance(block, Blob | LinkContent) for block in result.content):
+        return "", tuple(
+            TextContent(cut_middle(block.text, shown_characters))
+            if isinstance(block, TextContent)
+            else block
+            for block in result.content
+        )
+    values = result.value if isinstance(result.value, list) else [result.value]
+    blobs = tuple(value for value in values if isinstance(value, Blob))
+    return "" if blobs and len(blobs) == len(values) else text, blobs
+
+
+def _without_blobs(value: Json) -> Json:
+    if isinstance(value, Blob):
+        return f"[{value.media_type}, {len(value.data):,} bytes]"
+    if isinstance(value, list):
+        return [_without_blobs(item) if isinstance(item, Blob) else item for item in value]
+    return value
+
+
+def render_error(error: ToolweftError) -> str:
+    """An error with its code and what to do next."""
+    text = f"{error.code}: {error.message}"
+    return f"{text}\nhint: {error.hint}" if error.hint else text
+
+
+def _compact(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

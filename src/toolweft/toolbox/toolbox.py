@@ -1,0 +1,341 @@
+"""What one conversation works with: the four tools over catalog, search, calls and containers.
+
+`search`, `describe`, `call` and `run` are for Python; `invoke` is for models: it takes whatever
+arguments came over a wire and always answers with text. The gateway and the library call it.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import anyio
+
+from toolweft.core.calls import DIRECT, Principal, ToolCall, ToolResult
+from toolweft.core.clock import Clock, IdSource
+from toolweft.core.errors import InvalidArguments, ToolNotFound, ToolweftError
+from toolweft.core.events import SearchDone
+from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
+from toolweft.core.json import JsonObject
+from toolweft.core.ports import Ledger, SnapshotHolder
+from toolweft.core.programs import ProgramLimits, ProgramOutcome
+from toolweft.core.snapshot import Snapshot
+from toolweft.programs.bridge import CallRoad
+from toolweft.programs.discovery import IndexFor
+from toolweft.programs.runner import ProgramRunner
+from toolweft.programs.runs import OnOutput
+from toolweft.programs.stubs import Detail
+from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
+from toolweft.toolbox.finding import (
+    callable_tools,
+    describe_tools,
+    find_namespace,
+    find_tools,
+    in_namespace,
+)
+from toolweft.toolbox.options import ToolboxOptions
+from toolweft.toolbox.render import (
+    arrange_result,
+    render_description,
+    render_error,
+    render_outcome,
+    render_search,
+)
+from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
+from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface, is_listed
+
+__all__ = ("Toolbox",)
+
+# Where neither the caller nor the tool says how long a call may take.
+_DEFAULT_TIMEOUT_S = 60.0
+
+
+class Toolbox:
+    """The four tools, for one principal.
+
+    Args:
+        principal: on whose behalf everything happens.
+        holder: knows the newest snapshot.
+        index_for: the search index over a snapshot.
+        road: makes calls.
+        runner: runs programs; already entered.
+        ledger: records searches.
+        clock: for deadlines.
+        ids: names calls.
+        options: defaults of the four tools.
+    """
+
+    def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
+        self,
+        *,
+        principal: Principal,
+        holder: SnapshotHolder,
+        index_for: IndexFor,
+        road: CallRoad,
+        runner: ProgramRunner,
+        ledger: Ledger,
+        clock: Clock,
+        ids: IdSource,
+        options: ToolboxOptions,
+    ) -> None:
+        self._principal = principal
+        self._holder = holder
+        self._index_for = index_for
+        self._road = road
+        self._runner = runner
+        self._ledger = ledger
+        self._clock = clock
+        self._ids = ids
+        self._options = options
+        self._visible: tuple[Snapshot, frozenset[QualifiedName]] | None = None
+
+    def surface(self) -> Surface:
+        """What a model sees of this toolbox; ask once per conversation and keep it."""
+        return build_surface(
+            self._holder.snapshot,
+            capabilities=self._runner.capabilities,
+            limits=self._runner.options.limits,
+            idle_s=self._runner.options.containers.idle_s,
+            options=self._options,
+        )
+
+    # ----------------------------------------------------------------------------------- search
+
+    async def search(
+        self,
+        queries: str | Sequence[str],
+        *,
+        limit: int | None = None,
+        detail: Detail = "typed",
+        namespace: str | None = None,
+    ) -> SearchAnswer:
+        """The tools that fit each query, best first, as callable signatures.
+
+        Args:
+            queries: one need in words, or several.
+            limit: hits per query; None for the configured number.
+            detail: how much of each signature.
+            namespace: only this source, by its Python or original name.
+
+        Raises:
+            InvalidArguments: no source of that name.
+        """
+        started_s = self._clock.monotonic_s()
+        snapshot = self._holder.snapshot
+        answer = find_tools(
+            (queries,) if isinstance(queries, str) else tuple(queries),
+            snapshot=snapshot,
+            index=self._index_for(snapshot),
+            visible=self._visible_in(snapshot, namespace),
+            limit=self._options.search_limit if limit is None else limit,
+            detail=detail,
+        )
+        self._ledger.record(
+            SearchDone(
+                at=self._clock.now(),
+                principal=self._principal,
+                run_id=None,
+                queries=len(answer.queries),
+                hits=sum(len(query.hits) for query in answer.queries),
+                duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
+            )
+        )
+        return answer
+
+    def _visible_in(self, snapshot: Snapshot, namespace: str | None) -> frozenset[QualifiedName]:
+        """The tools a search may find; those of all sources are collected once per snapshot."""
+        if self._visible is None or self._visible[0] is not snapshot:
+            self._visible = (snapshot, callable_tools(snapshot))
+        if namespace is None:
+            return self._visible[1]
+        return in_namespace(self._visible[1], find_namespace(snapshot, namespace))
+
+    # --------------------------------------------------------------------------------- describe
+
+    async def describe(self, names: str | Sequence[str]) -> DescribeAnswer:
+        """Everything known of the named tools, and which names are none."""
+        asked = (names,) if isinstance(names, str) else tuple(names)
+        return describe_tools(asked, self._holder.snapshot)
+
+    # ------------------------------------------------------------------------------------- call
+
+    async def call(
+        self, name: str, arguments: JsonObject | None = None, *, timeout_s: float | None = None
+    ) -> ToolResult:
+        """Use one tool; whatever goes wrong is in the result's `failure`.
+
+        Args:
+            name: qualified, bare, original or wire name.
+            arguments: under Python or original parameter names.
+            timeout_s: at most this long; None for the tool's own time.
+        """
+        if timeout_s is None:
+            tool = self._holder.snapshot.find(name)
+            timeout_s = _DEFAULT_TIMEOUT_S if tool is None else tool.timeout_s
+        return await self._road.call(
+            ToolCall(
+                id=CallId(self._ids.new("call")),
+                tool=name,
+                arguments={} if arguments is None else arguments,
+                caller=DIRECT,
+                principal=self._principal,
+                deadline_s=self._clock.monotonic_s() + timeout_s,
+            )
+        )
+
+    # -------------------------------------------------------------------------------------- run
+
+    async def run(
+        self,
+        code: str,
+        *,
+        container_id: ContainerId | None = None,
+        on_output: OnOutput | None = None,
+        limits: ProgramLimits | None = None,
+    ) -> ProgramOutcome:
+        """Run a program to its end; raises as `ProgramRunner.run`."""
+        return await self._runner.run(
+            code,
+            principal=self._principal,
+            container_id=container_id,
+            limits=limits,
+            on_output=on_output,
+        )
+
+    async def run_code(
+        self,
+        code: str | None = None,
+        *,
+        container_id: ContainerId | None = None,
+        run_id: RunId | None = None,
+        wait_s: float | None = None,
+        on_output: OnOutput | None = None,
+    ) -> ProgramOutcome:
+        """Start a program, or go on waiting for one, for at most `wait_s`.
+
+        Cancelling the await cancels the run.
+
+        Args:
+            code: the program; None to wait for `run_id`.
+            container_id: a container to go on in.
+            run_id: of a run that was still going.
+            wait_s: after this the outcome's status is "running"; None for the configured time.
+            on_output: gets what is printed meanwhile.
+
+        Raises:
+            InvalidArguments: both or neither of `code` and `run_id`.
+            RunNotFound: no such run of this principal.
+            ToolweftError: the run never began; as `ProgramRunner.run`.
+        """
+        if (code is None) == (run_id is None):
+            raise InvalidArguments(
+                "run_code takes either code or run_id", hint="pass code to start a program"
+            )
+        if code is not None:
+            run_id = await self._runner.start(
+                code, principal=self._principal, container_id=container_id
+            )
+        assert run_id is not None
+        wait_s = self._options.wait_s if wait_s is None else wait_s
+        try:
+            return await self._runner.wait(
+                run_id, principal=self._principal, wait_s=wait_s, on_output=on_output
+            )
+        except anyio.get_cancelled_exc_class():
+            # Whoever asked has gone away; nobody else knows the run's id.
+            self._runner.cancel(run_id, principal=self._principal)
+            raise
+
+    async def close_container(self, container_id: ContainerId) -> None:
+        """End a container before its time.
+
+        Raises:
+            ContainerNotFound: no such container of this principal.
+            ContainerExpired: it is over already.
+        """
+        await self._runner.close_container(container_id, principal=self._principal)
+
+    # ----------------------------------------------------------------------------------- invoke
+
+    async def invoke(
+        self, name: str, arguments: JsonObject, *, on_output: OnOutput | None = None
+    ) -> ToolboxReply:
+        """Answer one request of a model, by the name it saw.
+
+        Args:
+            name: one of the four tools, or the wire name of a listed one.
+            arguments: as they came; nothing about them is known.
+            on_output: gets what a program prints meanwhile.
+
+        Returns:
+            Text for the model; `is_error` where it did not get what it asked for.
+        """
+        try:
+            match name:
+                case "search_tools":
+                    return await self._invoke_search(arguments)
+                case "describe_tools":
+                    answer = await self.describe(parse_describe(arguments).names)
+                    return _reply(render_description(answer), is_error=not answer.tools)
+                case "call_tool":
+                    request = parse_call(arguments)
+                    return await self._invoke_call(request.name, request.arguments)
+                case "run_code":
+                    return await self._invoke_run(arguments, on_output)
+                case _:
+                    return await self._invoke_call(self._find_listed(name), arguments)
+        except ToolweftError as exc:
+            return _reply(render_error(exc), is_error=True)
+
+    async def _invoke_search(self, arguments: JsonObject) -> ToolboxReply:
+        request = parse_search(arguments, self._options)
+        answer = await self.search(
+            request.queries,
+            limit=request.limit,
+            detail=request.detail,
+            namespace=request.namespace,
+        )
+        return _reply(render_search(answer))
+
+    async def _invoke_call(self, name: str, arguments: JsonObject) -> ToolboxReply:
+        if name in TOOL_NAMES:
+            raise ToolNotFound(
+                f"{name!r} is not a tool of the catalog", hint=f"use {name} itself, not call_tool"
+            )
+        result = await self.call(name, arguments)
+        shown = self._options.shown_result_characters
+        text, content = arrange_result(result, shown_characters=shown)
+        is_error = result.is_error or result.failure is not None
+        return ToolboxReply(text=text, content=content, is_error=is_error)
+
+    async def _invoke_run(self, arguments: JsonObject, on_output: OnOutput | None) -> ToolboxReply:
+        request = parse_run(arguments, self._options)
+        outcome = await self.run_code(
+            request.code,
+            container_id=request.container_id,
+            run_id=request.run_id,
+            wait_s=request.wait_s,
+            on_output=on_output,
+        )
+        text = render_outcome(outcome, shown_characters=self._options.shown_characters)
+        return _reply(text, is_error=outcome.status not in {"ok", "running"})
+
+    def _find_listed(self, name: str) -> str:
+        """The full name of a listed tool.
+
+        Raises:
+            ToolNotFound: no such tool is listed; the hint says how to reach it all the same.
+        """
+        snapshot = self._holder.snapshot
+        meant = snapshot.find(name)
+        if meant is not None and is_listed(meant) and meant.wire_name == name:
+            return meant.qualified
+        if meant is not None:
+            hint = f"call it with call_tool(name={meant.qualified!r}, arguments={{…}})"
+        else:
+            near = [*get_close_matches(name, TOOL_NAMES, 1), *snapshot.near_names(name)]
+            hint = f"did you mean {', '.join(near)}? " if near else ""
+            hint += "search_tools finds tools by what they do"
+        raise ToolNotFound(f"no tool named {name[:200]!r} is listed here", hint=hint)
+
+
+def _reply(text: str, *, is_error: bool = False) -> ToolboxReply:
+    return ToolboxReply(text=text, is_error=is_error)

@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from toolweft.cli import output
+from toolweft.cli.output import Column
+
+
+def test_control_and_bidirectional_characters_are_shown_not_sent() -> None:
+    text = "a\x1b[31mb\u202ec\x07\td\n"
+
+    assert output.printable(text) == "a\\x1b[31mb\\u202ec\\x07\td\n"
+
+
+def test_a_pipe_gets_a_table_uncut_and_without_colour(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    long = "word " * 100
+
+    output.write_table([Column(title="a"), Column(title="b", right=True)], [[long, "1"]])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["a", "b"]
+    assert long.strip() in lines[1]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_markup_in_a_cell_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_table([Column(title="a")], [["[bold]x[/bold] \x1b[0m"]])
+
+    assert "[bold]x[/bold] \\x1b[0m" in capsys.readouterr().out
+
+
+def test_json_goes_to_stdout_with_its_own_letters(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_json({"name": "Zoë", "list": [1, None]})
+
+    written = capsys.readouterr()
+    assert json.loads(written.out) == {"name": "Zoë", "list": [1, None]}
+    assert "Zoë" in written.out
+    assert written.err == ""
+
+
+def test_an_error_is_one_block_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_error("config_error", "x is wrong", hint="write y")
+
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert written.err == "error: x is wrong\n  code: config_error\n  next: write y\n"
+
+
+def test_an_error_without_a_hint_has_no_next_line(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_error("denied", "no")
+
+    assert "next" not in capsys.readouterr().err

@@ -1,0 +1,177 @@
+"""Programs through the real entry point, in the real sandbox; bad ones above all."""
+
+import signal
+import subprocess
+
+import pytest
+from tests.cli.shell import TOOLWEFT, Shell
+
+pytestmark = pytest.mark.process
+
+GATHER = """
+import asyncio
+rows, total, text = await asyncio.gather(
+    list_rows(count=500), desk.add(a=40, b=2), echo(text="hello")
+)
+print(len(rows), total, text)
+"""
+
+
+def test_a_file_runs_and_only_what_it_prints_is_on_stdout(shell: Shell) -> None:
+    shell.write("program.py", GATHER)
+
+    ended = shell("run", "program.py")
+
+    assert (ended.code, ended.out) == (0, "500 42 hello\n")
+    assert "ok in process/" in ended.err
+    assert "3 calls" in ended.err
+
+
+@pytest.mark.parametrize("given", [("-",), ("-c", GATHER)])
+def test_code_comes_from_stdin_or_the_command_line(shell: Shell, given: tuple[str, ...]) -> None:
+    ended = shell("run", "--quiet", *given, stdin=GATHER)
+
+    assert (ended.code, ended.out, ended.err) == (0, "500 42 hello\n", "")
+
+
+@pytest.mark.parametrize("given", [(), ("a.py", "-c", "1"), ("missing.py",)])
+def test_no_program_or_two_is_a_usage_error(shell: Shell, given: tuple[str, ...]) -> None:
+    ended = shell("run", *given)
+
+    assert ended.code == 2
+    assert "error: " in ended.err
+
+
+def test_a_file_that_is_not_text_is_refused(shell: Shell) -> None:
+    (shell.folder / "program.py").write_bytes(b"\xff\xfe\x00")
+
+    assert "UTF-8" in shell("run", "program.py").err
+
+
+def test_json_prints_the_whole_outcome_and_nothing_else(shell: Shell) -> None:
+    ended = shell("run", "--json", "-c", GATHER + "{'answer': total}")
+
+    outcome = ended.json
+    assert ended.code == 0
+    assert outcome["status"] == "ok"
+    assert outcome["stdout"] == "500 42 hello\n"
+    assert outcome["value"] == {"answer": 42}
+    assert sorted(call["tool"] for call in outcome["calls"]) == [
+        "desk.add",
+        "desk.echo",
+        "desk.list_rows",
+    ]
+    assert outcome["stats"]["tokens_withheld"] > 1000
+    assert outcome["container"]["backend"].startswith("process/")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "shown"),
+    [
+        ("x = (1,\ny = 2", "invalid", "SyntaxError"),
+        ("print(await desk.ad(a=1))", "invalid", "desk.add"),
+        ("print(await desk.add(c=1))", "invalid", "'c'"),
+        ("await desk.erase_everything()", "invalid", "allowed_callers"),
+        ("await break_down(reason='rust')", "error", "cannot go on: rust"),
+        ("1 / 0", "error", "ZeroDivisionError"),
+        ("import os\nos.kill(os.getpid(), 11)", "crashed", "crashed"),
+    ],
+)
+def test_a_program_that_fails_says_why_and_ends_with_1(
+    shell: Shell, code: str, status: str, shown: str
+) -> None:
+    ended = shell("run", "-c", code)
+
+    assert ended.code == 1
+    assert ended.out == ""
+    assert f"program {status}" in ended.err
+    assert shown in ended.err
+    assert str(shell.folder) not in ended.err
+
+
+def test_an_endless_loop_ends_at_its_limit(shell: Shell) -> None:
+    ended = shell("run", "--wall", "1 s", "-c", "print('on', flush=True)\nwhile True: pass")
+
+    assert ended.code == 1
+    assert ended.out == "on\n"
+    assert "program limit: wall" in ended.err
+
+
+def test_two_hundred_megabytes_of_output_stop_the_program(shell: Shell) -> None:
+    ended = shell("run", "-c", "for _ in range(200):\n    print('x' * 1_000_000)")
+
+    assert ended.code == 1
+    assert "program limit: output" in ended.err
+    assert len(ended.out) <= 100_000
+    assert "were dropped" in ended.err
+
+
+def test_memory_is_limited_by_the_flag(shell: Shell) -> None:
+    ended = shell("run", "--memory", "200 MiB", "-c", "x = bytearray(400 * 1024 * 1024)")
+
+    assert ended.code == 1
+    assert "memory" in ended.err.lower()
+
+
+@pytest.mark.parametrize("flag", [("--memory", "much"), ("--wall", "-5")])
+def test_a_limit_that_is_none_is_a_usage_error(shell: Shell, flag: tuple[str, str]) -> None:
+    ended = shell("run", *flag, "-c", "1")
+
+    assert ended.code == 2
+    assert repr(flag[1])[1:-1] in ended.err
+
+
+def test_output_arrives_while_the_program_runs_and_an_interrupt_ends_it(shell: Shell) -> None:
+    with subprocess.Popen(
+        [
+            TOOLWEFT,
+            "run",
+            "-c",
+            "print('first', flush=True)\nimport asyncio\nawait asyncio.sleep(60)",
+        ],
+        cwd=shell.folder,
+        env=shell.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        still_running = running.poll() is None
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=20)
+
+    assert first == "first\n"
+    assert still_running
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_runs_lists_what_ran_and_show_lists_its_calls(shell: Shell) -> None:
+    run_id = shell("run", "--json", "-c", GATHER).json["run_id"]
+
+    listed = shell("runs", "--json").json["runs"]
+    shown = shell("runs", "show", run_id, "--json").json
+
+    assert [run["run_id"] for run in listed] == [run_id]
+    assert listed[0]["stats"]["calls"] == 3
+    assert [call["status"] for call in shown["calls"]] == ["ok"] * 3
+    assert {call["caller"] for call in shown["calls"]} == {"programmatic"}
+    assert run_id in shell("runs").out
+    table = shell("runs", "show", run_id).out
+    assert "desk.list_rows" in table
+    assert "programmatic" in table
+
+
+def test_no_runs_yet_is_not_an_error(shell: Shell) -> None:
+    ended = shell("runs")
+
+    assert ended.code == 0
+    assert "no runs yet" in ended.err
+
+
+def test_an_unknown_run_ends_with_1(shell: Shell) -> None:
+    ended = shell("runs", "show", "run_0")
+
+    assert ended.code == 1
+    assert "'run_0'" in ended.err

@@ -1,0 +1,71 @@
+import anyio
+import pytest
+from tests.policies.chains import Chain, build_call, build_tool
+
+from toolweft.core.calls import ToolCall, ToolResult
+from toolweft.core.errors import CallTimeout
+from toolweft.core.snapshot import CatalogTool
+from toolweft.policies import Deadline
+from toolweft.testing import FakeClock
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.001, 3_600.0])
+async def test_a_deadline_that_is_past_stops_a_tool_that_never_suspends(
+    clock: FakeClock, late_s: float
+) -> None:
+    chain = Chain(Deadline(clock=clock))
+
+    with pytest.raises(CallTimeout, match="was not called") as caught:
+        await chain.send(build_call(deadline_s=clock.monotonic_s() - late_s), build_tool())
+
+    assert chain.passed == []
+    assert "raise its time limit" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "timeout_s", "expected_s"), [(10.0, 60.0, 10.0), (60.0, 10.0, 10.0)]
+)
+async def test_the_earlier_of_deadline_and_time_limit_is_passed_on(
+    clock: FakeClock, left_s: float, timeout_s: float, expected_s: float
+) -> None:
+    chain = Chain(Deadline(clock=clock))
+    call = build_call(deadline_s=clock.monotonic_s() + left_s)
+
+    await chain.send(call, build_tool(timeout_s=timeout_s))
+
+    assert [c.deadline_s for c in chain.passed] == [clock.monotonic_s() + expected_s]
+
+
+@pytest.mark.parametrize(
+    ("left_s", "timeout_s", "hint"),
+    [(60.0, 0.001, "timeout_s = 0.001"), (0.001, 60.0, "the time of the run")],
+    ids=["the tool's limit", "the caller's deadline"],
+)
+async def test_a_tool_that_hangs_is_cancelled_and_the_limit_named(
+    clock: FakeClock, left_s: float, timeout_s: float, hint: str
+) -> None:
+    ended: list[str] = []
+
+    async def hang(call: ToolCall, tool: CatalogTool) -> ToolResult:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append("cancelled")
+
+    call = build_call(deadline_s=clock.monotonic_s() + left_s)
+    with anyio.fail_after(5), pytest.raises(CallTimeout, match=r"0\.001 s") as caught:
+        await Deadline(clock=clock)(call, build_tool(timeout_s=timeout_s), hang)
+
+    assert ended == ["cancelled"]
+    assert hint in str(caught.value.hint)
+
+
+async def test_a_timeout_of_the_caller_stays_the_callers(clock: FakeClock) -> None:
+    async def hang(call: ToolCall, tool: CatalogTool) -> ToolResult:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    with anyio.move_on_after(0.001) as scope:
+        await Deadline(clock=clock)(build_call(), build_tool(), hang)
+
+    assert scope.cancelled_caught

@@ -1,0 +1,71 @@
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolweft.core.calls import MISSING, Blob, LinkContent, RawResult, TextContent
+from toolweft.sources.mcp.content import read_result
+
+TEXT = {"type": "text", "text": "hello"}
+
+
+def test_structured_content_is_kept_beside_the_text() -> None:
+    assert read_result({"content": [TEXT], "structuredContent": {"a": None}}) == RawResult(
+        structured={"a": None}, content=(TextContent("hello"),)
+    )
+
+
+def test_a_failed_result_says_so() -> None:
+    assert read_result({"content": [TEXT], "isError": True}).is_error
+
+
+def test_null_beside_text_is_no_structured_content() -> None:
+    assert read_result({"content": [TEXT], "structuredContent": None}).structured is MISSING
+    assert read_result({"content": [], "structuredContent": None}).structured is None
+    assert read_result({}).structured is MISSING
+
+
+@given(st.binary(max_size=50), st.sampled_from(["image", "audio"]))
+def test_media_become_their_bytes(data: bytes, kind: str) -> None:
+    block = {"type": kind, "data": base64.b64encode(data).decode(), "mimeType": "a/b"}
+    assert read_result({"content": [block]}).content == (Blob(data=data, media_type="a/b"),)
+
+
+def test_embedded_resources_become_text_or_bytes() -> None:
+    blocks = [
+        {"type": "resource", "resource": {"uri": "x:1", "text": "words"}},
+        {"type": "resource", "resource": {"uri": "x:2", "blob": "aGk="}},
+        {"type": "resource_link", "uri": "x:3", "name": "three", "mimeType": "a/b"},
+        {"type": "resource_link", "uri": "x:4"},
+    ]
+    assert read_result({"content": blocks}).content == (
+        TextContent("words"),
+        Blob(data=b"hi"),
+        LinkContent(uri="x:3", name="three", media_type="a/b"),
+        LinkContent(uri="x:4"),
+    )
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "hologram", "data": "é"},
+        {"type": "image", "data": "a"},
+        {"type": "image", "data": 7},
+        {"type": "text"},
+        {"type": "resource", "resource": None},
+        {"type": "resource_link"},
+        {"type": ["unhashable"]},
+        "no block",
+        None,
+    ],
+)
+def test_a_block_that_cannot_be_read_stays_as_its_json(block: Any) -> None:
+    (content,) = read_result({"content": [block]}).content
+    assert isinstance(content, TextContent)
+
+
+def test_content_that_is_no_list_is_none() -> None:
+    assert read_result({"content": "hello"}).content == ()

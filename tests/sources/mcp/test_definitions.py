@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolweft.core.ids import SourceName
+from toolweft.core.tools import Hints
+from toolweft.sources.mcp.definitions import build_definition, build_definitions
+
+NAMESPACE = SourceName("github")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def test_everything_a_tool_says_is_kept() -> None:
+    schema = {"type": "object", "properties": {"filter-query": {"type": "string"}}}
+    built = build_definition(
+        {
+            "name": "list-issues",
+            "title": "List issues",
+            "description": "Lists.",
+            "inputSchema": schema,
+            "outputSchema": {"type": "object"},
+            "annotations": {"readOnlyHint": True, "openWorldHint": False, "title": "T"},
+            "_meta": {"x": 1},
+        },
+        namespace=NAMESPACE,
+    )
+    assert (built.name, built.namespace, built.description) == ("list-issues", "github", "Lists.")
+    assert built.input_schema is schema
+    assert built.output_schema == {"type": "object"}
+    assert built.hints == Hints(read_only=True, open_world=False)
+    assert built.severity is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [{"name": "t", "title": "A title"}, {"name": "t", "annotations": {"title": "A title"}}],
+)
+def test_a_title_stands_in_for_a_missing_description(raw: dict[str, Any]) -> None:
+    assert build_definition(raw, namespace=NAMESPACE).description == "A title"
+
+
+def test_entries_without_a_name_and_repeated_names_are_left_out_and_told() -> None:
+    definitions, faults = build_definitions(
+        [{"name": "a"}, "b", {"name": 3}, {"name": "a", "description": "again"}],
+        namespace=NAMESPACE,
+    )
+    assert [d.name for d in definitions] == ["a"]
+    assert definitions[0].description == ""
+    assert [fault.split(" ")[0] for fault in faults] == [
+        "$.tools[1].name",
+        "$.tools[2].name",
+        "$.tools[3]",
+    ]
+
+
+@given(
+    st.lists(
+        JSON
+        | st.fixed_dictionaries(
+            {"name": st.text(max_size=3)},
+            optional={
+                "description": JSON,
+                "inputSchema": JSON,
+                "outputSchema": JSON,
+                "annotations": JSON,
+                "title": JSON,
+            },
+        ),
+        max_size=6,
+    )
+)
+def test_no_list_however_odd_breaks_the_reading(tools: list[Any]) -> None:
+    definitions, faults = build_definitions(tools, namespace=NAMESPACE)
+    assert len(definitions) + len(faults) == len(tools)
+    assert all(d.name and isinstance(d.input_schema, dict) for d in definitions)
+
+
+@pytest.mark.data
+def test_every_recorded_tool_of_real_servers_is_read(data: Path) -> None:
+    files = sorted((data / "servers" / "tools").glob("*.json"))
+    assert files
+    for file in files:
+        tools = json.loads(file.read_text("utf-8"))["tools"]
+        definitions, faults = build_definitions(tools, namespace=NAMESPACE)
+        assert (len(definitions), faults) == (len(tools), ())

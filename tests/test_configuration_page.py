@@ -1,0 +1,50 @@
+"""docs/configuration.md lists every key there is, with the default it has."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerModel
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+_ROW = re.compile(r"^\| `([a-z_.]+)` \| (?:`([^`]+)`)? ?\|", re.MULTILINE)
+
+
+def list_keys() -> set[str]:
+    keys = set()
+    for name, field in ConfigModel.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            keys |= {f"{name}.{key}" for key in section.model_fields}
+        elif name not in {"servers", "python"}:
+            keys.add(name)
+    return keys
+
+
+def load_rows() -> dict[str, str]:
+    table = PAGE.read_text(encoding="utf-8").partition("## Every other key")[2]
+    return dict(_ROW.findall(table))
+
+
+def test_every_key_is_listed_once_and_no_other() -> None:
+    assert set(load_rows()) == list_keys()
+
+
+def test_every_listed_default_is_the_real_one() -> None:
+    documented: dict[str, Any] = {}
+    for key, text in load_rows().items():
+        if text:
+            section, _, name = key.rpartition(".")
+            place = documented.setdefault(section, {}) if section else documented
+            place[name] = tomllib.loads(f"value = {text}")["value"]
+
+    assert ConfigModel.model_validate(documented) == ConfigModel()
+
+
+def test_every_key_of_a_source_and_of_a_decision_is_named() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for model in (ServerModel, PythonModel, RuleModel):
+        assert [key for key in model.model_fields if f"`{key}`" not in text] == []

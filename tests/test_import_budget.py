@@ -1,0 +1,56 @@
+"""Importing toolweft and asking for help load nothing heavy."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "alembic",
+    "anthropic",
+    "fastapi",
+    "httpx2",
+    "mcp",
+    "mcp_types",
+    "numpy",
+    "openai",
+    "sqlalchemy",
+    "starlette",
+    "tiktoken",
+    "uvicorn",
+)
+
+REPORT = """
+import sys
+heavy = {heavy!r}
+print("LOADED", *sorted(name for name in heavy if name in sys.modules))
+"""
+IMPORT = "import toolweft"
+HELP = """
+import sys
+sys.argv = ["toolweft", "--help"]
+from toolweft.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+"""
+PUBLIC_ERRORS = "from toolweft.core import calls, errors, ports, programs, snapshot, tools"
+
+
+def list_loaded(code: str) -> list[str]:
+    command = [sys.executable, "-c", code + REPORT.format(heavy=HEAVY)]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=True)
+    line = outcome.stdout.splitlines()[-1]
+    assert line.startswith("LOADED")
+    return line.split()[1:]
+
+
+@pytest.mark.promise("house.import-budget")
+@pytest.mark.parametrize("code", [IMPORT, HELP, PUBLIC_ERRORS], ids=["import", "help", "core"])
+def test_nothing_heavy_is_loaded(code: str) -> None:
+    assert list_loaded(code) == []
+
+
+def test_the_report_sees_what_is_loaded() -> None:
+    assert list_loaded("import sqlalchemy") == ["sqlalchemy"]
