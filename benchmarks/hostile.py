@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import toolweft
 from benchmarks.harness import Report, Rows, data_root, parser
 from benchmarks.hostile_judge import Seen, escapes, verdict
 from benchmarks.hostile_world import Canaries, GrantedTools
+from toolweft.core.errors import SandboxError
 from toolweft.core.programs import ProgramLimits
 
 _MIB = 1024 * 1024
@@ -100,8 +101,7 @@ class _Bench:
         if program["category"] == "rpc":
             await anyio.sleep(_LATE_CALL_S)
         probes = [] if len(self._tools.calls) == made else ["call after the outcome"]
-        if outcome.container is not None:
-            await self._box.close_container(outcome.container.id)
+        await self._close(outcome)
         error = outcome.error
         seen = Seen(
             status=outcome.status,
@@ -145,22 +145,26 @@ class _Bench:
     async def pool_works(self) -> bool:
         """Whether an ordinary program still runs right."""
         outcome = await self._box.run("print(1 + 1)", limits=_LIMITS)
-        if outcome.container is not None:
-            await self._box.close_container(outcome.container.id)
+        await self._close(outcome)
         return outcome.stdout == "2\n"
+
+    async def _close(self, outcome: toolweft.ProgramOutcome) -> None:
+        # A program that broke its container took it along.
+        if outcome.container is not None:
+            with suppress(SandboxError):
+                await self._box.close_container(outcome.container.id)
 
 
 def _config(granted: Sequence[str], folder: Path, options: Any) -> dict[str, str]:
     """Grants as a user writes them: nothing in programs but the named tools."""
     path = folder / "toolweft.toml"
-    lines = ["[servers.local.default_config]", 'allowed_callers = ["direct"]']
+    lines = ["[catalog.default_config]", 'allowed_callers = ["direct"]']
     for name in granted:
-        lines += [f'[servers.local.configs."{name}"]']
-        lines += ['allowed_callers = ["direct", "programmatic"]']
+        lines += [f'[catalog.configs."{name}"]', 'allowed_callers = ["direct", "programmatic"]']
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return {
         "ledger.url": f"sqlite:///{folder / 'ledger.db'}",
-        "calls.max_result": f"{_LIMITS.max_result_bytes} B",
+        "calls.max_result_bytes": str(_LIMITS.max_result_bytes),
         "sandbox.backend": options.backend,
         "sandbox.tier": options.tier,
     }

@@ -1,12 +1,11 @@
-"""The synthetic tools as a Python source of a configuration: 5,000 and the two timing tools.
+"""The synthetic tools as a Python source of a configuration: 5,000 and the two timing tools."""
 
-`TOOLS` is what a `[python.NAME]` entry with this file as its target offers.
-"""
-
+import toolweft
 from benchmarks.synthetic import functions, timing_functions
 
-__all__ = ("TOOLS",)
+__all__ = ()
 
 _COUNT = 5_000
 
-TOOLS = [*functions(_COUNT), *timing_functions()]
+for _function in (*functions(_COUNT), *timing_functions()):
+    globals()[_function.__name__] = toolweft.tool(_function, severity="read_only")

@@ -92,6 +92,14 @@ def test_a_tool_turned_off_is_shown_as_disabled_with_the_place() -> None:
     assert only(catalog).status_reason == "turned off by toolweft.toml, push"
 
 
+def test_a_disabled_tool_is_known_by_its_full_names_and_hides_no_bare_one() -> None:
+    rule = ToolRule(server="my-docs", enabled=False)
+    definitions = (tool("search", "my-docs"), tool("search", "wiki"))
+    snapshot = catalog_of(*definitions, options=CatalogOptions(rules=(rule,))).snapshot
+    assert snapshot.resolve("search").qualified == "wiki.search"
+    assert snapshot.resolve("my-docs.search").status == "disabled"
+
+
 def test_a_later_rule_wins_field_by_field() -> None:
     rules = (
         ToolRule(timeout_s=5.0, severity="write"),

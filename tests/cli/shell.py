@@ -1,12 +1,19 @@
-"""Runs the real entry point, in a folder and a home of its own."""
+"""Runs the command line in a folder and a home of its own."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from toolweft.cli.boundary import run_guarded
+from toolweft.cli.main import app
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TOOLWEFT = Path(sys.executable).with_name("toolweft")
@@ -35,7 +42,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs `toolweft` in a project folder."""
+    """A project folder to run `toolweft` in.
+
+    Calling it runs the application in this process, error boundary included, which saves the
+    start of an interpreter; `spawn` runs the installed entry point.
+    """
 
     folder: Path
 
@@ -44,6 +55,21 @@ class Shell:
         return {**kept, "HOME": str(self.folder / "home"), **more}
 
     def __call__(self, *arguments: str, stdin: str = "", **environ: str) -> Ended:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as process, redirect_stdout(out), redirect_stderr(err):
+            wanted = self.environ(**environ)
+            for name in set(os.environ) - set(wanted):
+                process.delenv(name)
+            for name, value in wanted.items():
+                process.setenv(name, value)
+            process.chdir(self.folder)
+            process.setattr(
+                sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
+            )
+            code = run_guarded(lambda: app(arguments, prog_name="toolweft"))
+        return Ended(code=int(code), out=out.getvalue(), err=err.getvalue())
+
+    def spawn(self, *arguments: str, stdin: str = "", **environ: str) -> Ended:
         done = subprocess.run(
             [TOOLWEFT, *arguments],
             cwd=self.folder,

@@ -52,3 +52,12 @@ def test_an_error_without_a_hint_has_no_next_line(capsys: pytest.CaptureFixture[
     output.write_error("denied", "no")
 
     assert "next" not in capsys.readouterr().err
+
+
+def test_only_the_flexible_column_gives_way_and_stays_recognisable() -> None:
+    columns = [Column(title="a"), Column(title="b", flexible=True), Column(title="c")]
+
+    assert output._fit([10, 50, 10], columns, 60) == [10, 36, 10]
+    assert output._fit([10, 50, 10], columns, 20) == [10, 16, 10]
+    assert output._fit([10, 5, 10], columns, 20) == [10, 5, 10]
+    assert output._fit([10, 50, 10], columns, 200) == [10, 50, 10]

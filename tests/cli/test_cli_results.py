@@ -1,4 +1,9 @@
-from toolweft.cli.results import render_outcome_error, render_result, render_stats
+from toolweft.cli.results import (
+    render_outcome_error,
+    render_result,
+    render_savings,
+    render_stats,
+)
 from toolweft.core.calls import Blob, LinkContent, TextContent, ToolResult
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.programs import ProgramError, ProgramOutcome, ProgramStats
@@ -45,12 +50,11 @@ def test_a_limit_names_which_one_even_without_an_error() -> None:
     assert render_outcome_error(outcome) == "program limit: memory"
 
 
-def test_the_line_of_statistics_has_times_memory_calls_and_tokens() -> None:
+def test_statistics_name_times_memory_calls_and_tokens() -> None:
     stats = ProgramStats(
         wall_s=1.5, cpu_s=0.25, peak_mem_bytes=3 * 1024 * 1024, calls=4, tokens_withheld=900
     )
     outcome = ProgramOutcome(run_id=RunId("run_1"), status="ok", stats=stats)
 
-    assert render_stats(outcome) == (
-        "ok: 1500 ms (250 ms CPU), 3 MiB, 4 calls, 900 tokens kept out of context; run_1"
-    )
+    assert render_stats(outcome) == "ok: 1500 ms (250 ms CPU), 3 MiB, 4 calls; run_1"
+    assert render_savings(outcome).startswith("about 900 tokens")

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import httpx2
 import mcp
+import mcp_types
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.client.streamable_http import streamable_http_client
@@ -100,6 +101,19 @@ async def test_the_official_client_lists_and_calls(mode: str) -> None:
     assert names == ["search_tools", "run_code"]
     assert len(result.content[0].text) == 100_000
     assert desk.listed == [LOCAL]
+
+
+@BOTH
+async def test_calls_list_nothing(mode: str) -> None:
+    desk = Desk()
+    call = mcp_types.CallToolRequest(
+        params=mcp_types.CallToolRequestParams(name="echo", arguments={"text": "a"})
+    )
+    async with served(OPEN, desk=desk) as url, connected(url, mode=mode) as client:
+        result = await client.session.send_request(call, mcp_types.CallToolResult)
+
+    assert result.content[0].text == "a"
+    assert desk.listed == []
 
 
 @BOTH

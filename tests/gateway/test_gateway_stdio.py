@@ -133,10 +133,11 @@ def write_all(stream: BinaryIO, data: bytes) -> None:
         data = data[stream.write(data) :]
 
 
-async def serve(wire: Wire) -> None:
+async def serve(wire: Wire, desk: Desk | None = None, **more: float) -> None:
+    server = (desk or Desk()).server()
     try:
         await serve_descriptors(
-            Desk().server(), read_fd=wire.server_reads, write_fd=wire.server_writes
+            server, read_fd=wire.server_reads, write_fd=wire.server_writes, **more
         )
     finally:
         os.close(wire.server_reads)
@@ -193,7 +194,51 @@ async def test_it_reads_requests_from_a_file(wire: Wire, tmp_path: Path) -> None
     for descriptor in (wire.server_reads, wire.to_server, wire.server_writes):
         os.close(descriptor)
 
-    assert answers.read_bytes() in {b"", b'{"jsonrpc":"2.0","id":1,"result":{}}\n'}
+    assert answers.read_bytes() == b'{"jsonrpc":"2.0","id":1,"result":{}}\n'
+
+
+async def test_what_was_asked_before_the_end_is_answered(wire: Wire) -> None:
+    os.write(wire.to_server, PING)
+    os.close(wire.to_server)
+
+    with anyio.fail_after(5):
+        await serve(wire)
+        answer = await wire.answer()
+
+    assert answer == {"jsonrpc": "2.0", "id": 1, "result": {}}
+
+
+@pytest.mark.parametrize("how", ["cancelled", "gone"])
+async def test_what_nobody_waits_for_does_not_delay_the_end(wire: Wire, how: str) -> None:
+    desk = Desk()
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "t", "version": "0"},
+    }
+    requests = [
+        {"id": 1, "method": "initialize", "params": hello},
+        {"id": 2, "method": "tools/call", "params": {"name": "hang"}},
+    ]
+
+    async def close() -> None:
+        await desk.started.wait()
+        if how == "cancelled":
+            write({"method": "notifications/cancelled", "params": {"requestId": 2}})
+        else:
+            wire.answers.close()
+        os.close(wire.to_server)
+
+    def write(message: dict) -> None:
+        os.write(wire.to_server, json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+
+    for request in requests:
+        write(request)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(close)
+            await serve(wire, desk, last_answers_s=1000)
+    await desk.cancelled.wait()
 
 
 async def test_the_standard_descriptors_are_given_back(capfd: pytest.CaptureFixture[str]) -> None:

@@ -114,6 +114,23 @@ async def test_a_near_name_is_offered_for_a_missing_one_where_the_schema_takes_a
     assert message.endswith("$: 'city' is missing; is 'citty' meant for it?")
 
 
+async def test_near_names_are_found_behind_a_reference() -> None:
+    person = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}},
+        "additionalProperties": False,
+    }
+    schema = {
+        "$defs": {"Person": person},
+        "type": "object",
+        "properties": {"people": {"type": "array", "items": {"$ref": "#/$defs/Person"}}},
+    }
+
+    message = await refuse({"people": [{}, {"nmae": "Ann"}]}, with_schema(TOOL, schema))
+
+    assert "$.people[1]: 'nmae' is unknown, did you mean 'name'?" in message
+
+
 async def test_unknown_names_pass_where_the_schema_does_not_forbid_them() -> None:
     arguments = {"city": "Rome", "extra": 1}
 

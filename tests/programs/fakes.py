@@ -44,7 +44,7 @@ def make_tool(
     schema: JsonSchema | None = None,
     output: JsonSchema | None = None,
     description: str = "",
-    hints: Hints = Hints(),
+    hints: Hints | None = None,
     **decided: Any,
 ) -> CatalogTool:
     """A catalog tool from "namespace.tool"."""
@@ -70,7 +70,7 @@ def make_tool(
             description=description,
             input_schema=input_schema,
             output_schema=output,
-            hints=hints,
+            hints=hints or Hints(),
             input_examples=settings.pop("input_examples"),
             always_listed=settings.pop("always_listed"),
         ),
@@ -322,7 +322,7 @@ class World(SimpleNamespace):
 
 
 @asynccontextmanager
-async def open_world(*tools: CatalogTool, options: ProgramOptions = ProgramOptions()):
+async def open_world(*tools: CatalogTool, options: ProgramOptions | None = None):
     """A running `ProgramRunner` over these tools."""
     snapshot = make_snapshot(*tools)
     world = World(
@@ -341,7 +341,7 @@ async def open_world(*tools: CatalogTool, options: ProgramOptions = ProgramOptio
         ledger=world.ledger,
         clock=world.clock,
         ids=world.ids,
-        options=options,
+        options=options or ProgramOptions(),
     )
     async with world.runner:
         yield world

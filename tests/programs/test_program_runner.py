@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import anyio
 import pytest
-
 from tests.programs.fakes import ANN, BEN, make_tool, open_world
+
 from toolweft.core.calls import Failure
 from toolweft.core.errors import (
     ContainerBusy,

@@ -7,39 +7,31 @@ because they change without the tool.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from json import JSONEncoder
 
 from toolweft.catalog.classification import classify, decide_callers
+from toolweft.catalog.definitions import (
+    SHOWN_NAME_CHARACTERS,
+    complete_definition,
+    fingerprint,
+    name_problem,
+    strip_definition,
+)
 from toolweft.catalog.options import CatalogOptions, ToolRule
 from toolweft.catalog.rules import SourceRules
-from toolweft.catalog.schemas import (
-    MAX_SCHEMA_BYTES,
-    check_input_schema,
-    check_schema_bounds,
-    check_schema_meaning,
-)
-from toolweft.catalog.text import clean_text, shorten
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.errors import InvalidDefinition
-from toolweft.core.ids import QualifiedName, SourceName, ToolName
-from toolweft.core.json import Json, JsonSchema
+from toolweft.core.ids import QualifiedName, SourceName
+from toolweft.core.json import JsonSchema
 from toolweft.core.names import lasting_namespace, python_names, wire_name
 from toolweft.core.snapshot import CatalogTool
-from toolweft.core.tools import ToolDefinition, ToolExample
+from toolweft.core.tools import ToolDefinition
 
 __all__ = ("Preparation", "PreparedTool", "prepare_tools")
 
 log = logging.getLogger(__name__)
 
-MAX_NAME_BYTES = 1024
-# Of a name that cannot be used, enough to recognise it.
-_SHOWN_NAME_CHARACTERS = 64
-
-_encode = JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
-_NO_PARAMETERS: JsonSchema = {"type": "object"}
 _NO_RENAMED: Mapping[str, str] = {}
 
 
@@ -104,7 +96,7 @@ def _is_unchanged(definition: ToolDefinition, before: PreparedTool) -> bool:
     if before.tool.status == "disabled" or definition != before.source_definition:
         return False
     # Equal for Python is not the same JSON: 1 == True.
-    return _fingerprint(definition)[0] == before.tool.definition.definition_hash
+    return fingerprint(definition)[0] == before.tool.definition.definition_hash
 
 
 def _name_keys(definitions: Sequence[ToolDefinition]) -> tuple[list[str], list[str]]:
@@ -114,12 +106,12 @@ def _name_keys(definitions: Sequence[ToolDefinition]) -> tuple[list[str], list[s
     seen: set[str] = set()
     repeats: Counter[str] = Counter()
     for definition in definitions:
-        key, problem = str(definition.name), _name_problem(definition.name)
+        key, problem = str(definition.name), name_problem(definition.name)
         if not problem and key in seen:
             problem = "its source lists another tool of the same name before it"
         if problem:
             # No usable name holds a NUL, so these never take one's place.
-            key = f"{key[:_SHOWN_NAME_CHARACTERS]}\0disabled\0"
+            key = f"{key[:SHOWN_NAME_CHARACTERS]}\0disabled\0"
             repeats[key] += 1
             key = f"{key}{repeats[key]}"
         seen.add(key)
@@ -128,50 +120,50 @@ def _name_keys(definitions: Sequence[ToolDefinition]) -> tuple[list[str], list[s
     return keys, problems
 
 
-def _name_problem(name: str) -> str:
-    if not name:
-        return "its name is empty"
-    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
-        return f"its name is longer than {MAX_NAME_BYTES} bytes"
-    if not name.isprintable():
-        return f"its name holds unprintable characters: {name[:_SHOWN_NAME_CHARACTERS]!r}"
-    return ""
-
-
 def _prepare(
     definition: ToolDefinition, preparation: Preparation, *, python_name: str, problem: str
 ) -> PreparedTool:
-    rules = preparation.rules.of(definition.name) if not problem else ()
-    enabled = next((rule for rule in rules if rule.enabled is not None), None)
-    if not problem and enabled is not None and not enabled.enabled:
-        problem = f"turned off by {enabled.origin}"
+    """One tool; `problem` is what is wrong with its name."""
+    rules = () if problem else preparation.rules.of(definition.name)
     usable, size_bytes = definition, 0
-    if not problem:
+    reason = problem or _turned_off(rules)
+    if not reason:
         try:
-            usable, size_bytes = _usable(definition, preparation.options)
+            usable, size_bytes = complete_definition(
+                definition, max_examples=preparation.options.max_examples
+            )
         except InvalidDefinition as error:
-            problem = error.message
-    if problem:
-        usable = _unusable(definition)
-        log.warning(
-            "catalog.tool_disabled",
-            extra={"source": preparation.source, "tool": usable.name, "reason": problem},
-        )
-    usable = _listed(usable, rules)
-    tool, automatic = _decide(usable, preparation, rules, python_name=python_name)
-    if problem:
-        tool = replace(tool, status="disabled", status_reason=problem, deferred=True)
-        aliases: tuple[str, ...] = ()
-        automatic = False
-    else:
-        aliases = _aliases(tool)
+            reason = error.message
+            log.warning("catalog.definition_refused", extra=_fields(definition, reason))
+    elif problem:
+        log.warning("catalog.name_refused", extra=_fields(definition, reason))
+    if reason:
+        usable = strip_definition(definition)
+    tool, automatic = _decide(_listed(usable, rules), preparation, rules, python_name=python_name)
+    if reason:
+        tool = replace(tool, status="disabled", status_reason=reason, deferred=True)
     return PreparedTool(
         source_definition=definition,
         qualified=tool.qualified,
         tool=tool,
-        aliases=aliases,
-        automatic_tokens=estimate_tokens(size_bytes) if automatic else None,
+        aliases=() if problem else _aliases(tool),
+        automatic_tokens=estimate_tokens(size_bytes) if automatic and not reason else None,
     )
+
+
+def _turned_off(rules: Sequence[ToolRule]) -> str:
+    for rule in rules:
+        if rule.enabled is not None:
+            return "" if rule.enabled else f"turned off by {rule.origin}"
+    return ""
+
+
+def _fields(definition: ToolDefinition, reason: str) -> dict[str, str]:
+    return {
+        "source": definition.namespace,
+        "tool": definition.name[:SHOWN_NAME_CHARACTERS],
+        "reason": reason,
+    }
 
 
 def _decide(
@@ -225,114 +217,6 @@ def _listed(definition: ToolDefinition, rules: Sequence[ToolRule]) -> ToolDefini
     return definition
 
 
-def _usable(definition: ToolDefinition, options: CatalogOptions) -> tuple[ToolDefinition, int]:
-    """The definition, checked and completed, and its size in UTF-8 bytes for a model."""
-    place = f"the input schema of {definition.name!r}"
-    input_schema = check_schema_bounds(
-        check_input_schema(definition.input_schema, place=place), place=place
-    )
-    validator = check_schema_meaning(input_schema, place=place)
-    output_schema = definition.output_schema
-    if output_schema is not None:
-        place = f"the output schema of {definition.name!r}"
-        output_schema = check_schema_bounds(output_schema, place=place)
-        check_schema_meaning(output_schema, place=place)
-    definition_hash, size_bytes = _fingerprint(definition)
-    description = clean_text(definition.description)
-    usable = replace(
-        definition,
-        description=description,
-        short_description=shorten(clean_text(definition.short_description) or description),
-        input_schema=input_schema,
-        output_schema=output_schema,
-        input_examples=_valid_examples(definition, validator.is_valid, options.max_examples),
-        definition_hash=definition_hash,
-    )
-    return usable, size_bytes
-
-
-def _fingerprint(definition: ToolDefinition) -> tuple[str, int]:
-    """The hash of a definition and its size in UTF-8 bytes for a model, both as the source gave it.
-
-    Both are taken from canonical JSON: the first of name, description and schemas, the second
-    without the output schema.
-    """
-    texts = {
-        "description": _encode(definition.description),
-        "input_schema": _canonical(definition.input_schema, "input", definition.name),
-        "name": _encode(definition.name),
-        "output_schema": _canonical(definition.output_schema, "output", definition.name),
-    }
-    hashed = ",".join(f'"{key}":{text}' for key, text in texts.items())
-    size_bytes = _size_bytes(f"{{{hashed}}}") - _size_bytes(',"output_schema":')
-    size_bytes -= _size_bytes(texts["output_schema"])
-    digest = sha256(f"{{{hashed}}}".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest(), size_bytes
-
-
-def _unusable(definition: ToolDefinition) -> ToolDefinition:
-    """What may still be shown of a definition that cannot be used: no schema, a short name."""
-    name = definition.name
-    if _name_problem(name):
-        name = ToolName("".join(filter(str.isprintable, name))[:_SHOWN_NAME_CHARACTERS])
-    description = clean_text(definition.description)
-    return replace(
-        definition,
-        name=name,
-        description=description,
-        short_description=shorten(description),
-        input_schema=_NO_PARAMETERS,
-        output_schema=None,
-        input_examples=(),
-    )
-
-
-def _canonical(schema: Json, side: str, name: str) -> str:
-    try:
-        text = _encode(schema)
-    except (TypeError, ValueError) as error:
-        raise InvalidDefinition(
-            f"the {side} schema of {name!r} is not plain JSON: {error!s:.200}"
-        ) from error
-    if _size_bytes(text) > MAX_SCHEMA_BYTES:
-        raise InvalidDefinition(
-            f"the {side} schema of {name!r} is larger than {MAX_SCHEMA_BYTES} bytes"
-        )
-    return text
-
-
-def _size_bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def _valid_examples(
-    definition: ToolDefinition, is_valid: Callable[[Json], bool], max_examples: int
-) -> tuple[ToolExample, ...]:
-    kept: list[ToolExample] = []
-    for position, example in enumerate(definition.input_examples):
-        reason = ""
-        if len(kept) == max_examples:
-            reason = f"more than max_examples = {max_examples}"
-        else:
-            try:
-                reason = "" if is_valid(example.input) else "its input does not fit the schema"
-            except (TypeError, ValueError):
-                reason = "its input is not plain JSON"
-        if not reason:
-            kept.append(example)
-            continue
-        log.warning(
-            "catalog.example_dropped",
-            extra={
-                "source": definition.namespace,
-                "tool": definition.name,
-                "position": position,
-                "reason": reason,
-            },
-        )
-    return tuple(kept)
-
-
 def _renamed_parameters(schema: JsonSchema) -> Mapping[str, str]:
     properties = schema.get("properties")
     if not properties:
@@ -342,10 +226,13 @@ def _renamed_parameters(schema: JsonSchema) -> Mapping[str, str]:
 
 
 def _aliases(tool: CatalogTool) -> tuple[str, ...]:
+    """Other spellings of a tool's name."""
     definition = tool.definition
     original, source = definition.name, definition.namespace
     namespaces = dict.fromkeys((tool.python_namespace, source, lasting_namespace(source)))
-    full = (f"{n}.{t}" for n in namespaces for t in (tool.python_name, original))
-    spellings = dict.fromkeys((tool.python_name, original, *full, tool.wire_name))
+    spellings = dict.fromkeys(f"{n}.{t}" for n in namespaces for t in (tool.python_name, original))
+    if tool.status != "disabled":
+        # A tool that cannot be used makes no other's bare name ambiguous.
+        spellings |= dict.fromkeys((tool.python_name, original, tool.wire_name))
     spellings.pop(tool.qualified, None)
     return tuple(spellings)

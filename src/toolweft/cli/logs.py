@@ -23,14 +23,15 @@ class EventFormatter(logging.Formatter):
         return printable(" ".join([super().formatMessage(record), *fields]))
 
 
-def configure_logging(verbosity: int) -> None:
+def configure_logging(verbosity: int, *, usual: int = logging.ERROR) -> None:
     """Send logs to stderr.
 
     Args:
-        verbosity: below 0 errors only, 0 warnings, 1 what happens, 2 everything, SDKs included.
+        verbosity: below 0 errors only, 1 what happens, 2 everything, SDKs included.
+        usual: the level of verbosity 0. A command that shows its own warnings logs only errors.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(EventFormatter())
-    ours = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
+    ours = {-1: logging.ERROR, 0: usual, 1: logging.INFO, 2: logging.DEBUG}
     logging.basicConfig(level=logging.ERROR if verbosity < 2 else logging.DEBUG, handlers=[handler])
     logging.getLogger("toolweft").setLevel(ours[max(-1, min(2, verbosity))])

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from toolweft.cli.errors import ReaderGone
 from toolweft.core.json import Json
@@ -28,8 +29,9 @@ __all__ = (
 # controls but tab and newline, and the bidirectional controls.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
-# Lines of a table are never cut where they go to a file or a pipe.
-_UNBOUNDED_WIDTH = 1_000
+_GAP = "  "
+# Of a column that gives way: enough to recognise what stands there.
+_MIN_WIDTH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,9 @@ def printable(text: str) -> str:
 
 
 def render_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    """The table as text, with bold titles where stdout is a terminal that wants colour.
+    """The table as text, with bold titles where stdout is a terminal that wants them.
+
+    On a terminal the flexible column is cut to what the others leave; elsewhere nothing is.
 
     Args:
         columns: from left to right.
@@ -97,18 +101,33 @@ def render_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> st
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else _UNBOUNDED_WIDTH)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if column.flexible and sys.stdout.isatty() else None,
-        )
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+    cells = [[Text(printable(cell)) for cell in row] for row in rows]
+    widths = [
+        max([len(column.title), *(row[index].cell_len for row in cells)])
+        for index, column in enumerate(columns)
+    ]
+    console = Console()
+    if console.is_terminal:
+        widths = _fit(widths, columns, console.width)
+    console.width = sum(widths) + len(_GAP) * len(widths)
+    table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
+    for column, width in zip(columns, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        table.add_column(column.title, justify=justify, width=width, no_wrap=True)
+    for row in cells:
+        table.add_row(*row)
     with console.capture() as capture:
         console.print(table)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def _fit(widths: list[int], columns: Sequence[Column], available: int) -> list[int]:
+    """The widths, the flexible columns' cut until all fit, though never to nothing."""
+    gaps = len(_GAP) * (len(widths) - 1)
+    missing = sum(widths) + gaps - available
+    return [
+        max(_MIN_WIDTH, width - missing)
+        if column.flexible and missing > 0 and width > _MIN_WIDTH
+        else width
+        for width, column in zip(widths, columns, strict=True)
+    ]

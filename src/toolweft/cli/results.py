@@ -6,7 +6,7 @@ from toolweft.core.calls import Blob, LinkContent, TextContent, ToolResult
 from toolweft.core.json import Json
 from toolweft.core.programs import ProgramOutcome
 
-__all__ = ("render_outcome_error", "render_result", "render_stats")
+__all__ = ("render_outcome_error", "render_result", "render_savings", "render_stats")
 
 _MIB = 1024 * 1024
 
@@ -38,15 +38,19 @@ def render_outcome_error(outcome: ProgramOutcome) -> str:
 
 
 def render_stats(outcome: ProgramOutcome) -> str:
-    """One line: time, memory, calls, tokens kept out, and where it ran."""
+    """One line: status, place, time, memory, calls and the run's id."""
     stats = outcome.stats
     where = "" if outcome.container is None else f" in {outcome.container.backend}"
     return (
         f"{outcome.status}{where}: {stats.wall_s * 1000:.0f} ms"
         f" ({stats.cpu_s * 1000:.0f} ms CPU), {stats.peak_mem_bytes / _MIB:.0f} MiB,"
-        f" {stats.calls} calls, {stats.tokens_withheld} tokens kept out of context;"
-        f" {outcome.run_id}"
+        f" {stats.calls} calls; {outcome.run_id}"
     )
+
+
+def render_savings(outcome: ProgramOutcome) -> str:
+    """What stayed out of the context, and how that is counted."""
+    return f"about {outcome.stats.tokens_withheld} tokens kept out of context (UTF-8 bytes / 4)"
 
 
 def _holds_blobs(value: Json) -> bool:

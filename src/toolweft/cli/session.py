@@ -1,5 +1,6 @@
 """Opens the application for one command: settings, logs, progress, and the event loop."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,17 +27,23 @@ def run_async(work: Callable[[], Awaitable[Answer]]) -> Answer:
     return anyio.run(work)
 
 
-def read_settings(common: Common, *, overrides: Mapping[str, str] | None = None) -> Settings:
+def read_settings(
+    common: Common,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    log_level: int = logging.ERROR,
+) -> Settings:
     """The settings of this invocation; logs go to stderr from here on.
 
     Args:
         common: names the file and the folder of recorded definitions, where given.
         overrides: dotted keys from the command's own flags.
+        log_level: what is logged without -v or -q.
 
     Raises:
         ConfigError: the configuration cannot be used.
     """
-    configure_logging(common.verbosity)
+    configure_logging(common.verbosity, usual=log_level)
     return load_settings(
         config=common.config,
         recorded=common.recorded,

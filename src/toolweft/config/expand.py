@@ -9,12 +9,15 @@ from collections.abc import Mapping
 
 from toolweft.core.secret import Secret
 
-__all__ = ("MissingVariable", "expand_secret", "expand_text", "is_reference")
+__all__ = ("MissingVariable", "expand_secret", "expand_text", "is_reference", "is_secret_name")
 
 _VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 # Other kinds a client may fill in, such as VS Code's `${input:token}`.
 _FOREIGN = re.compile(r"\$\{([A-Za-z]+:[^}]*)\}")
 _SECRET = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
+_SECRET_NAME = re.compile(
+    r"token|secret|passw|credential|authori[sz]ation|cookie|key|auth", re.IGNORECASE
+)
 
 
 class MissingVariable(Exception):
@@ -53,21 +56,30 @@ def expand_text(text: str, variables: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
-def expand_secret(text: str, variables: Mapping[str, str]) -> str | Secret:
-    """The value of an environment entry or header; whatever came from a variable is a secret.
+def expand_secret(name: str, text: str, variables: Mapping[str, str]) -> str | Secret:
+    """The value of an environment entry or header.
+
+    Whatever came from a variable is a secret, and so is what is called like one.
 
     Raises:
         MissingVariable: a variable is not set and has no default.
     """
     reference = _SECRET.fullmatch(text)
     if reference is not None:
-        name = reference[1]
-        if name not in variables:
-            raise _missing(name)
-        return Secret(variables[name], reference=text)
+        variable = reference[1]
+        if variable not in variables:
+            raise _missing(variable)
+        return Secret(variables[variable], reference=text)
     value = expand_text(text, variables)
-    names = [match[1] for match in _VARIABLE.finditer(text)]
-    return Secret(value, reference=f"env:{','.join(names)}") if names else value
+    used = [match[1] for match in _VARIABLE.finditer(text)]
+    if used:
+        return Secret(value, reference=f"env:{','.join(used)}")
+    return Secret(value, reference="configuration") if is_secret_name(name) else value
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, header or option of this name probably holds a secret."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def is_reference(text: str) -> bool:

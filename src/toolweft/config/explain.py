@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from toolweft.config.documents import KeyPath
-from toolweft.config.expand import is_reference
+from toolweft.config.expand import is_reference, is_secret_name
 from toolweft.config.layers import Layer
 from toolweft.config.models import ConfigModel
 from toolweft.config.settings import Settings, SettingValue
@@ -22,7 +22,6 @@ __all__ = ("explain", "setting_values")
 _HIDDEN = "***"
 # Sections with names of the user's choice, shown key by key as written.
 _NAMED = frozenset({"servers", "python"})
-_SECRET_NAME = re.compile(r"token|secret|passw|credential|authori[sz]ation|cookie|key|auth", re.I)
 
 
 def explain(settings: Settings) -> list[tuple[str, str, str]]:
@@ -83,7 +82,7 @@ def _mask(path: KeyPath, value: Json) -> str:
     key = str(path[-1])
     if path[0] == "servers" and len(path) > 3 and path[2] in {"env", "headers"}:
         text = str(value)
-        return _HIDDEN if is_reference(text) or _SECRET_NAME.search(key) else text
+        return _HIDDEN if is_reference(text) or is_secret_name(key) else text
     if key == "url" and isinstance(value, str):
         return _mask_url(value)
     if key == "args" and isinstance(value, list):
@@ -97,9 +96,9 @@ def _mask_arguments(arguments: list[Json]) -> list[Json]:
     for argument in arguments:
         text = str(argument)
         option, equals, _ = text.partition("=")
-        if equals and _SECRET_NAME.search(option):
+        if equals and is_secret_name(option):
             shown.append(f"{option}={_HIDDEN}")
-        elif previous.startswith("-") and _SECRET_NAME.search(previous) and "=" not in previous:
+        elif previous.startswith("-") and is_secret_name(previous) and "=" not in previous:
             shown.append(_HIDDEN)
         else:
             shown.append(_mask_url(text) if "://" in text else argument)

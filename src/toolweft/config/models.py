@@ -20,7 +20,22 @@ from toolweft.sandbox.options import SandboxOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
-__all__ = ("ConfigModel", "PythonModel", "RuleModel", "ServerModel")
+__all__ = (
+    "CallsModel",
+    "CatalogModel",
+    "ConfigModel",
+    "ContainersModel",
+    "HttpModel",
+    "KeyModel",
+    "LedgerModel",
+    "LimitsModel",
+    "ProgramsModel",
+    "PythonModel",
+    "RuleModel",
+    "SandboxModel",
+    "ServerModel",
+    "ToolboxModel",
+)
 
 _GIB = 1024**3
 
@@ -47,20 +62,20 @@ def _split_text(value: Any) -> Any:
 
 
 _QUANTITY_SCHEMA: dict[str, Any] = {"type": ["number", "string"]}
-Bytes = Annotated[
+_Bytes = Annotated[
     int, BeforeValidator(parse_bytes), Field(gt=0, json_schema_extra=_QUANTITY_SCHEMA)
 ]
-Seconds = Annotated[
+_Seconds = Annotated[
     float, BeforeValidator(parse_seconds), Field(gt=0, json_schema_extra=_QUANTITY_SCHEMA)
 ]
 # Where nothing at all is a sensible choice: "do not wait".
-SecondsOrZero = Annotated[
+_SecondsOrZero = Annotated[
     float, BeforeValidator(parse_seconds), Field(ge=0, json_schema_extra=_QUANTITY_SCHEMA)
 ]
-Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
-CountOrZero = Annotated[int, BeforeValidator(_not_bool), Field(ge=0)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_split_text)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
+_CountOrZero = Annotated[int, BeforeValidator(_not_bool), Field(ge=0)]
+_Texts = Annotated[tuple[str, ...], BeforeValidator(_split_text)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class _Section(BaseModel):
@@ -74,7 +89,7 @@ class RuleModel(_Section):
     defer_loading: bool | None = None
     always_listed: bool | None = None
     allowed_callers: frozenset[CallerType] | None = None
-    timeout_s: Seconds | None = None
+    timeout_s: _Seconds | None = None
     enabled: bool | None = None
 
 
@@ -98,8 +113,8 @@ class ServerModel(_Configured):
     headers: dict[str, str] = Field(default={}, description="'env:NAME' takes a secret from NAME.")
     type: Literal["stdio", "http", "streamable-http", "streamableHttp", "sse"] | None = None
     disabled: bool = False
-    start_timeout_s: Seconds | None = None
-    max_message_bytes: Bytes | None = None
+    start_timeout_s: _Seconds | None = None
+    max_message_bytes: _Bytes | None = None
 
 
 class PythonModel(_Configured):
@@ -112,9 +127,9 @@ class CatalogModel(_Configured):
     """Defaults for all tools of all sources."""
 
     trust_hints: bool = _CATALOG.trust_hints
-    defer_above_tokens: CountOrZero = _CATALOG.defer_above_tokens
-    max_examples: CountOrZero = _CATALOG.max_examples
-    default_timeout_s: Seconds = _CATALOG.default_timeout_s
+    defer_above_tokens: _CountOrZero = _CATALOG.defer_above_tokens
+    max_examples: _CountOrZero = _CATALOG.max_examples
+    default_timeout_s: _Seconds = _CATALOG.default_timeout_s
 
 
 class SandboxModel(_Section):
@@ -122,63 +137,63 @@ class SandboxModel(_Section):
 
     backend: Literal["auto", "process"] = _SANDBOX.backend
     tier: Literal["auto", "ns", "landlock", "noopen"] = _SANDBOX.tier
-    probe_timeout_s: Seconds = _SANDBOX.probe_timeout_s
+    probe_timeout_s: _Seconds = _SANDBOX.probe_timeout_s
 
 
 class LimitsModel(_Section):
     """What one run may use."""
 
-    memory_bytes: Bytes = Field(default=_LIMITS.memory_bytes, le=5 * _GIB)
-    active_s: Seconds = _LIMITS.active_s
-    wall_s: Seconds = _LIMITS.wall_s
-    max_calls: Count = _LIMITS.max_calls
-    max_in_flight: Count = Field(default=_LIMITS.max_in_flight, le=1024)
-    kept_characters: Count = _LIMITS.kept_characters
-    max_output_characters: Count = _LIMITS.max_output_characters
-    max_argument_bytes: Bytes = _LIMITS.max_argument_bytes
-    max_result_bytes: Bytes = Field(default=_LIMITS.max_result_bytes, le=_GIB // 16)
-    max_value_bytes: Bytes = _LIMITS.max_value_bytes
-    max_code_bytes: Bytes = _LIMITS.max_code_bytes
-    disk_bytes: Bytes = _LIMITS.disk_bytes
-    max_files: Count = _LIMITS.max_files
-    max_threads: Count = _LIMITS.max_threads
+    memory_bytes: _Bytes = Field(default=_LIMITS.memory_bytes, le=5 * _GIB)
+    active_s: _Seconds = _LIMITS.active_s
+    wall_s: _Seconds = _LIMITS.wall_s
+    max_calls: _Count = _LIMITS.max_calls
+    max_in_flight: _Count = Field(default=_LIMITS.max_in_flight, le=1024)
+    kept_characters: _Count = _LIMITS.kept_characters
+    max_output_characters: _Count = _LIMITS.max_output_characters
+    max_argument_bytes: _Bytes = _LIMITS.max_argument_bytes
+    max_result_bytes: _Bytes = Field(default=_LIMITS.max_result_bytes, le=_GIB // 16)
+    max_value_bytes: _Bytes = _LIMITS.max_value_bytes
+    max_code_bytes: _Bytes = _LIMITS.max_code_bytes
+    disk_bytes: _Bytes = _LIMITS.disk_bytes
+    max_files: _Count = _LIMITS.max_files
+    max_threads: _Count = _LIMITS.max_threads
 
 
 class ProgramsModel(_Section):
     """Checks of programs and how long finished runs are kept."""
 
     static_check: Literal["standard", "strict"] = _PROGRAMS.static_check
-    keep_finished_s: SecondsOrZero = _PROGRAMS.keep_finished_s
+    keep_finished_s: _SecondsOrZero = _PROGRAMS.keep_finished_s
 
 
 class ContainersModel(_Section):
     """How long containers live and how many there may be."""
 
-    idle_s: Seconds = _CONTAINERS.idle_s
-    max_age_s: Seconds = _CONTAINERS.max_age_s
-    max_live: Count = _CONTAINERS.max_live
-    queue_s: SecondsOrZero = _CONTAINERS.queue_s
-    max_queued: CountOrZero = _CONTAINERS.max_queued
+    idle_s: _Seconds = _CONTAINERS.idle_s
+    max_age_s: _Seconds = _CONTAINERS.max_age_s
+    max_live: _Count = _CONTAINERS.max_live
+    queue_s: _SecondsOrZero = _CONTAINERS.queue_s
+    max_queued: _CountOrZero = _CONTAINERS.max_queued
 
 
 class CallsModel(_Section):
     """Bounds of every call."""
 
-    max_result_bytes: Bytes = Field(default=_CALLS.max_result_bytes, le=_GIB // 16)
-    max_argument_bytes: Bytes = _CALLS.max_argument_bytes
-    max_depth: Count = _CALLS.max_depth
-    max_faults: Count = _CALLS.max_faults
+    max_result_bytes: _Bytes = Field(default=_CALLS.max_result_bytes, le=_GIB // 16)
+    max_argument_bytes: _Bytes = _CALLS.max_argument_bytes
+    max_depth: _Count = _CALLS.max_depth
+    max_faults: _Count = _CALLS.max_faults
 
 
 class ToolboxModel(_Section):
     """Defaults of the four tools a model sees."""
 
-    search_limit: Count = _TOOLBOX.search_limit
-    max_search_limit: Count = _TOOLBOX.max_search_limit
-    wait_s: SecondsOrZero = _TOOLBOX.wait_s
-    shown_characters: Count = _TOOLBOX.shown_characters
-    shown_result_characters: Count = _TOOLBOX.shown_result_characters
-    max_named_sources: CountOrZero = _TOOLBOX.max_named_sources
+    search_limit: _Count = _TOOLBOX.search_limit
+    max_search_limit: _Count = _TOOLBOX.max_search_limit
+    wait_s: _SecondsOrZero = _TOOLBOX.wait_s
+    shown_characters: _Count = _TOOLBOX.shown_characters
+    shown_result_characters: _Count = _TOOLBOX.shown_result_characters
+    max_named_sources: _CountOrZero = _TOOLBOX.max_named_sources
 
 
 class LedgerModel(_Section):
@@ -192,10 +207,10 @@ class LedgerModel(_Section):
     synchronous: Literal["NORMAL", "FULL"] = Field(
         default="NORMAL", description="NORMAL survives a killed process, FULL a power loss too."
     )
-    max_queued: Count = _LEDGER.max_queued
-    commit_timeout_s: Seconds = _LEDGER.commit_timeout_s
-    retry_s: Seconds = _LEDGER.retry_s
-    busy_timeout_s: SecondsOrZero = _LEDGER.busy_timeout_s
+    max_queued: _Count = _LEDGER.max_queued
+    commit_timeout_s: _Seconds = _LEDGER.commit_timeout_s
+    retry_s: _Seconds = _LEDGER.retry_s
+    busy_timeout_s: _SecondsOrZero = _LEDGER.busy_timeout_s
     # It becomes part of SQL names.
     table_prefix: str = Field(
         default=_LEDGER.table_prefix, pattern=r"^[A-Za-z0-9_]*$", max_length=40
@@ -205,12 +220,12 @@ class LedgerModel(_Section):
 class KeyModel(_Section):
     """Who a bearer key stands for; the key itself is never written down."""
 
-    id: Name = Field(description="Shown in the ledger instead of the key.")
+    id: _Name = Field(description="Shown in the ledger instead of the key.")
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)] = Field(
         description="printf %s KEY | sha256sum"
     )
-    user: Name
-    tenant: Name = "local"
+    user: _Name
+    tenant: _Name = "local"
 
 
 class HttpModel(_Section):
@@ -220,19 +235,19 @@ class HttpModel(_Section):
     port: Annotated[int, BeforeValidator(_not_bool)] = Field(default=_HTTP.port, ge=0, le=65535)
     path: str = Field(default=_HTTP.path, pattern=r"^/[A-Za-z0-9._~/-]*$")
     keys: tuple[KeyModel, ...] = ()
-    allowed_hosts: Texts = _HTTP.allowed_hosts
-    allowed_origins: Texts = _HTTP.allowed_origins
+    allowed_hosts: _Texts = _HTTP.allowed_hosts
+    allowed_origins: _Texts = _HTTP.allowed_origins
 
 
 class ConfigModel(_Section):
     """The whole of `toolweft.toml`."""
 
     profile: Profile = _CATALOG.profile
-    include: Texts = Field(
+    include: _Texts = Field(
         default=(), description="More files, read first; paths count from this file's folder."
     )
-    servers: dict[Name, ServerModel] = {}
-    python: dict[Name, PythonModel] = {}
+    servers: dict[_Name, ServerModel] = {}
+    python: dict[_Name, PythonModel] = {}
     catalog: CatalogModel = CatalogModel()
     sandbox: SandboxModel = SandboxModel()
     limits: LimitsModel = LimitsModel()

@@ -40,7 +40,7 @@ class ServerBuilder:
         Raises:
             ConfigError: the section has both a command and an address, or neither.
         """
-        check_transport(name, server, place=self.layer.place(("servers", name)))
+        _check_transport(name, server, place=self.layer.place(("servers", name)))
         source = SourceName(name)
         if server.type == "sse":
             return BrokenServer(
@@ -86,7 +86,7 @@ class ServerBuilder:
         return {"workspaceFolder": str(self.cwd), "userHome": str(self.home), **self.environ}
 
 
-def check_transport(name: str, server: ServerModel, *, place: str) -> None:
+def _check_transport(name: str, server: ServerModel, *, place: str) -> None:
     """Refuse a section that names no way to reach the server, or two.
 
     Raises:
@@ -205,7 +205,7 @@ class _Filler:
         filled: dict[str, str | Secret] = {}
         for name, text in values.items():
             try:
-                filled[name] = expand_secret(text, self.variables)
+                filled[name] = expand_secret(name, text, self.variables)
             except MissingVariable as exc:
                 raise self._missing(f"{key}.{name}", exc) from exc
         return filled

@@ -72,7 +72,8 @@ class Source(Protocol):
                 it on.
 
         Raises:
-            SourceUnavailable: the source is down or broke off; nothing else on purpose.
+            SourceUnavailable: the source is down or broke off.
+            ResultTooLarge: an answer is above what the source reads.
         """
         ...
 

@@ -118,12 +118,17 @@ class Snapshot:
         )
 
     def near_names(self, name: str, *, limit: int = 3) -> list[QualifiedName]:
-        """Up to `limit` qualified names that look like `name`, nearest first."""
-        asked = name[:200].lower()
-        tail = asked.rsplit(".", 1)[-1]
+        """Up to `limit` qualified names that look like `name`, those of its namespace first.
+
+        Only names that begin with the same letter, or hold `name` whole, are compared: a model's
+        slips are rarely in the first letter, and a program may ask for a thousand wrong names.
+        """
+        namespace, _, asked = name[:200].lower().rpartition(".")
         by_tail: dict[str, list[QualifiedName]] = {}
         for qualified in self.tools:
-            by_tail.setdefault(qualified.rsplit(".", 1)[-1].lower(), []).append(qualified)
-        near = [q for t in get_close_matches(tail, by_tail, limit) for q in sorted(by_tail[t])]
-        near.sort(key=lambda q: not q.lower().startswith(asked.split(".", 1)[0] + "."))
+            tail = qualified.rpartition(".")[2].lower()
+            if tail[:1] == asked[:1] or asked in tail:
+                by_tail.setdefault(tail, []).append(qualified)
+        near = [q for tail in get_close_matches(asked, by_tail, limit) for q in by_tail[tail]]
+        near.sort(key=lambda q: q.rpartition(".")[0].lower() != namespace)
         return near[:limit]

@@ -20,7 +20,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.json import Json, JsonSchema
 from toolweft.gateway.ports import SurfaceFor, ToolboxFor, ToolboxPort, ToolSurface
 
-__all__ = ("Conversations", "PrincipalUser", "RequestContext")
+__all__ = ("Conversation", "Conversations", "PrincipalUser", "RequestContext")
 
 RequestContext = ServerRequestContext[Json, Json]
 

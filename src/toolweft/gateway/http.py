@@ -63,7 +63,11 @@ def build_app(
         options: path, keys and accepted headers.
         is_ready: what `/health/ready` answers.
         stopping: once set, streams that only wait for news are closed.
+
+    Raises:
+        ConfigError: the address is open to others and there is no key.
     """
+    check_exposure(options)
     sessions = StreamableHTTPSessionManager(server, max_request_body_size=MAX_MESSAGE_BYTES)
     protocol: ASGIApp = StreamableHTTPASGIApp(sessions)
     protocol = StandingStreams(protocol, stopping=stopping or anyio.Event())
@@ -111,10 +115,9 @@ async def serve_http(
     Raises:
         ConfigError: the address is taken or not ours, or open to others without keys.
     """
-    check_exposure(options)
     stopping = anyio.Event()
-    listener = _listen(options)
     app = build_app(server, options, is_ready=is_ready, stopping=stopping)
+    listener = _listen(options)
     http = _HttpServer(
         uvicorn.Config(
             app,

@@ -10,7 +10,8 @@ import os
 import select
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -24,11 +25,15 @@ from pydantic import ValidationError
 from toolweft.core.json import Json
 from toolweft.gateway.lines import LineSplitter
 from toolweft.gateway.options import MAX_MESSAGE_BYTES
+from toolweft.gateway.outstanding import Outstanding
 from toolweft.gateway.signals import stop_on_signal
 
-__all__ = ("serve_stdio",)
+__all__ = ("serve_descriptors", "serve_stdio")
 
 _READ_BYTES = 64 * 1024
+# For requests that were piped in (`toolweft serve < requests`); a client that shuts its server
+# down waits about as long before it sends a signal.
+_LAST_ANSWERS_S = 2.0
 
 
 async def serve_stdio(server: Server[Json]) -> None:
@@ -37,53 +42,91 @@ async def serve_stdio(server: Server[Json]) -> None:
         await serve_descriptors(server, read_fd=read_fd, write_fd=write_fd)
 
 
-async def serve_descriptors(server: Server[Json], *, read_fd: int, write_fd: int) -> None:
-    """Serve over two descriptors until the reading one ends."""
+async def serve_descriptors(
+    server: Server[Json],
+    *,
+    read_fd: int,
+    write_fd: int,
+    last_answers_s: float = _LAST_ANSWERS_S,
+) -> None:
+    """Serve over two descriptors until the reading one ends.
+
+    Args:
+        server: from `build_server`.
+        read_fd: where requests come from, one a line.
+        write_fd: where answers go.
+        last_answers_s: what was asked before the end is answered within this, while somebody reads.
+    """
     # No buffer: a client that does not read its answers is not read from either.
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](0)
+    outstanding = Outstanding()
+    reader = _Reader(to_server=to_server, to_client=to_client.clone(), outstanding=outstanding)
+
+    async def read() -> None:
+        async with to_server, reader.to_client:
+            await reader.read_all(read_fd)
+            if not _is_gone(write_fd):
+                with anyio.move_on_after(last_answers_s):
+                    await outstanding.wait_until_none()
+
+    async def write() -> None:
+        try:
+            await _write_messages(write_fd, from_server, outstanding)
+        except BrokenPipeError:
+            # The client is gone, and with it the reason for all that runs.
+            tasks.cancel_scope.cancel()
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read_messages, read_fd, to_server, to_client.clone())
-        async with anyio.create_task_group() as until_over:
-            until_over.start_soon(stop_on_signal, tasks.cancel_scope.cancel)
-            until_over.start_soon(_write_messages, write_fd, from_server, tasks.cancel_scope)
-            await server.run(from_client, to_client, server.create_initialization_options())
-            until_over.cancel_scope.cancel()
+        tasks.start_soon(stop_on_signal, tasks.cancel_scope.cancel)
+        tasks.start_soon(read)
+        tasks.start_soon(write)
+        await server.run(from_client, to_client, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 
-async def _read_messages(
-    fd: int,
-    to_server: MemoryObjectSendStream[SessionMessage | Exception],
-    to_client: MemoryObjectSendStream[SessionMessage],
-) -> None:
-    splitter = LineSplitter(max_line_bytes=MAX_MESSAGE_BYTES)
-    async with to_server, to_client:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """Lines to messages for the server; what is no message is answered at once."""
+
+    to_server: MemoryObjectSendStream[SessionMessage | Exception]
+    to_client: MemoryObjectSendStream[SessionMessage]
+    outstanding: Outstanding
+
+    async def read_all(self, fd: int) -> None:
+        splitter = LineSplitter(max_line_bytes=MAX_MESSAGE_BYTES)
         while chunk := await _read(fd):
             for line in splitter.feed(chunk):
-                if line is None:
-                    await to_client.send(_refusal(f"a message is above {MAX_MESSAGE_BYTES} bytes"))
-                    continue
-                try:
-                    message = mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-                except ValidationError:
-                    await to_client.send(_refusal("a line is not a JSON-RPC message"))
-                    continue
-                await to_server.send(SessionMessage(message))
+                await self._pass_on(line)
+
+    async def _pass_on(self, line: bytes | None) -> None:
+        if line is None:
+            await self.to_client.send(_refusal(f"a message is above {MAX_MESSAGE_BYTES} bytes"))
+            return
+        try:
+            message = mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        except ValidationError:
+            await self.to_client.send(_refusal("a line is not a JSON-RPC message"))
+            return
+        self.outstanding.arrived(message)
+        await self.to_server.send(SessionMessage(message))
 
 
 async def _write_messages(
-    fd: int, from_server: MemoryObjectReceiveStream[SessionMessage], scope: anyio.CancelScope
+    fd: int, from_server: MemoryObjectReceiveStream[SessionMessage], outstanding: Outstanding
 ) -> None:
     async with from_server:
         async for item in from_server:
             text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-            try:
-                await _write(fd, text.encode() + b"\n")
-            except BrokenPipeError:
-                # The client is gone, and with it the reason for all that runs.
-                scope.cancel()
-                return
+            await _write(fd, text.encode() + b"\n")
+            outstanding.sent(item.message)
+
+
+def _is_gone(write_fd: int) -> bool:
+    """Whether nobody can read what would be written."""
+    poll = select.poll()
+    poll.register(write_fd, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _refusal(reason: str) -> SessionMessage:
@@ -132,7 +175,7 @@ def _claimed_descriptors() -> Iterator[tuple[int, int]]:
         yield read_fd, write_fd
     finally:
         # What was printed meanwhile goes where it was meant to go, not on the wire.
-        if sys.stdout is not None:
+        with suppress(AttributeError, OSError, ValueError):
             sys.stdout.flush()
         os.dup2(read_fd, 0)
         os.dup2(write_fd, 1)

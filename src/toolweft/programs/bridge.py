@@ -6,7 +6,6 @@ when it may take come from the run alone, never from the guest.
 
 import json
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
@@ -24,6 +23,7 @@ from toolweft.programs.discovery import (
     programmatic_tools,
     search_for_program,
 )
+from toolweft.programs.per_snapshot import PerSnapshot
 
 __all__ = ("CallRoad", "Desk", "RunBridge")
 
@@ -58,6 +58,10 @@ class Desk:
     index_for: IndexFor
     ledger: Ledger
     clock: Clock
+    # What `tools.search` may find.
+    visible: PerSnapshot[frozenset[QualifiedName] | None] = field(
+        default_factory=lambda: PerSnapshot(programmatic_tools)
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,9 +160,11 @@ class RunBridge:
         desk = self.desk
         started_s = desk.clock.monotonic_s()
         snapshot = desk.holder.snapshot
-        visible: Collection[QualifiedName] = programmatic_tools(snapshot)
         hits = search_for_program(
-            arguments, snapshot=snapshot, index=desk.index_for(snapshot), visible=visible
+            arguments,
+            snapshot=snapshot,
+            index=desk.index_for(snapshot),
+            visible=desk.visible.of(snapshot),
         )
         desk.ledger.record(
             SearchDone(

@@ -23,13 +23,14 @@ MAX_LIMIT = 50
 MAX_NAMES = 50
 
 
-def programmatic_tools(snapshot: Snapshot) -> frozenset[QualifiedName]:
-    """The tools that programs may call, as far as the catalog knows."""
-    return frozenset(
+def programmatic_tools(snapshot: Snapshot) -> frozenset[QualifiedName] | None:
+    """The tools that programs may call, as far as the catalog knows; None for all of them."""
+    names = frozenset(
         name
         for name, tool in snapshot.tools.items()
         if tool.status != "disabled" and "programmatic" in tool.callers
     )
+    return None if len(names) == len(snapshot.tools) else names
 
 
 def search_for_program(
@@ -37,7 +38,7 @@ def search_for_program(
     *,
     snapshot: Snapshot,
     index: SearchIndex,
-    visible: Collection[QualifiedName],
+    visible: Collection[QualifiedName] | None,
 ) -> list[JsonObject]:
     """The answer to `tools.search(query=…, limit=5)`, best first.
 

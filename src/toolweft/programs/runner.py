@@ -25,13 +25,13 @@ from toolweft.core.ports import (
     SnapshotHolder,
 )
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
-from toolweft.core.snapshot import Snapshot
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
-from toolweft.programs.check import CheckReport, Namespaces, check_program, collect_namespaces
+from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
 from toolweft.programs.discovery import IndexFor
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import build_outcome, cancelled_outcome, refused_outcome
+from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.pool import ContainerPool
 from toolweft.programs.runs import OnOutput, Run, RunTable
 
@@ -79,7 +79,7 @@ class ProgramRunner:
         self._pool = ContainerPool(
             backend=backend, clock=clock, ids=ids, options=options.containers
         )
-        self._namespaces: tuple[Snapshot, Namespaces] | None = None
+        self._namespaces = PerSnapshot(collect_namespaces)
         self._exits = AsyncExitStack()
         self._tasks: TaskGroup | None = None
 
@@ -238,8 +238,7 @@ class ProgramRunner:
                 run.outcome = cancelled_outcome(
                     run.id, stdout="".join(run.printed), container=run.container
                 )
-            run.finished_s = self._desk.clock.monotonic_s()
-            run.finished.set()
+            run.finish(self._desk.clock.monotonic_s())
 
     async def _check_and_run(self, run: Run) -> ProgramOutcome:
         snapshot = self._desk.holder.snapshot
@@ -249,7 +248,7 @@ class ProgramRunner:
         report = check_program(
             run.code,
             snapshot=snapshot,
-            namespaces=self._namespaces_of(snapshot),
+            namespaces=self._namespaces.of(snapshot),
             known=container.known if container else (),
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
@@ -333,12 +332,6 @@ class ProgramRunner:
             log.error(  # noqa: TRY400 -- the reason says it all; frames of ours do not help
                 "ledger.finish_lost", extra={"run_id": run.id, "reason": exc.message}
             )
-
-    def _namespaces_of(self, snapshot: Snapshot) -> Namespaces:
-        """Collected once per snapshot: a catalog of thousands would cost each run a millisecond."""
-        if self._namespaces is None or self._namespaces[0] is not snapshot:
-            self._namespaces = (snapshot, collect_namespaces(snapshot))
-        return self._namespaces[1]
 
     async def _reap(self) -> None:
         while True:

@@ -47,6 +47,13 @@ class Run:
         if self.on_output is not None:
             self.on_output(text)
 
+    def finish(self, now_s: float) -> None:
+        """Note that it is over; what only a going run needs is dropped."""
+        self.code = ""
+        self.printed.clear()
+        self.finished_s = now_s
+        self.finished.set()
+
     def so_far(self) -> ProgramOutcome:
         """How it ended, or that it is still going and what it has printed.
 

@@ -7,6 +7,7 @@ reads it without a legend. Used by `toolweft.programs.stubs`.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -118,7 +119,7 @@ class TypeWriter:
         if isinstance(schema.get("allOf"), list):
             union.merge(self._union(self._merged(schema, inner), inner))
             return union
-        for kind in _kinds_of(schema):
+        for kind in list(_kinds_of(schema)) or [None]:
             union.add_type(self._plain(kind, schema, inner))
         return union
 
@@ -213,6 +214,9 @@ def write_literal(value: Json) -> str:
     if isinstance(value, dict):
         pairs = (f"{write_literal(key)}: {write_literal(item)}" for key, item in value.items())
         return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, float) and not math.isfinite(value):
+        # No JSON, but some sources send it; there is no literal for "not a number".
+        return "..." if math.isnan(value) else f"{'-' if value < 0 else ''}1e999"
     return repr(value)
 
 

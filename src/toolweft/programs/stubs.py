@@ -33,7 +33,8 @@ _FILLER = frozenset({"a", "an", "the", "of", "to", "for", "in", "on", "and", "or
 class _Measure:
     """How much of a tool is written."""
 
-    parameter_depth: int
+    # None: names alone, without types.
+    parameter_depth: int | None
     result_depth: int
     max_result_characters: int
     max_comment_characters: int
@@ -77,6 +78,13 @@ _TYPED = (
         max_comment_characters=0,
         max_summary_characters=80,
     ),
+    _Measure(
+        parameter_depth=None,
+        result_depth=0,
+        max_result_characters=40,
+        max_comment_characters=0,
+        max_summary_characters=60,
+    ),
 )
 _CAPS: dict[Detail, int] = {"brief": 400, "typed": 900, "full": 8_000}
 
@@ -117,11 +125,14 @@ def render_stub(
 def render_signature(tool: CatalogTool, measure: _Measure = _TYPED[0]) -> str:
     """The function alone: parameters, result type and docstring."""
     schema = tool.definition.input_schema
-    writer = TypeWriter(schema, max_depth=measure.parameter_depth)
-    entries = [
-        _render_parameter(parameter, writer, measure.max_comment_characters)
-        for parameter in _parameters_of(tool)
-    ]
+    if measure.parameter_depth is None:
+        entries = [(p.name if p.required else f"{p.name}=...", "") for p in _parameters_of(tool)]
+    else:
+        writer = TypeWriter(schema, max_depth=measure.parameter_depth)
+        entries = [
+            _render_parameter(parameter, writer, measure.max_comment_characters)
+            for parameter in _parameters_of(tool)
+        ]
     if _takes_more(tool):
         entries.append(("**more: Any", ""))
     result = _render_result(tool.definition.output_schema, measure)

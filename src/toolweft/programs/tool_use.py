@@ -5,10 +5,12 @@ handles or hands on is left alone, and only what must fail when it is reached is
 """
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
+from toolweft.core.json import JsonSchema
 from toolweft.core.programs import ProgramWarning
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.program_names import ANY_NAME, BUILTIN_NAMES, ProgramNames
@@ -16,8 +18,13 @@ from toolweft.programs.stubs import render_stub
 
 __all__ = ("BUILTIN_TOOLS", "ToolFault", "ToolUse", "find_tool_faults")
 
+# Nobody reads more, and each costs a search for near names.
+MAX_FAULTS = 8
+
 # What `tools` has inside a program.
 BUILTIN_TOOLS = ("search", "describe", "call")
+
+_BUILTINS_HINT = "tools has search(query=…), describe(name=…) and call(name=…, arguments=…)"
 
 # Functions that cannot take a coroutine for an answer.
 _NEEDS_VALUE = frozenset({
@@ -55,48 +62,115 @@ class ToolUse:
 
 
 def find_tool_faults(tree: ast.AST, use: ToolUse) -> list[ToolFault]:
-    """Every misuse of a tool, in order of lines."""
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    faults = [
-        fault
-        for node in parents
-        if isinstance(node, ast.Call)
-        for fault in _faults_of_call(node, use, parents)
-    ]
-    return sorted(faults, key=lambda fault: fault.found.line)
+    """Misuses of tools in order of lines; the search ends after `MAX_FAULTS` of them."""
+    layout = _lay_out(tree)
+    inspector = _Inspector(use, layout)
+    calls = sorted(
+        (node for node in layout.parents if isinstance(node, ast.Call)),
+        key=lambda call: (call.lineno, call.col_offset),
+    )
+    faults = (fault for call in calls for fault in inspector.faults_of(call))
+    return list(islice(faults, MAX_FAULTS))
 
 
-_Parents = dict[ast.AST, ast.AST]
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What a tree does not say by itself, gathered in one walk."""
+
+    parents: dict[ast.AST, ast.AST]
+    names: dict[str, list[ast.Name]]
 
 
-def _faults_of_call(call: ast.Call, use: ToolUse, parents: _Parents) -> Iterator[ToolFault]:
-    name = _written_name(call.func)
-    head = name.split(".", 1)[0]
-    if not name or (head in use.names.imported and "." in name):
-        yield from _hidden_by_import(call, name, use)
-        return
-    if use.is_own(head) or ("." not in name and head in BUILTIN_NAMES):
-        return
-    certain = not _is_handled(call, parents)
-    if head == "tools" and "." in name:
-        if name.split(".", 1)[1] not in BUILTIN_TOOLS:
-            message = f"tools has no {name.split('.', 1)[1]!r}"
-            yield _fault("ToolNotFound", call, message, _BUILTINS_HINT, certain=certain)
+def _lay_out(tree: ast.AST) -> _Layout:
+    layout = _Layout({}, {})
+    for node in ast.walk(tree):
+        for child in ast.iter_child_nodes(node):
+            layout.parents[child] = node
+        if isinstance(node, ast.Name):
+            layout.names.setdefault(node.id, []).append(node)
+    return layout
+
+
+class _Inspector:
+    """Looks at one call after the other."""
+
+    def __init__(self, use: ToolUse, layout: _Layout) -> None:
+        self._use = use
+        self._layout = layout
+
+    def faults_of(self, call: ast.Call) -> Iterator[ToolFault]:
+        name = _written_name(call.func)
+        head, dot, tail = name.partition(".")
+        if not name or (dot and head in self._use.names.imported):
+            yield from self._hidden_by_import(call, name)
+        elif self._use.is_own(head) or (not dot and head in BUILTIN_NAMES):
             return
-        yield from _missing_await(call, name, use, parents)
-        return
-    tool = use.snapshot.find(name)
-    if tool is None:
-        yield from _unknown_tool(call, name, use, certain=certain)
-        return
-    for message, is_certain in _argument_faults(call, tool):
-        signature = render_stub(tool, detail="brief").removeprefix("# ")
-        is_certain = is_certain and certain
-        yield _fault("InvalidArguments", call, message, signature, certain=is_certain)
-    yield from _missing_await(call, name, use, parents)
+        elif dot and head == "tools":
+            if tail in BUILTIN_TOOLS:
+                yield from self._missing_await(call, name)
+            else:
+                yield self._failing("ToolNotFound", call, f"tools has no {tail!r}", _BUILTINS_HINT)
+        else:
+            yield from self._tool_faults(call, name)
+
+    def _tool_faults(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
+        tool = self._use.snapshot.find(name)
+        if tool is None:
+            yield from self._unknown_tool(call, name)
+            return
+        for message, must_fail in _argument_faults(call, tool):
+            signature = render_stub(tool, detail="brief").removeprefix("# ")
+            if must_fail:
+                yield self._failing("InvalidArguments", call, message, signature)
+            else:
+                yield _doubtful("InvalidArguments", call, message, signature)
+        yield from self._missing_await(call, name)
+
+    def _unknown_tool(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
+        snapshot = self._use.snapshot
+        meant = snapshot.aliases.get(name, ())
+        namespace, dot, tool = name.partition(".")
+        if len(meant) > 1:
+            listed = ", ".join(sorted(meant))
+            message = f"{name!r} is a tool of {len(meant)} sources: {listed}"
+            yield self._failing("AmbiguousTool", call, message, "use the full name")
+        elif dot and namespace in self._use.namespaces and not _may_grow(namespace, snapshot):
+            near = snapshot.near_names(name)
+            hint = f"did you mean {', '.join(near)}?" if near else "search_tools finds tools"
+            yield self._failing("ToolNotFound", call, f"{namespace} has no tool {tool!r}", hint)
+
+    def _hidden_by_import(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
+        namespace = name.partition(".")[0]
+        if namespace in self._use.namespaces and name in self._use.snapshot.tools:
+            message = f"an import named {namespace!r} hides the source {namespace!r}"
+            hint = f"await tools.call(name={name!r}, arguments={{…}}), or import it as another name"
+            yield _doubtful("ToolNotFound", call, message, hint)
+
+    def _missing_await(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
+        if _needs_value(call, self._layout) or self._is_lost_variable(call):
+            yield _doubtful("MissingAwait", call, f"{name}() is not awaited", f"await {name}(…)")
+
+    def _is_lost_variable(self, call: ast.Call) -> bool:
+        """Whether a call is put into a variable whose every use needs the value itself."""
+        match self._layout.parents.get(call):
+            case ast.Assign(targets=[ast.Name(id=variable)]):
+                uses = self._layout.names[variable]
+            case _:
+                return False
+        loads = [node for node in uses if isinstance(node.ctx, ast.Load)]
+        if len(uses) != len(loads) + 1 or not loads or self._use.names.may_bind_more:
+            return False
+        return all(_needs_value(node, self._layout) for node in loads)
+
+    def _failing(self, kind: str, call: ast.Call, message: str, hint: str) -> ToolFault:
+        """A call that must fail, unless the program stands ready for that."""
+        found = ProgramWarning(line=call.lineno, message=message, hint=hint)
+        return ToolFault(type=kind, found=found, is_certain=not _is_handled(call, self._layout))
 
 
-_BUILTINS_HINT = "tools has search(query=…), describe(name=…) and call(name=…, arguments=…)"
+def _doubtful(kind: str, call: ast.Call, message: str, hint: str) -> ToolFault:
+    found = ProgramWarning(line=call.lineno, message=message, hint=hint)
+    return ToolFault(type=kind, found=found, is_certain=False)
 
 
 def _written_name(function: ast.expr) -> str:
@@ -109,43 +183,12 @@ def _written_name(function: ast.expr) -> str:
             return ""
 
 
-def _fault(
-    kind: str, node: ast.expr, message: str, hint: str | None, *, certain: bool
-) -> ToolFault:
-    found = ProgramWarning(line=node.lineno, message=message, hint=hint)
-    return ToolFault(type=kind, found=found, is_certain=certain)
-
-
-def _unknown_tool(call: ast.Call, name: str, use: ToolUse, *, certain: bool) -> Iterator[ToolFault]:
-    snapshot = use.snapshot
-    meant = snapshot.aliases.get(name, ())
-    namespace, dot, tool = name.partition(".")
-    if len(meant) > 1:
-        listed = ", ".join(sorted(meant))
-        message = f"{name!r} is a tool of {len(meant)} sources: {listed}"
-        yield _fault("AmbiguousTool", call, message, "use the full name", certain=certain)
-    elif dot and namespace in use.namespaces and not _may_still_grow(namespace, snapshot):
-        near = snapshot.near_names(name)
-        hint = f"did you mean {', '.join(near)}?" if near else "search_tools finds tools"
-        message = f"{namespace} has no tool {tool!r}"
-        yield _fault("ToolNotFound", call, message, hint, certain=certain)
-
-
-def _may_still_grow(namespace: str, snapshot: Snapshot) -> bool:
+def _may_grow(namespace: str, snapshot: Snapshot) -> bool:
     """Whether the source has not said yet, or can no longer say, which tools it has."""
     return any(
         source.python_name == namespace and source.state != "ready"
         for source in snapshot.sources.values()
     )
-
-
-def _hidden_by_import(call: ast.Call, name: str, use: ToolUse) -> Iterator[ToolFault]:
-    namespace, dot, _ = name.partition(".")
-    if not dot or namespace not in use.namespaces or name not in use.snapshot.tools:
-        return
-    message = f"an import named {namespace!r} hides the source {namespace!r}"
-    hint = f"await tools.call(name={name!r}, arguments={{…}}), or import it under another name"
-    yield _fault("ToolNotFound", call, message, hint, certain=False)
 
 
 # ------------------------------------------------------------------------------------ arguments
@@ -154,44 +197,54 @@ def _hidden_by_import(call: ast.Call, name: str, use: ToolUse) -> Iterator[ToolF
 def _argument_faults(call: ast.Call, tool: CatalogTool) -> Iterator[tuple[str, bool]]:
     """Message and whether it must fail, for each fault in how a tool is called."""
     schema = tool.definition.input_schema
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        properties = {}
-    unpacks = any(keyword.arg is None for keyword in call.keywords)
+    name = tool.qualified
     if any(not isinstance(argument, ast.Starred) for argument in call.args):
-        yield f"{tool.qualified}() takes keyword arguments only", True
+        yield f"{name}() takes keyword arguments only", True
         return
-    given = [tool.parameters.get(k.arg, k.arg) for k in call.keywords if k.arg is not None]
-    for name in sorted({name for name in given if given.count(name) > 1}):
-        yield f"{tool.qualified}() gets {name!r} twice", True
-    if not _is_open(schema):
+    spelled = [keyword.arg for keyword in call.keywords if keyword.arg is not None]
+    given = [tool.parameters.get(parameter, parameter) for parameter in spelled]
+    for parameter in sorted({parameter for parameter in given if given.count(parameter) > 1}):
+        yield f"{name}() gets {parameter!r} twice", True
+    for parameter, asked in _unknown_parameters(given, schema):
         closed = schema.get("additionalProperties") is False
-        for name in given:
-            if name not in properties:
-                near = get_close_matches(name, properties, 1)
-                asked = f"; did you mean {near[0]!r}?" if near else ""
-                yield f"{tool.qualified}() has no parameter {name!r}{asked}", closed
+        yield f"{name}() has no parameter {parameter!r}{asked}", closed
     required = schema.get("required")
-    if unpacks or call.args or not isinstance(required, list):
+    unpacks = bool(call.args) or len(spelled) < len(call.keywords)
+    if unpacks or not isinstance(required, list):
         return
-    spelled = {original: python for python, original in tool.parameters.items()}
-    missing = [spelled.get(name, name) for name in required if name not in given]
+    python_names = {original: python for python, original in tool.parameters.items()}
+    missing = [python_names.get(p, p) for p in required if p not in given]
     if missing:
-        yield f"{tool.qualified}() needs {', '.join(map(repr, missing))}", True
+        yield f"{name}() needs {', '.join(map(repr, missing))}", True
 
 
-def _is_open(schema: dict[str, object]) -> bool:
+def _unknown_parameters(given: Sequence[str], schema: JsonSchema) -> Iterator[tuple[str, str]]:
+    """Each parameter the schema does not list, and the one that may have been meant."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties or _is_open(schema):
+        return
+    for parameter in given:
+        if parameter not in properties:
+            near = get_close_matches(parameter, properties, 1)
+            yield parameter, f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _is_open(schema: JsonSchema) -> bool:
     """Whether the schema may take parameters beyond its listed properties."""
     if schema.get("additionalProperties") not in (None, False):
         return True
-    combined = ("patternProperties", "anyOf", "oneOf", "allOf", "$ref", "if")
-    return any(key in schema for key in combined) or not schema.get("properties")
+    return any(
+        key in schema for key in ("patternProperties", "anyOf", "oneOf", "allOf", "$ref", "if")
+    )
 
 
-def _is_handled(node: ast.AST, parents: _Parents) -> bool:
+# --------------------------------------------------------------------- what stands round a call
+
+
+def _is_handled(node: ast.AST, layout: _Layout) -> bool:
     """Whether the program stands ready for this call to fail."""
     child: ast.AST = node
-    while (parent := parents.get(child)) is not None:
+    while (parent := layout.parents.get(child)) is not None:
         match parent:
             case ast.Try(body=body, handlers=[_, *_]) | ast.TryStar(body=body):
                 if any(child is statement for statement in body):
@@ -208,22 +261,9 @@ def _is_handled(node: ast.AST, parents: _Parents) -> bool:
     return False
 
 
-# --------------------------------------------------------------------------------- missing await
-
-
-def _missing_await(
-    call: ast.Call, name: str, use: ToolUse, parents: _Parents
-) -> Iterator[ToolFault]:
-    lost = call if _needs_value(call, parents) else _lost_variable(call, use, parents)
-    if lost is not None:
-        yield _fault(
-            "MissingAwait", call, f"{name}() is not awaited", f"await {name}(…)", certain=False
-        )
-
-
-def _needs_value(node: ast.AST, parents: _Parents) -> bool:
+def _needs_value(node: ast.AST, layout: _Layout) -> bool:
     """Whether the expression stands where a coroutine makes no sense."""
-    match parents.get(node):
+    match layout.parents.get(node):
         case ast.Expr() | ast.BinOp() | ast.Compare() | ast.FormattedValue():
             return True
         case ast.Subscript(value=value):
@@ -234,18 +274,3 @@ def _needs_value(node: ast.AST, parents: _Parents) -> bool:
             return function in _NEEDS_VALUE and any(argument is node for argument in args)
         case _:
             return False
-
-
-def _lost_variable(call: ast.Call, use: ToolUse, parents: _Parents) -> ast.AST | None:
-    """The variable a call was put into without await, if every use of it needs the value."""
-    match parents.get(call):
-        case ast.Assign(targets=[ast.Name(id=variable)]):
-            pass
-        case _:
-            return None
-    uses = [node for node in parents if isinstance(node, ast.Name) and node.id == variable]
-    stores = [node for node in uses if not isinstance(node.ctx, ast.Load)]
-    loads = [node for node in uses if isinstance(node.ctx, ast.Load)]
-    if len(stores) != 1 or not loads or use.names.may_bind_more:
-        return None
-    return stores[0] if all(_needs_value(node, parents) for node in loads) else None

@@ -38,6 +38,7 @@ class ProcessBackend:
         clock: Clock,
         tiers: Sequence[Tier] = TIERS,
         proof: Proof = prove_isolation,
+        survey: bool = False,
     ) -> None:
         """Keep what is needed; nothing starts yet.
 
@@ -46,11 +47,13 @@ class ProcessBackend:
             clock: where time comes from.
             tiers: the candidates, strongest first.
             proof: the dry run a tier has to pass.
+            survey: try the weaker tiers too, for the reports; the strongest that holds is used.
         """
         self._options = options
         self._clock = clock
         self._tiers = tiers
         self._proof = proof
+        self._survey = survey
         self._zygote: Zygote | None = None
         self._tier: Tier | None = None
         self._reports: list[IsolationReport] = []
@@ -66,8 +69,10 @@ class ProcessBackend:
             self._reports.append(
                 IsolationReport(tier=tier.name, holds=reason is None, reason=reason or "")
             )
-            if reason is None:
-                return self
+            if reason is None and not self._survey:
+                break
+        if self._tier is not None:
+            return self
         tried = "; ".join(f"{report.tier}: {report.reason}" for report in self._reports)
         raise SandboxUnavailable(
             f"no isolation tier holds on this machine ({tried or f'no tier is named {wanted!r}'})",
@@ -124,15 +129,15 @@ class ProcessBackend:
             with anyio.fail_after(timeout_s):
                 zygote = await Zygote.start(tier, timeout_s=timeout_s)
                 await self._proof(zygote, tier, self._clock)
-        except (SandboxError, TimeoutError) as fault:
-            if zygote is not None:
+            if self._tier is None:
+                self._zygote, self._tier = zygote, tier
+        except SandboxError as fault:
+            return str(fault)
+        except TimeoutError:
+            return f"the dry run took longer than {timeout_s:g} s"
+        finally:
+            if zygote is not None and zygote is not self._zygote:
                 await zygote.close()
-            return str(fault) or f"the dry run took longer than {timeout_s:g} s"
-        except BaseException:
-            if zygote is not None:
-                await zygote.close()
-            raise
-        self._zygote, self._tier = zygote, tier
         return None
 
     def _proven_tier(self) -> Tier:

@@ -62,7 +62,7 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._writable = anyio.Event()
         self._writable.set()
-        # Why the channel broke; None while it works, "" where the guest just went away.
+        # Why the channel ended; None while it works, "" where the guest just went away.
         self.fault: str | None = None
 
     @property
@@ -111,7 +111,7 @@ class Channel(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection; idempotent."""
-        self._lose("")
+        self._lose("closed by the host")
 
     def break_off(self, fault: str) -> None:
         """Close the connection because of what the guest sent."""

@@ -51,7 +51,8 @@ class LazyBackend:
         """End the backend if it was started."""
         self._stop.set()
         self._wanted.set()
-        await self._stack.__aexit__(kind, error, traceback)
+        # The body's error is not the group's: it comes out as it is, not wrapped.
+        await self._stack.__aexit__(None, None, None)
 
     @property
     def capabilities(self) -> SandboxCapabilities:

@@ -14,7 +14,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxOutcome
 from toolweft.core.programs import LimitName, ProgramLimits
-from toolweft.sandbox.guest.lockdown import NAMESPACES
+from toolweft.sandbox.guest.lockdown import LANDLOCK, NAMESPACES
 from toolweft.sandbox.guest.probe import ATTEMPTS
 from toolweft.sandbox.session import ProcessSession
 from toolweft.sandbox.tiers import Tier
@@ -42,6 +42,8 @@ from guest.probe import attempt_all
 attempt_all(canary={canary!r}, names={names!r})
 """
 _CONNECTION_PROGRAM = "[await probe(value=1), 1 + 1]"
+# Nothing imports it beforehand, so this needs the standard library's files.
+_IMPORT_PROGRAM = "import sched\n[1, 2]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +79,13 @@ async def prove_isolation(zygote: Zygote, tier: Tier, clock: Clock) -> None:
     try:
         check_status(_read_status(session.pid))
         await _check_attempts(session, tier)
-        outcome = await _run(session, _CONNECTION_PROGRAM, _LIMITS)
-        if outcome.value != b"[1,2]":
-            raise SandboxUnavailable(f"a guest does not compute: {_describe(outcome)}")
+        programs = [_CONNECTION_PROGRAM]
+        if tier.layers & {NAMESPACES, LANDLOCK}:
+            programs.append(_IMPORT_PROGRAM)
+        for program in programs:
+            outcome = await _run(session, program, _LIMITS)
+            if outcome.value != b"[1,2]":
+                raise SandboxUnavailable(f"a guest does not compute: {_describe(outcome)}")
         for case in _LIMIT_CASES:
             outcome = await _run(session, case.code, case.limits)
             if outcome.limit != case.limit:

@@ -11,9 +11,10 @@ import socket
 import subprocess  # nosec B404  starts this interpreter with fixed arguments only
 import sys
 import sysconfig
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -26,7 +27,10 @@ from toolweft.sandbox.guest.launcher import BOOT
 from toolweft.sandbox.guest.lockdown import NAMESPACES
 from toolweft.sandbox.tiers import Tier
 
-__all__ = ("Zygote",)
+__all__ = ("Launch", "Zygote", "launch_zygote")
+
+# Starts a process for a tier, given the descriptor of its control socket.
+Launch: TypeAlias = Callable[[Tier, int], subprocess.Popen[bytes]]
 
 _MAX_ANSWER_BYTES = 4096
 _ANSWER_TIMEOUT_S = 10.0
@@ -44,8 +48,13 @@ class Zygote:
         self._lock = anyio.Lock()
 
     @classmethod
-    async def start(cls, tier: Tier, *, timeout_s: float) -> Self:
+    async def start(cls, tier: Tier, *, timeout_s: float, launch: Launch | None = None) -> Self:
         """Start one and wait until it is warm.
+
+        Args:
+            tier: the layers its guests get.
+            timeout_s: for becoming warm.
+            launch: starts the process; `launch_zygote` unless given.
 
         Raises:
             SandboxUnavailable: it could not start; the message has the reason.
@@ -57,7 +66,7 @@ class Zygote:
             )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            process = await anyio.to_thread.run_sync(_launch, tier, theirs.fileno())
+            process = await anyio.to_thread.run_sync(launch or launch_zygote, tier, theirs.fileno())
         ours.setblocking(False)  # noqa: FBT003  its only argument
         zygote = cls(process, ours)
         try:
@@ -123,7 +132,8 @@ class Zygote:
         return json.loads(message), fds
 
 
-def _launch(tier: Tier, control_fd: int) -> subprocess.Popen[bytes]:
+def launch_zygote(tier: Tier, control_fd: int) -> subprocess.Popen[bytes]:
+    """Start a zygote process that speaks on `control_fd`."""
     guest = Path(__file__).parent / "guest"
     standard_library = sysconfig.get_path("stdlib")
     interpreter = os.path.realpath(sys.executable)

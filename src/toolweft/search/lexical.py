@@ -8,7 +8,7 @@ Source: Robertson & Zaragoza 2009 (BM25F); Turtle & Flood 1995 (MaxScore).
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import accumulate
@@ -44,8 +44,7 @@ class _Term:
 
     def gain(self, slot: int) -> float:
         """What the word adds to the score of one tool."""
-        row = self.postings.row(slot)
-        return 0.0 if row is None else self.rarity * self.postings.impacts[row]
+        return self.rarity * self.postings.impact(slot)
 
 
 class LexicalIndex:
@@ -89,12 +88,8 @@ class LexicalIndex:
         found = [(-score, self._name(s), s) for s, score in scores.items() if score >= lowest]
         found.sort()
         return [
-            SearchHit(
-                qualified=qualified,
-                score=-score,
-                matched=_matched(slot, terms),
-            )
-            for score, qualified, slot in found[:limit]
+            SearchHit(qualified=name, score=-score, matched=_matched(slot, terms))
+            for score, name, slot in found[:limit]
         ]
 
     def _name(self, slot: int) -> QualifiedName:
@@ -136,14 +131,14 @@ class LexicalIndex:
         self, scores: dict[int, float], term: _Term, visible: Set[QualifiedName] | None
     ) -> None:
         rarity = term.rarity
-        pairs: Iterable[tuple[int, float]] = zip(
-            term.postings.slots, term.postings.impacts, strict=True
-        )
-        if visible is not None:
-            pairs = ((s, i) for s, i in pairs if self._name(s) in visible)
         known = scores.get
-        for slot, impact in pairs:
-            scores[slot] = known(slot, 0.0) + rarity * impact
+        for slot, impact in zip(term.postings.slots, term.postings.impacts, strict=True):
+            score = known(slot)
+            if score is None:
+                if visible is not None and self._name(slot) not in visible:
+                    continue
+                score = 0.0
+            scores[slot] = score + rarity * impact
 
     def _named(self, query: str, *, visible: Set[QualifiedName] | None) -> dict[int, int]:
         """Slots whose name is the query (2) or begins with it (1)."""

@@ -48,6 +48,11 @@ class Postings:
         found = position < len(self.slots) and self.slots[position] == slot
         return position if found else None
 
+    def impact(self, slot: int) -> float:
+        """What the word adds to one tool; 0 where it does not hold the word."""
+        row = self.row(slot)
+        return 0.0 if row is None else self.impacts[row]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InvertedIndex:
@@ -93,8 +98,8 @@ def index_snapshot(snapshot: Snapshot, *, known: InvertedIndex = EMPTY) -> Inver
 def _changed(known: InvertedIndex, *, gone: frozenset[int], come: Sequence[Entry]) -> InvertedIndex:
     first = len(known.entries)
     tokenizer = Tokenizer()
-    leaving = [entry for s in gone if (entry := known.entries[s]) is not None]
-    left = {entry.qualified for entry in leaving}
+    leaving = [(s, entry) for s in sorted(gone) if (entry := known.entries[s]) is not None]
+    left = {entry.qualified for _, entry in leaving}
     slots = {name: slot for name, slot in known.slots.items() if name not in left}
     slots |= {entry.qualified: slot for slot, entry in enumerate(come, first)}
     names = [row for row in known.names if row[1] not in gone]
@@ -102,7 +107,7 @@ def _changed(known: InvertedIndex, *, gone: frozenset[int], come: Sequence[Entry
     names.sort()
     postings = dict(known.postings)
     # Words are not kept per tool: reading the few that leave again costs less than the memory.
-    _drop(postings, gone, (build_document(entry.definition, tokenizer) for entry in leaving))
+    _drop(postings, ((s, build_document(entry.definition, tokenizer)) for s, entry in leaving))
     _append(postings, first, (build_document(entry.definition, tokenizer) for entry in come))
     entries = [None if s in gone else entry for s, entry in enumerate(known.entries)]
     return InvertedIndex([*entries, *come], slots, postings, names)
@@ -113,17 +118,27 @@ def _name_keys(entry: Entry) -> tuple[str, str]:
     return name_key(entry.qualified.partition(".")[2]), name_key(entry.qualified)
 
 
-def _drop(
-    postings: dict[str, Postings], gone: frozenset[int], documents: Iterable[Document]
-) -> None:
-    for word in {word for document in documents for word in document.words}:
-        old = postings[word]
-        columns = zip(old.slots, old.impacts, old.fields, strict=True)
-        rows = [row for row in columns if row[0] not in gone]
-        if rows:
-            postings[word] = _postings(*zip(*rows, strict=True))
-        else:
+def _drop(postings: dict[str, Postings], documents: Iterable[tuple[int, Document]]) -> None:
+    """Take the words of documents out, given with their slots."""
+    leaving: defaultdict[str, list[int]] = defaultdict(list)
+    for slot, document in documents:
+        for word in document.words:
+            leaving[word].append(slot)
+    for word, gone in leaving.items():
+        if len(gone) == len(postings[word].slots):
             del postings[word]
+        else:
+            postings[word] = _without(postings[word], gone)
+
+
+def _without(old: Postings, gone: Iterable[int]) -> Postings:
+    slots, impacts, fields = old.slots[:], old.impacts[:], bytearray(old.fields)
+    # From the end, so that the rows before stay where they are.
+    for slot in sorted(gone, reverse=True):
+        row = bisect_left(slots, slot)
+        del slots[row], impacts[row], fields[row]
+    held_bound = any(old.impact(slot) == old.bound for slot in gone)
+    return Postings(slots, impacts, bytes(fields), max(impacts) if held_bound else old.bound)
 
 
 def _append(postings: dict[str, Postings], first: int, documents: Iterable[Document]) -> None:

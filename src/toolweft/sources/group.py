@@ -79,7 +79,8 @@ class SourceGroup:
         """Stop every source, concurrently."""
         assert self._tasks is not None
         self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(kind, error, traceback)
+        # The body's error is not the group's: it comes out as it is, not wrapped.
+        await self._tasks.__aexit__(None, None, None)
 
     async def settle(self, timeout_s: float) -> None:
         """Return when every source is ready or failed, or the time is up."""

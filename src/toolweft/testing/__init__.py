@@ -1,4 +1,4 @@
-"""Fakes for the ports of `toolweft.core`: time, identifiers, sources, listeners, catalogs.
+"""Fakes for the ports of `toolweft.core`: time, identifiers, sources, catalogs, a ledger.
 
 For tests of toolweft and of programs that use it. Nothing is patched: pass a fake where the real
 thing would go.
@@ -12,6 +12,7 @@ from toolweft.testing.catalogs import (
 )
 from toolweft.testing.clock import FakeClock
 from toolweft.testing.ids import CountingIds
+from toolweft.testing.ledger import MemoryLedger
 from toolweft.testing.sources import FakeSource, RecordingListener, SourceChange, SourceRequest
 
 __all__ = (
@@ -19,6 +20,7 @@ __all__ = (
     "FakeClock",
     "FakeSource",
     "FixedHolder",
+    "MemoryLedger",
     "RecordingListener",
     "SourceChange",
     "SourceRequest",

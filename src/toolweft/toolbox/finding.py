@@ -44,7 +44,7 @@ def find_namespace(snapshot: Snapshot, name: str) -> str:
     known |= {original: source.python_name for original, source in snapshot.sources.items()}
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, 3)
+    near = dict.fromkeys(known[match] for match in get_close_matches(name, known, 3))
     raise InvalidArguments(
         f"there is no source named {name[:200]!r}",
         hint=f"did you mean {', '.join(near)}?" if near else "leave namespace out",
@@ -56,7 +56,7 @@ def find_tools(
     *,
     snapshot: Snapshot,
     index: SearchIndex,
-    visible: Collection[QualifiedName],
+    visible: Collection[QualifiedName] | None,
     limit: int,
     detail: Detail,
 ) -> SearchAnswer:

@@ -160,7 +160,7 @@ def _run_code(
             "Run a Python program that calls tools; only what it prints comes back."
             f" {_render_sandbox(capabilities, limits)}"
             " Tools are async functions: await source.tool(key=value). They take keywords only,"
-            " return plain JSON values and raise ToolError;"
+            " return plain JSON values (result type Any: look at one first) and raise ToolError;"
             ' await tools.search(query="…") finds more.'
             f" Variables stay in the container: pass container_id to go on, within {idle_s:g} s."
             " After wait_s a longer run returns its run_id; pass only that to wait on."

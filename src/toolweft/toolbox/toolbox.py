@@ -20,6 +20,7 @@ from toolweft.core.programs import ProgramLimits, ProgramOutcome
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.bridge import CallRoad
 from toolweft.programs.discovery import IndexFor
+from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
 from toolweft.programs.stubs import Detail
@@ -85,7 +86,7 @@ class Toolbox:
         self._clock = clock
         self._ids = ids
         self._options = options
-        self._visible: tuple[Snapshot, frozenset[QualifiedName]] | None = None
+        self._visible = PerSnapshot(callable_tools)
 
     def surface(self) -> Surface:
         """What a model sees of this toolbox; ask once per conversation and keep it."""
@@ -140,13 +141,14 @@ class Toolbox:
         )
         return answer
 
-    def _visible_in(self, snapshot: Snapshot, namespace: str | None) -> frozenset[QualifiedName]:
-        """The tools a search may find; those of all sources are collected once per snapshot."""
-        if self._visible is None or self._visible[0] is not snapshot:
-            self._visible = (snapshot, callable_tools(snapshot))
+    def _visible_in(
+        self, snapshot: Snapshot, namespace: str | None
+    ) -> frozenset[QualifiedName] | None:
+        visible = self._visible.of(snapshot)
         if namespace is None:
-            return self._visible[1]
-        return in_namespace(self._visible[1], find_namespace(snapshot, namespace))
+            return visible
+        names = snapshot.tools if visible is None else visible
+        return in_namespace(names, find_namespace(snapshot, namespace))
 
     # --------------------------------------------------------------------------------- describe
 

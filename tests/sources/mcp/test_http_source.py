@@ -206,9 +206,76 @@ async def test_an_error_status_fails_its_own_call_only(listener: WaitingListener
         source = build(listener, url, max_message_bytes=10_000)
         async with SourceGroup([source], listener=listener):
             assert (await listener.wait_for("web", "ready")).protocol_version == "2025-11-25"
-            with pytest.raises(SourceUnavailable, match="'web' did not answer 't': .* HTTP 503"):
+            with pytest.raises(SourceUnavailable, match=r"'web' did not answer 't': .* HTTP 503"):
                 await use(source, "t", status="503 Service Unavailable")
             with pytest.raises(ResultTooLarge, match="above the cap of 10,000"):
                 await use(source, "t", size=20_000)
             (content,) = (await use(source, "t", size=9_000)).content
             assert len(content.text) == 9_000
+
+
+async def test_a_session_that_the_server_forgot_is_opened_again(
+    listener: WaitingListener,
+) -> None:
+    sessions = 0
+
+    def respond(message: dict[str, Any]) -> tuple[str, str, bytes]:
+        nonlocal sessions
+        status, kind, body = respond_plainly(message)
+        if message.get("method") == "initialize":
+            sessions += 1
+            status += f"\r\nmcp-session-id: s{sessions}"
+        if message.get("method") == "tools/call" and sessions == 1:
+            return "404 Not Found", "text/plain", b"no such session"
+        return status, kind, body
+
+    async with answering(respond) as url:
+        source = build(listener, url)
+        async with SourceGroup([source], listener=listener):
+            await listener.wait_for("web", "ready")
+            with pytest.raises(SourceUnavailable, match=f"{url} ended the session"):
+                await use(source, "t", size=1)
+            await listener.wait_for("web", "failed")
+            await listener.wait_for("web", "ready")
+            (content,) = (await use(source, "t", size=1)).content
+            assert content.text == "x"
+
+
+async def test_a_call_that_lacks_headers_is_made_again_after_a_listing(
+    listener: WaitingListener,
+) -> None:
+    seen: list[str] = []
+
+    def respond(message: dict[str, Any]) -> tuple[str, str, bytes]:
+        method = message.get("method", "")
+        is_first = method == "tools/call" and method not in seen
+        seen.append(method)
+        if not is_first:
+            return respond_plainly(message)
+        error = {"code": -32020, "message": "header mismatch"}
+        body = {"jsonrpc": "2.0", "id": message["id"], "error": error}
+        return "400 Bad Request", "application/json", json.dumps(body).encode()
+
+    async with answering(respond) as url:
+        source = build(listener, url)
+        async with SourceGroup([source], listener=listener):
+            await listener.wait_for("web", "ready")
+            assert not (await use(source, "t", size=1)).is_error
+    calls = [method for method in seen if method.startswith("tools/")]
+    assert calls == ["tools/list", "tools/call", "tools/list", "tools/call"]
+
+
+async def test_an_answer_that_is_no_result_is_a_failed_result(listener: WaitingListener) -> None:
+    def respond(message: dict[str, Any]) -> tuple[str, str, bytes]:
+        if message.get("method") != "tools/call":
+            return respond_plainly(message)
+        body = {"jsonrpc": "2.0", "id": message["id"], "result": {"content": 7}}
+        return "200 OK", "application/json", json.dumps(body).encode()
+
+    async with answering(respond) as url:
+        source = build(listener, url)
+        async with SourceGroup([source], listener=listener):
+            await listener.wait_for("web", "ready")
+            result = await use(source, "t")
+    assert result.is_error
+    assert "does not fit the protocol" in result.content[0].text

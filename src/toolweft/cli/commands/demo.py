@@ -1,6 +1,7 @@
 """`toolweft demo`: the whole road with real servers and one program, and what it cost."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -113,10 +114,10 @@ def _show(performance: Performance) -> None:
     _heading(f"search_tools, {performance.search_tokens} tokens of typed signatures")
     write(performance.search_text)
     _heading("run_code: one program, as a model would write it; no model is called here")
-    write(performance.program)
+    write(performance.program.rstrip())
     _heading("what it printed: all that a model reads")
-    write(outcome.stdout if outcome.status == "ok" else render_outcome_error(outcome))
-    note(render_stats(outcome))
+    write(outcome.stdout.rstrip() if outcome.status == "ok" else render_outcome_error(outcome))
+    write(f"\n{render_stats(outcome)}")
     _heading("what each call cost")
     write_table(_CALLS, [_render_call(call) for call in performance.calls])
     _heading("the same calls in three ways")
@@ -125,9 +126,12 @@ def _show(performance: Performance) -> None:
         for cost in performance.costs
     ]
     write_table(_COSTS, rows)
-    write(f"tokens: {performance.tokenizer}. {ASSUMPTIONS}")
+    _, deferred, program = (cost.context_tokens for cost in performance.costs)
+    saved = 1 - program / deferred
+    write(f"against deferred direct calls, the program takes {saved:.0%} less context")
+    write(f"tokens: {performance.tokenizer}\n{ASSUMPTIONS}")
     _heading("connect it, after `toolweft init` in your project")
-    command = shutil.which("toolweft") or "toolweft"
+    command = shutil.which("toolweft") or str(Path(sys.argv[0]).absolute())
     write(render_connections(command, str(Path.cwd() / "toolweft.toml")), end="")
 
 

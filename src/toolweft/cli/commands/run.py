@@ -10,8 +10,9 @@ from toolweft.cli.errors import UsageFault
 from toolweft.cli.exit_codes import ExitCode
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note, write, write_json
-from toolweft.cli.results import render_outcome_error, render_stats
+from toolweft.cli.results import render_outcome_error, render_savings, render_stats
 from toolweft.cli.session import open_session, run_async
+from toolweft.cli.streaming import stream_to_stdout
 from toolweft.core.calls import LOCAL
 from toolweft.core.programs import ProgramOutcome
 
@@ -75,10 +76,11 @@ def load_program(file: Path | None, *, code: str | None) -> str:
 
 async def _run(common: Common, program: str, *, overrides: dict[str, str]) -> ProgramOutcome:
     async with open_session(common, overrides=overrides) as app_:
-        return await app_.toolbox_for(LOCAL).run(
-            program,
-            on_output=None if common.json else lambda text: write(text, end=""),
-        )
+        box = app_.toolbox_for(LOCAL)
+        if common.json:
+            return await box.run(program)
+        async with stream_to_stdout() as on_output:
+            return await box.run(program, on_output=on_output)
 
 
 def _report(common: Common, outcome: ProgramOutcome) -> None:
@@ -96,3 +98,5 @@ def _report(common: Common, outcome: ProgramOutcome) -> None:
         note(render_outcome_error(outcome))
     if common.verbosity >= 0:
         note(render_stats(outcome))
+    if common.verbosity >= 0 and outcome.stats.calls:
+        note(render_savings(outcome))

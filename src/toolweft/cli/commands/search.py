@@ -1,6 +1,6 @@
 """`toolweft search`: what a model finds, as a model sees it."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -39,9 +39,7 @@ def search(
     if detail not in DETAILS:
         raise UsageFault(f"no detail is called {detail!r}", hint=f"one of {', '.join(DETAILS)}")
     answer = run_async(
-        lambda: _search(
-            common, " ".join(words), limit=limit, detail=cast(Detail, detail), namespace=namespace
-        )
+        lambda: _search(common, " ".join(words), limit=limit, detail=detail, namespace=namespace)
     )
     if common.json:
         write_json(answer.to_dict())

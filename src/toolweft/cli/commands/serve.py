@@ -47,7 +47,8 @@ def serve(
         raise UsageFault(
             f"an address, {address!r}, but no --http", hint=f"toolweft serve --http {address}"
         )
-    settings = read_settings(common, overrides={} if address is None else parse_address(address))
+    overrides = {} if address is None else parse_address(address)
+    settings = read_settings(common, overrides=overrides, log_level=logging.WARNING)
     for problem in settings.problems:
         log.warning("config.problem", extra={"problem": problem})
     if not http and sys.stdin.isatty():

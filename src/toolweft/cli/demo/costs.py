@@ -19,8 +19,8 @@ _ANSWER_WORDS_TOKENS = 60
 
 ASSUMPTIONS = (
     f"assumed: a system prompt of {_SYSTEM_TOKENS} tokens, {_WRAPPER_TOKENS} round each call and"
-    f" result, {_ANSWER_WORDS_TOKENS} of words round the answer; a direct model makes all calls"
-    " that can go together in one turn and no mistake."
+    f" result, {_ANSWER_WORDS_TOKENS} of words round the answer; no mistakes, and all calls that"
+    " can go together in one turn"
 )
 
 

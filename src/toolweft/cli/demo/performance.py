@@ -13,6 +13,7 @@ from toolweft.core.calls import LOCAL
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.programs import ProgramOutcome
 from toolweft.core.snapshot import CatalogTool, SourceStatus
+from toolweft.toolbox.render import render_search
 from toolweft.toolbox.surface import SurfaceTool
 
 __all__ = ("CallCost", "Performance", "perform")
@@ -37,6 +38,8 @@ class Performance:
 
     sources: tuple[SourceStatus, ...]
     queries: tuple[str, ...]
+    # Qualified names of what was found, and the text a model reads.
+    found: frozenset[str]
     search_text: str
     search_tokens: int
     program: str
@@ -62,6 +65,10 @@ class Performance:
             for source in self.sources
             if source.python_name not in used
         ]
+        found += [
+            f"the search did not find {tool}, which the program calls"
+            for tool in sorted({call.tool for call in self.calls} - self.found)
+        ]
         if self.outcome.status != "ok":
             error = self.outcome.error
             reason = "" if error is None else f": {error.type}: {error.message}"
@@ -80,7 +87,9 @@ class Performance:
             ],
             "search": {"queries": list(self.queries), "answer": self.search_text},
             "program": self.program,
-            "outcome": self.outcome.to_dict(),
+            "status": self.outcome.status,
+            "stdout": self.outcome.stdout,
+            "wall_s": round(self.outcome.stats.wall_s, 6),
             "calls": [
                 {
                     "tool": call.tool,
@@ -116,7 +125,8 @@ async def perform(
     """
     box = app.toolbox_for(LOCAL)
     asked = {"queries": list(QUERIES), "limit": 1}
-    found = await box.invoke(_SEARCH, asked)
+    answer = await box.search(QUERIES, limit=1)
+    found = render_search(answer)
     program = render_program(repository)
     outcome = await box.run(program)
     recorded = tuple(recorder.calls)
@@ -131,7 +141,7 @@ async def perform(
         search_definition=surface[_SEARCH],
         surface=tuple(surface.values()),
         search_arguments=_compact({"name": _SEARCH, "arguments": asked}),
-        search_answer=found.text,
+        search_answer=found,
         program=program,
         printed=outcome.stdout,
         calls=recorded,
@@ -139,8 +149,9 @@ async def perform(
     return Performance(
         sources=tuple(snapshot.sources.values()),
         queries=QUERIES,
-        search_text=found.text,
-        search_tokens=counter.count(found.text),
+        found=frozenset(hit.qualified for query in answer.queries for hit in query.hits),
+        search_text=found,
+        search_tokens=counter.count(found),
         program=program,
         outcome=outcome,
         calls=_join_calls(outcome, recorded, counter),

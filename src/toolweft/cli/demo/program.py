@@ -14,12 +14,11 @@ QUERIES = (
     "expense lines of a person",
     "travel budget",
     "current time in a time zone",
-    "recent commits of a repository",
+    "commit log of a repository",
 )
 
 _PROGRAM = """\
 import asyncio
-import json
 
 TRAVEL = {"flight", "rail", "hotel", "taxi"}
 TEAMS = ["engineering", "sales", "support", "operations"]
@@ -54,24 +53,17 @@ for person, expense_lines in zip(people, lines):
     if spent > budget:
         clock = clocks[person["timezone"]]
         hour = int(clock["datetime"][11:13])
-        weekend = clock["day_of_week"] in ("Saturday", "Sunday")
-        over.append({
-            "person": person["name"],
-            "team": person["team"],
-            "spent_eur": round(spent, 2),
-            "over_eur": round(spent - budget, 2),
-            "local_time": clock["datetime"][11:16],
-            "at_work": 9 <= hour < 17 and not weekend,
-        })
-over.sort(key=lambda row: -row["over_eur"])
+        at_work = 9 <= hour < 17 and clock["day_of_week"] not in ("Saturday", "Sunday")
+        over.append((spent - budget, spent, person, clock["datetime"][11:16], at_work))
 
+print(f"{len(people)} people, {sum(map(len, lines))} expense lines; over budget in Q3:")
+for excess, spent, person, local_time, at_work in sorted(over, key=lambda row: -row[0]):
+    print(
+        f"- {person['name']} ({person['team']}): {spent:.2f} EUR, {excess:.2f} over;"
+        f" {local_time} there, {'at work' if at_work else 'not at work'}"
+    )
 messages = [line[9:] for line in history.splitlines() if line.startswith("Message: ")]
-print(json.dumps({
-    "people": len(people),
-    "expense_lines": sum(len(expense_lines) for expense_lines in lines),
-    "over_budget": over,
-    "latest_commits": messages[:3],
-}, indent=1))
+print("latest commits:", *messages[:3], sep="\\n- ")
 """
 
 

@@ -6,10 +6,11 @@ has no other way to speak.
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .namespaces import GUEST_ROOT, PYTHON_ROOT, build_root, plan_binds
+from .namespaces import GUEST_ROOT, PYTHON_ROOT, Bind, build_root, plan_binds
 from .syscalls import Kernel
 
 __all__ = ("BOOT", "launch")
@@ -22,8 +23,14 @@ BOOT = (
 _HOSTNAME = "sandbox"
 
 
-def launch(control_fd: int, setup_text: str) -> None:
-    """Build the root and become its interpreter."""
+def launch(
+    control_fd: int,
+    setup_text: str,
+    *,
+    build: Callable[[Sequence[Bind]], None] | None = None,
+    execute: Callable[[str, list[str], dict[str, str]], object] = os.execve,
+) -> None:
+    """Build the root and become its interpreter; the two steps can be replaced."""
     setup = json.loads(setup_text)
     try:
         proc_fd = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
@@ -33,14 +40,19 @@ def launch(control_fd: int, setup_text: str) -> None:
             shared_libraries=setup["shared_libraries"],
             guest=str(Path(__file__).parent),
         )
-        build_root(Kernel(), binds, hostname=_HOSTNAME)
-        exec_zygote(control_fd, proc_fd, setup)
+        if build is None:
+            build_root(Kernel(), binds, hostname=_HOSTNAME)
+        else:
+            build(binds)
+        execute(*plan_exec(control_fd, proc_fd, setup))
     except OSError as refusal:
         os.write(control_fd, json.dumps({"error": str(refusal)}).encode())
 
 
-def exec_zygote(control_fd: int, proc_fd: int, setup: dict[str, Any]) -> None:
-    """Replace this process by the interpreter at its neutral path."""
+def plan_exec(
+    control_fd: int, proc_fd: int, setup: dict[str, Any]
+) -> tuple[str, list[str], dict[str, str]]:
+    """The interpreter at its neutral path, its arguments and its environment."""
     version = Path(setup["standard_library"]).name
     binary = f"{PYTHON_ROOT}/bin/{version}"
     library = f"{PYTHON_ROOT}/lib"
@@ -56,4 +68,4 @@ def exec_zygote(control_fd: int, proc_fd: int, setup: dict[str, Any]) -> None:
     boot = BOOT.format(module="zygote", function="main")
     arguments = [binary, "-I", "-S", "-c", boot, GUEST_ROOT, str(control_fd), inside]
     environment = {**os.environ, "LD_LIBRARY_PATH": library}
-    os.execve(binary, arguments, environment)
+    return binary, arguments, environment

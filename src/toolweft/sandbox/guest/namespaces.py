@@ -30,14 +30,13 @@ __all__ = (
     "Bind",
     "build_root",
     "enter_session",
+    "masked_folders",
     "plan_binds",
-    "prepare_scratch",
 )
 
 PYTHON_ROOT = "/opt/python"
 GUEST_ROOT = "/opt/toolweft"
 SCRATCH = "/tmp"
-WORK = "/tmp/work"
 
 SESSION_FLAGS = (
     CLONE_NEWUSER
@@ -54,8 +53,6 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
 _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV, _ATTR_NOEXEC = 1, 2, 4, 8
 
-# Any folder that every machine has; what stood there is opened before it is covered.
-_BUILD_SITE = "/tmp"
 _INSIDE_ID = 1000
 # The root itself holds folders and links only.
 _ROOT_SIZE = "size=1m,nr_inodes=512,mode=0755"
@@ -107,57 +104,70 @@ def masked_folders(binds: Iterable[Bind]) -> list[str]:
     return masked
 
 
-def build_root(kernel: Kernel, binds: Sequence[Bind], *, hostname: str) -> None:
+def build_root(
+    kernel: Kernel,
+    binds: Sequence[Bind],
+    *,
+    hostname: str,
+    site: str = "/tmp",
+    proc: str = "/proc",
+) -> None:
     """Move this process into namespaces with a root made of `binds` alone.
+
+    Args:
+        kernel: where calls go.
+        binds: what shows inside.
+        hostname: the machine's name inside.
+        site: a folder every machine has; the root is built over it.
+        proc: where process files are mounted.
 
     Raises:
         OSError: the kernel or a security module refused a step; the message names it.
     """
     uid, gid = os.geteuid(), os.getegid()
     kernel.unshare(_ROOT_FLAGS)
-    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    write_id_maps(proc, uid=uid, gid=gid)
-    os.close(proc)
+    proc_fd = os.open(proc, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    write_id_maps(proc_fd, uid=uid, gid=gid)
+    os.close(proc_fd)
     kernel.set_hostname(hostname)
     kernel.mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
     # Opened first: a source may lie under the folder that is about to be covered.
     opened = [(bind, fd) for bind in binds if (fd := _open_source(bind.source)) is not None]
-    kernel.mount("root", _BUILD_SITE, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, data=_ROOT_SIZE)
+    kernel.mount("root", site, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, data=_ROOT_SIZE)
     for bind, fd in opened:
-        _place(kernel, bind, fd)
+        _place(kernel, bind, fd, site=site)
     for folder in masked_folders(binds):
-        if Path(_BUILD_SITE + folder).is_dir():
-            kernel.mount("empty", _BUILD_SITE + folder, kind="tmpfs", data="size=4k,mode=0555")
-            kernel.set_mount_flags(_BUILD_SITE + folder, _ATTR_RDONLY)
-    Path(_BUILD_SITE + SCRATCH).mkdir(exist_ok=True)
-    kernel.enter_root(_BUILD_SITE)
+        if Path(site + folder).is_dir():
+            kernel.mount("empty", site + folder, kind="tmpfs", data="size=4k,mode=0555")
+            kernel.set_mount_flags(site + folder, _ATTR_RDONLY)
+    Path(site + SCRATCH).mkdir(exist_ok=True)
+    kernel.enter_root(site)
     kernel.set_mount_flags("/", _ATTR_RDONLY)
 
 
-def enter_session(kernel: Kernel, proc_fd: int, *, scratch_bytes: int) -> None:
+def enter_session(
+    kernel: Kernel, proc_fd: int, *, scratch_bytes: int, scratch: str = SCRATCH
+) -> None:
     """Finish a process cloned with `SESSION_FLAGS`: its identity and its scratch folder.
 
     Args:
         kernel: where calls go.
         proc_fd: the host's /proc, opened before it went out of sight; closed here.
         scratch_bytes: size of the scratch folder.
+        scratch: where it is.
     """
     write_id_maps(proc_fd, uid=_INSIDE_ID, gid=_INSIDE_ID)
     os.close(proc_fd)
     kernel.mount(
         "scratch",
-        SCRATCH,
+        scratch,
         kind="tmpfs",
         flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC,
         data=f"size={scratch_bytes},nr_inodes={_MAX_SCRATCH_FILES},mode=0755",
     )
-    prepare_scratch()
-
-
-def prepare_scratch() -> None:
-    """Make the working folder and go there."""
-    Path(WORK).mkdir()
-    os.chdir(WORK)
+    work = Path(scratch, "work")
+    work.mkdir()
+    os.chdir(work)
 
 
 def write_id_maps(proc_fd: int, *, uid: int, gid: int) -> None:
@@ -186,8 +196,8 @@ def _open_source(path: str) -> int | None:
         return None
 
 
-def _place(kernel: Kernel, bind: Bind, source_fd: int) -> None:
-    target = Path(_BUILD_SITE + bind.target)
+def _place(kernel: Kernel, bind: Bind, source_fd: int, *, site: str) -> None:
+    target = Path(site + bind.target)
     source = f"/proc/self/fd/{source_fd}"
     target.parent.mkdir(parents=True, exist_ok=True)
     if _is_link(source_fd):

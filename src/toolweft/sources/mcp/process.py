@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from subprocess import PIPE  # nosec B404 (the constant only)
+from subprocess import PIPE  # nosec B404
 
 import anyio
 import anyio.lowlevel

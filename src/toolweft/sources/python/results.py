@@ -5,6 +5,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from toolweft.core.calls import Blob, Content, RawResult, TextContent
+from toolweft.core.json import Json
 
 __all__ = ("read_returned",)
 
@@ -27,11 +28,14 @@ def read_returned(value: Any) -> RawResult:
         return RawResult(content=(_to_blob(value),))
     if isinstance(value, list | tuple) and any(isinstance(item, _BINARY) for item in value):
         return RawResult(content=tuple(_to_content(item) for item in value))
+    return RawResult(structured=_to_plain(value))
+
+
+def _to_plain(value: Any) -> Json:
     try:
-        plain = to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="null")
+        return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="null")
     except (PydanticSerializationError, ValueError) as exc:
         raise TypeError(f"the result is no JSON: {exc}") from exc
-    return RawResult(structured=plain)
 
 
 def _to_blob(value: bytes | bytearray | memoryview | Blob) -> Blob:
@@ -41,4 +45,4 @@ def _to_blob(value: bytes | bytearray | memoryview | Blob) -> Blob:
 def _to_content(item: Any) -> Content:
     if isinstance(item, _BINARY):
         return _to_blob(item)
-    return TextContent(item if isinstance(item, str) else to_json(item).decode())
+    return TextContent(item if isinstance(item, str) else to_json(_to_plain(item)).decode())

@@ -1,0 +1,164 @@
+"""One definition, checked and completed; or what may still be shown of one that cannot be used.
+
+Pure but for the log of dropped examples. Knows nothing of names in Python, severity or callers.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from json import JSONEncoder
+
+from toolweft.catalog.schemas import (
+    MAX_SCHEMA_BYTES,
+    check_input_schema,
+    check_schema_bounds,
+    check_schema_meaning,
+)
+from toolweft.catalog.text import clean_text, shorten
+from toolweft.core.errors import InvalidDefinition
+from toolweft.core.ids import ToolName
+from toolweft.core.json import Json, JsonSchema
+from toolweft.core.tools import ToolDefinition, ToolExample
+
+__all__ = (
+    "SHOWN_NAME_CHARACTERS",
+    "complete_definition",
+    "fingerprint",
+    "name_problem",
+    "strip_definition",
+)
+
+log = logging.getLogger(__name__)
+
+_MAX_NAME_BYTES = 1024
+# Of a name that cannot be used, enough to recognise it.
+SHOWN_NAME_CHARACTERS = 64
+
+_encode = JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+_NO_PARAMETERS: JsonSchema = {"type": "object"}
+
+
+def name_problem(name: str) -> str:
+    """What is wrong with a name as its source spells it; empty where nothing is."""
+    if not name:
+        return "its name is empty"
+    if len(name.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES:
+        return f"its name is longer than {_MAX_NAME_BYTES} bytes"
+    if not name.isprintable():
+        return f"its name holds unprintable characters: {name[:SHOWN_NAME_CHARACTERS]!r}"
+    return ""
+
+
+def complete_definition(
+    definition: ToolDefinition, *, max_examples: int
+) -> tuple[ToolDefinition, int]:
+    """The definition, checked and completed, and its size in UTF-8 bytes for a model.
+
+    Raises:
+        InvalidDefinition: a schema cannot be used.
+    """
+    place = f"the input schema of {definition.name!r}"
+    input_schema = check_schema_bounds(
+        check_input_schema(definition.input_schema, place=place), place=place
+    )
+    validator = check_schema_meaning(input_schema, place=place)
+    output_schema = definition.output_schema
+    if output_schema is not None:
+        place = f"the output schema of {definition.name!r}"
+        output_schema = check_schema_bounds(output_schema, place=place)
+        check_schema_meaning(output_schema, place=place)
+    definition_hash, size_bytes = fingerprint(definition)
+    description = clean_text(definition.description)
+    usable = replace(
+        definition,
+        description=description,
+        short_description=shorten(clean_text(definition.short_description) or description),
+        input_schema=input_schema,
+        output_schema=output_schema,
+        input_examples=_valid_examples(definition, validator.is_valid, max_examples),
+        definition_hash=definition_hash,
+    )
+    return usable, size_bytes
+
+
+def fingerprint(definition: ToolDefinition) -> tuple[str, int]:
+    """The hash of a definition and its size in UTF-8 bytes for a model, both as the source gave it.
+
+    Both are taken from canonical JSON: the first of name, description and schemas, the second
+    without the output schema.
+    """
+    texts = {
+        "description": _encode(definition.description),
+        "input_schema": _canonical(definition.input_schema, "input", definition.name),
+        "name": _encode(definition.name),
+        "output_schema": _canonical(definition.output_schema, "output", definition.name),
+    }
+    hashed = ",".join(f'"{key}":{text}' for key, text in texts.items())
+    size_bytes = _size_bytes(f"{{{hashed}}}") - _size_bytes(',"output_schema":')
+    size_bytes -= _size_bytes(texts["output_schema"])
+    digest = sha256(f"{{{hashed}}}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest(), size_bytes
+
+
+def strip_definition(definition: ToolDefinition) -> ToolDefinition:
+    """What may still be shown of a definition that cannot be used: no schema, a short name."""
+    name = definition.name
+    if name_problem(name):
+        name = ToolName("".join(filter(str.isprintable, name))[:SHOWN_NAME_CHARACTERS])
+    description = clean_text(definition.description)
+    return replace(
+        definition,
+        name=name,
+        description=description,
+        short_description=shorten(description),
+        input_schema=_NO_PARAMETERS,
+        output_schema=None,
+        input_examples=(),
+    )
+
+
+def _canonical(schema: Json, side: str, name: str) -> str:
+    try:
+        text = _encode(schema)
+    except (TypeError, ValueError) as error:
+        raise InvalidDefinition(
+            f"the {side} schema of {name!r} is not plain JSON: {error!s:.200}"
+        ) from error
+    if _size_bytes(text) > MAX_SCHEMA_BYTES:
+        raise InvalidDefinition(
+            f"the {side} schema of {name!r} is larger than {MAX_SCHEMA_BYTES} bytes"
+        )
+    return text
+
+
+def _size_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _valid_examples(
+    definition: ToolDefinition, is_valid: Callable[[Json], bool], max_examples: int
+) -> tuple[ToolExample, ...]:
+    kept: list[ToolExample] = []
+    for position, example in enumerate(definition.input_examples):
+        reason = ""
+        if len(kept) == max_examples:
+            reason = f"more than max_examples = {max_examples}"
+        else:
+            try:
+                reason = "" if is_valid(example.input) else "its input does not fit the schema"
+            except (TypeError, ValueError):
+                reason = "its input is not plain JSON"
+        if not reason:
+            kept.append(example)
+            continue
+        log.warning(
+            "catalog.example_dropped",
+            extra={
+                "source": definition.namespace,
+                "tool": definition.name,
+                "position": position,
+                "reason": reason,
+            },
+        )
+    return tuple(kept)

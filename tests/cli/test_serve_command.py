@@ -1,0 +1,87 @@
+"""The gateway through the real entry point, with the protocol's own client."""
+
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from tests.cli.shell import TOOLWEFT, Shell
+
+pytestmark = pytest.mark.process
+
+FOUR = {"search_tools", "describe_tools", "call_tool", "run_code"}
+
+
+@asynccontextmanager
+async def over_stdio(shell: Shell, *arguments: str) -> AsyncIterator[Client]:
+    parameters = StdioServerParameters(
+        command=str(TOOLWEFT),
+        args=["serve", *arguments],
+        env=shell.environ(),
+        cwd=str(shell.folder),
+    )
+    with anyio.fail_after(40):
+        async with Client(stdio_client(parameters)) as client:
+            yield client
+
+
+async def test_a_client_over_stdio_searches_and_runs_a_program(shell: Shell) -> None:
+    async with over_stdio(shell) as client:
+        listed = await client.list_tools()
+        found = await client.call_tool("search_tools", {"queries": ["add numbers"]})
+        ran = await client.call_tool(
+            "run_code",
+            {
+                "code": "import asyncio\n"
+                "print(await asyncio.gather(add(a=1, b=1), desk.echo(text='hi')))"
+            },
+        )
+
+    assert {tool.name for tool in listed.tools} >= FOUR
+    assert "desk.add" in str(found.content)
+    assert not ran.is_error
+    assert "[2, 'hi']" in str(ran.content)
+
+
+async def test_initialize_is_answered_while_a_server_hangs(bare: Shell) -> None:
+    bare.write("mcp.json", '{"mcpServers": {"stuck": {"command": "sleep", "args": ["600"]}}}')
+
+    async with over_stdio(bare) as client:
+        assert client.server_info.name == "toolweft"
+
+
+def test_serve_over_http_says_where_and_ends_on_a_signal(shell: Shell) -> None:
+    with subprocess.Popen(
+        [TOOLWEFT, "serve", "--http", "127.0.0.1:0"],
+        cwd=shell.folder,
+        env=shell.environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        assert serving.stderr is not None
+        line = serving.stderr.readline()
+        serving.terminate()
+        out, errors = serving.communicate(timeout=20)
+
+    assert line.startswith("serving MCP at http://127.0.0.1:")
+    assert out == ""
+    assert "Traceback" not in errors
+    assert serving.returncode == 0
+
+
+def test_an_open_address_without_keys_is_refused(shell: Shell) -> None:
+    ended = shell.spawn("serve", "--http", "0.0.0.0:0")
+
+    assert ended.code == 2
+    assert "keys" in ended.err
+
+
+def test_a_client_that_leaves_ends_the_server(shell: Shell) -> None:
+    ended = shell.spawn("serve", stdin="")
+
+    assert (ended.code, ended.out) == (0, "")

@@ -1,0 +1,88 @@
+"""Printed text as progress."""
+
+import anyio
+import pytest
+
+from toolweft.gateway.progress import report_output
+
+
+class FakeSession:
+    """A client that reads a notification only when the test lets it."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, str | None]] = []
+        self.is_sending = anyio.Event()
+        self.may_send = anyio.Event()
+        self.may_send.set()
+
+    async def report_progress(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        self.is_sending.set()
+        await self.may_send.wait()
+        self.sent.append((progress, message))
+
+
+async def test_what_is_printed_together_is_sent_together() -> None:
+    session = FakeSession()
+
+    async with report_output(session) as on_output:
+        on_output("one")
+        on_output("\n")
+
+    assert session.sent == [(4.0, "one\n")]
+
+
+async def test_what_comes_while_sending_goes_into_the_next_notification() -> None:
+    session = FakeSession()
+    session.may_send = anyio.Event()
+
+    with anyio.fail_after(5):
+        async with report_output(session) as on_output:
+            on_output("a")
+            await session.is_sending.wait()
+            on_output("b")
+            on_output("c")
+            session.may_send.set()
+
+    assert session.sent == [(1.0, "a"), (3.0, "bc")]
+
+
+async def test_what_comes_while_the_last_one_is_sent_is_not_lost() -> None:
+    session = FakeSession()
+    session.may_send = anyio.Event()
+
+    async def release() -> None:
+        await session.is_sending.wait()
+        session.may_send.set()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            async with report_output(session) as on_output:
+                on_output("a")
+                tasks.start_soon(release)
+            assert session.sent == [(1.0, "a")]
+
+
+async def test_nothing_is_sent_where_nothing_is_printed() -> None:
+    session = FakeSession()
+
+    async with report_output(session):
+        pass
+
+    assert session.sent == []
+
+
+async def test_an_error_inside_ends_the_sending() -> None:
+    session = FakeSession()
+    session.may_send = anyio.Event()
+
+    async def fail() -> None:
+        async with report_output(session) as on_output:
+            on_output("a")
+            raise KeyError("stop")
+
+    with anyio.fail_after(5), pytest.raises(ExceptionGroup) as failure:
+        await fail()
+
+    assert failure.group_contains(KeyError)

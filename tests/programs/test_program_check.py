@@ -1,0 +1,334 @@
+"""The check before a run: what it refuses, what it only mentions, what it leaves alone."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.programs.fakes import make_snapshot, make_tool
+
+from toolweft.core.snapshot import Snapshot
+from toolweft.programs.check import CheckReport, check_program, collect_namespaces
+
+TEXT = {"type": "string"}
+SNAPSHOT = make_snapshot(
+    make_tool("github.list_issues", parameters={"repo": TEXT, "state": TEXT}, required=["repo"]),
+    make_tool(
+        "github.find",
+        schema={
+            "type": "object",
+            "properties": {"filter-query": TEXT},
+            "required": ["filter-query"],
+            "additionalProperties": False,
+        },
+    ),
+    make_tool("gitlab.list_issues", parameters={"project": TEXT}),
+    make_tool("notes.print", parameters={"text": TEXT}),
+    make_tool("notes.add_note", parameters={"text": TEXT}, required=["text"]),
+    make_tool(
+        "open.any",
+        schema={"type": "object", "properties": {"a": {}}, "additionalProperties": True},
+    ),
+    make_tool("time.now"),
+)
+
+
+def check(
+    code: str, *, snapshot: Snapshot = SNAPSHOT, known: Collection[str] = (), mode: str = "standard"
+) -> CheckReport:
+    namespaces = collect_namespaces(snapshot)
+    return check_program(code, snapshot=snapshot, namespaces=namespaces, known=known, mode=mode)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "line", "message", "hint"),
+    [
+        (
+            "x = 1\nawait github.list_isues(repo='a')",
+            "ToolNotFound",
+            2,
+            "github has no tool 'list_isues'",
+            "did you mean github.list_issues",
+        ),
+        (
+            "await github.list_issues(state='open')",
+            "InvalidArguments",
+            1,
+            "github.list_issues() needs 'repo'",
+            "github.list_issues(repo, state?)",
+        ),
+        ("await add_note()", "InvalidArguments", 1, "notes.add_note() needs 'text'", "add_note("),
+        (
+            "await github.find(filter_query='a', limit=1)",
+            "InvalidArguments",
+            1,
+            "github.find() has no parameter 'limit'",
+            "filter_query",
+        ),
+        (
+            "await github.find(filter_qery='a', **more)",
+            "InvalidArguments",
+            1,
+            "no parameter 'filter_qery'; did you mean 'filter-query'?",
+            "",
+        ),
+        ("await github.list_issues('a/b')", "InvalidArguments", 1, "keyword arguments only", ""),
+        (
+            "await list_issues(repo='a')",
+            "AmbiguousTool",
+            1,
+            "'list_issues' is a tool of 2 sources: github.list_issues, gitlab.list_issues",
+            "use the full name",
+        ),
+        ("await tools.list()", "ToolNotFound", 1, "tools has no 'list'", "search(query=…)"),
+        ("if True print()", "SyntaxError", 1, "syntax: 'if True print()'", ""),
+        ("x = '\0'", "SyntaxError", None, "null bytes", ""),
+        ("x = '\ud800'", "SyntaxError", None, "surrogates", ""),
+    ],
+)
+def test_what_must_fail_is_refused_with_its_line_and_a_way_out(
+    code: str, kind: str, line: int | None, message: str, hint: str
+) -> None:
+    error = check(code).error
+    assert error is not None
+    assert (error.type, error.line) == (kind, line)
+    assert message in error.message
+    assert hint in (error.hint or "")
+
+
+def test_several_faults_are_listed_together() -> None:
+    error = check("await notes.ad()\nawait notes.add_note()\n" + "await notes.x()\n" * 9).error
+    assert error is not None
+    lines = error.message.splitlines()
+    assert lines[0].startswith("line 1: notes has no tool 'ad'")
+    assert lines[1].startswith("line 2: notes.add_note() needs 'text'")
+    assert (len(lines), lines[-1]) == (6, "and 3 more")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "await github.list_issues(repo='a', state='open')",
+        "await github.list_issues(**arguments)",
+        "await github.list_issues(*[], **{})",
+        "await github.find(**{'filter-query': 'x'})",
+        "await github.find(filter_query='x')",
+        "await github_list_issues",
+        "github = connect()\ngithub.nothing()",
+        "def run(github):\n    return github.nothing()",
+        "from my_module import *\nawait github.nothing()",
+        "globals()['github'] = 1\nawait github.nothing()",
+        "import github\ngithub.nothing()",
+        "for notes in []:\n    notes.clear()",
+        "match x:\n    case {'a': notes, **rest}: notes.clear()",
+        "try:\n    pass\nexcept E as notes:\n    notes.clear()",
+        "def f():\n    global notes\n    notes.clear()",
+        "print('hi')",
+        "undefined_function()",
+        "json.dumps({})",
+        "await tools.search('issues')",
+        "x = github.__class__()",
+        "import asyncio\na = github.list_issues(repo='a')\nawait asyncio.gather(a)",
+        "tasks = [github.list_issues(repo=r) for r in 'ab']",
+        "def get(r):\n    return github.list_issues(repo=r)",
+        "async with asyncio.TaskGroup() as group:\n    group.create_task(add_note(text='x'))",
+        "x = add_note(text='x')\nprint(await x)",
+    ],
+)
+def test_what_may_be_right_passes_without_a_word(code: str) -> None:
+    report = check(code)
+    assert (report.error, report.warnings) == (None, ())
+
+
+def test_names_of_earlier_runs_are_left_alone() -> None:
+    assert check("github.nothing()", known={"github"}).error is None
+    assert check("github.nothing()", known={"*"}).error is None
+
+
+@pytest.mark.parametrize("state", ["starting", "failed", "stopped"])
+def test_a_source_that_is_not_ready_may_still_have_the_tool(state: str) -> None:
+    snapshot = make_snapshot(*SNAPSHOT.tools.values(), state=state)
+    assert check("await github.brand_new()", snapshot=snapshot).error is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "try:\n    await add_note()\nexcept ToolError:\n    pass",
+        "try:\n    await add_note()\nexcept* ToolError:\n    pass",
+        "with contextlib.suppress(Exception):\n    await add_note()",
+        "async with suppress():\n    await add_note()",
+        "await asyncio.gather(add_note(), return_exceptions=True)",
+    ],
+)
+def test_a_program_ready_for_the_failure_is_only_warned(code: str) -> None:
+    report = check(code)
+    assert report.error is None
+    assert "needs 'text'" in report.warnings[0].message
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "try:\n    pass\nexcept ValueError:\n    await add_note()",
+        "try:\n    await add_note()\nfinally:\n    pass",
+    ],
+)
+def test_a_failure_nobody_catches_is_refused(code: str) -> None:
+    assert check(code).error is not None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "add_note(text='x')",
+        "print(add_note(text='x'))",
+        "f'{add_note(text=1)}'",
+        "add_note(text='x')['id']",
+        "for x in add_note(text='x'): pass",
+        "[x for x in add_note(text='x')]",
+        "add_note(text='x') + 1",
+        "tools.search(query='x')[0]",
+        "r = add_note(text='x')\nprint(r['id'], r)",
+    ],
+)
+def test_a_forgotten_await_is_mentioned(code: str) -> None:
+    report = check(code)
+    assert report.error is None
+    assert "is not awaited" in report.warnings[0].message
+    assert (report.warnings[0].hint or "").startswith("await ")
+
+
+def test_an_unlisted_argument_is_mentioned_where_the_schema_is_silent() -> None:
+    report = check("await github.list_issues(repo='a', stat='open')")
+    assert report.error is None
+    assert "did you mean 'state'?" in report.warnings[0].message
+
+
+def test_an_open_schema_takes_anything() -> None:
+    assert check("await open.any(a=1, b=2)").warnings == ()
+
+
+def test_an_import_that_hides_a_source_is_mentioned() -> None:
+    report = check("import time\nawait time.now()\ntime.sleep(1)")
+    assert [(w.line, w.message) for w in report.warnings] == [
+        (2, "an import named 'time' hides the source 'time'")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import socket", "import socket: there is no network"),
+        ("import urllib.request", "import urllib.request: there is no network"),
+        ("from urllib import request", "import urllib.request: there is no network"),
+        ("import http.client", "import http.client: there is no network"),
+        ("import subprocess as s", "programs cannot start processes"),
+        ("from pickle import loads", "such data can run code"),
+        ("import ctypes.util", "native code"),
+        ("import importlib", "code made at run time"),
+        ("open('x')", "files of the host"),
+        ("eval('1')", "eval()"),
+        ("exec(code)", "exec()"),
+        ("__import__('os')", "__import__()"),
+        ("getattr(x, name)", "computed name"),
+        ("os.system('ls')", "os.system: programs cannot start processes"),
+        ("().__class__.__subclasses__()", "__subclasses__: the interpreter's internals"),
+        ("print.__globals__", "__globals__"),
+        ("__builtins__", "__builtins__"),
+        ("def f():\n    asyncio.run(main())", "asyncio.run() inside a def"),
+        ("def f():\n    loop.run_until_complete(x)", "run_until_complete()"),
+    ],
+)
+def test_forbidden_patterns_are_named_and_strict_refuses_them(code: str, found: str) -> None:
+    report = check(code)
+    assert report.error is None
+    assert any(found in warning.message and warning.hint for warning in report.warnings)
+    strict = check(code, mode="strict").error
+    assert strict is not None
+    assert strict.type == "ForbiddenPattern"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import urllib.parse",
+        "from urllib import parse",
+        "getattr(x, 'name')",
+        "def open(x): return x\nopen(1)",
+        "import re\nre.compile('x')",
+        "import os\nos.path.join('a', 'b')",
+        "asyncio.run(main())",
+        "def f():\n    return 1",
+    ],
+)
+def test_ordinary_code_is_no_forbidden_pattern(code: str) -> None:
+    assert check(code, mode="strict").error is None
+
+
+@pytest.mark.parametrize("code", ["(" * 500, "-" * 50_000 + "1", "a" + ".b" * 50_000, "  x"[:1]])
+def test_source_of_any_depth_is_answered(code: str) -> None:
+    report = check(code)
+    assert report.error is None or report.limit == "parser"
+
+
+def test_a_program_above_the_cap_is_not_parsed() -> None:
+    report = check_program(
+        "x" * 11,
+        snapshot=SNAPSHOT,
+        namespaces=collect_namespaces(SNAPSHOT),
+        max_code_bytes=10,
+    )
+    assert (report.limit, report.error and report.error.type) == ("parser", "ProgramTooLong")
+
+
+def test_namespaces_are_bound_always_and_bare_names_where_they_are_read() -> None:
+    names = check("await add_note(text='x')\nprint(1)\nlist_issues").names
+    assert names.namespaces == ("github", "gitlab", "notes", "open", "time", "tools")
+    assert names.functions == ("add_note", "list_issues")
+
+
+def test_names_the_program_or_python_has_are_not_bound() -> None:
+    names = check("add_note = 1\nprint(add_note)", known={"github"}).names
+    assert names.functions == ()
+    assert "github" not in names.namespaces
+
+
+@pytest.mark.parametrize(
+    ("code", "run"),
+    [
+        ("await tools.search('é', 3)", "await tools.search(query='é', limit=3)"),
+        (
+            "é = 1; x = await tools.call('a.b',\n  {'k': tools.describe('x')})",
+            "é = 1; x = await tools.call(name='a.b',\n  arguments={'k': tools.describe(name='x')})",
+        ),
+        ("await tools.search(('x'))", "await tools.search(('x'))"),
+        ("await tools.search(*x)", "await tools.search(*x)"),
+        ("await tools.search('x', query='y')", "await tools.search('x', query='y')"),
+        ("await tools.describe('x', 'y')", "await tools.describe('x', 'y')"),
+        ("tools = 1\ntools.search('x')", "tools = 1\ntools.search('x')"),
+    ],
+)
+def test_arguments_of_tools_get_their_names(code: str, run: str) -> None:
+    assert check(code).code == run
+
+
+@given(st.text(max_size=200) | st.text("()[]{}:=.,'\"\n tools.search x1", max_size=60))
+def test_any_text_is_answered(code: str) -> None:
+    report = check(code)
+    assert report.error is not None or report.code.count("\n") == code.count("\n")
+
+
+@pytest.mark.data
+def test_no_legitimate_program_of_the_collection_is_blamed(data: Path) -> None:
+    tools = json.loads((data / "sandbox" / "tools.json").read_text(encoding="utf-8"))["tools"]
+    schemas = {tool["name"]: tool["input_schema"] for tool in tools}
+    snapshot = make_snapshot(*(make_tool(f"box.{n}", schema=s) for n, s in schemas.items()))
+    lines = (data / "sandbox" / "programs.jsonl").read_text(encoding="utf-8").splitlines()
+    allowed = [p for p in map(json.loads, lines) if p["must"] == "allowed"]
+    assert allowed
+    for program in allowed:
+        report = check(program["code"], snapshot=snapshot)
+        assert (program["id"], report.error, report.warnings) == (program["id"], None, ())

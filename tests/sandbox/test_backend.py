@@ -1,0 +1,230 @@
+"""Which tier is used, why others are not, and that a tier with a hole is never used."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.sandbox.guests import (
+    ALL_TIERS,
+    LIMITS,
+    NAMES,
+    START_TIMEOUT_S,
+    echo,
+    launch_unlocked,
+    open_guest,
+    open_zygote,
+)
+
+from toolweft.core.clock import SystemClock
+from toolweft.core.errors import SandboxUnavailable
+from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox.proof import check_status, prove_isolation
+from toolweft.sandbox.session import ProcessSession
+from toolweft.sandbox.tiers import TIERS
+from toolweft.sandbox.zygote import Zygote, launch_zygote
+
+pytestmark = pytest.mark.process
+
+
+async def accept(_zygote, _tier, _clock):
+    """A proof that proves nothing: for tests that are about something else."""
+
+
+async def refuse(_zygote, tier, _clock):
+    raise SandboxUnavailable(f"{tier.name} was refused")
+
+
+def backend(tier="auto", **arguments):
+    return ProcessBackend(SandboxOptions(tier=tier), clock=SystemClock(), **arguments)
+
+
+@pytest.mark.parametrize("name", [tier.name for tier in TIERS])
+async def test_each_tier_of_this_machine_proves_itself_and_runs_programs(name):
+    async with backend(name) as opened:
+        assert [(report.tier, report.holds) for report in opened.reports] == [(name, True)]
+        assert opened.capabilities.tier == name
+        assert opened.capabilities.files == (name == "ns")
+        session = await opened.open(LIMITS)
+        outcome = await session.run("1 + 1", names=NAMES, limits=LIMITS, on_call=echo)
+    assert outcome.value == b"2"
+    assert not session.is_alive
+
+
+async def test_the_strongest_tier_that_holds_is_used_and_the_reasons_are_kept():
+    async def only_weakest(_zygote, tier, _clock):
+        if tier.name != "noopen":
+            raise SandboxUnavailable("not here")
+
+    async with backend(proof=only_weakest) as opened:
+        assert opened.capabilities.tier == "noopen"
+        assert [(r.tier, r.holds, r.reason) for r in opened.reports] == [
+            ("ns", False, "not here"),
+            ("landlock", False, "not here"),
+            ("noopen", True, ""),
+        ]
+
+
+async def test_a_survey_reports_the_weaker_tiers_too_and_uses_the_strongest():
+    async with backend(proof=accept, survey=True) as opened:
+        assert [report.holds for report in opened.reports] == [True, True, True]
+        assert opened.capabilities.tier == "ns"
+
+
+async def test_when_no_tier_holds_the_reason_for_each_is_given():
+    with pytest.raises(SandboxUnavailable, match=r"ns: ns was refused.*noopen: noopen was"):
+        await backend(proof=refuse).__aenter__()
+
+
+async def test_a_wanted_tier_that_fails_is_never_replaced_by_a_weaker_one():
+    opened = backend("ns", proof=refuse)
+    with pytest.raises(SandboxUnavailable, match="ns was refused"):
+        await opened.__aenter__()
+    assert [report.tier for report in opened.reports] == ["ns"]
+
+
+async def test_a_dry_run_that_hangs_is_a_reason():
+    async def hang(_zygote, _tier, _clock):
+        await anyio.sleep_forever()
+
+    options = SandboxOptions(tier="noopen", probe_timeout_s=0.5)
+    with pytest.raises(SandboxUnavailable, match=r"took longer than 0\.5 s"):
+        await ProcessBackend(options, clock=SystemClock(), proof=hang).__aenter__()
+
+
+async def test_outside_of_the_with_block_nothing_opens():
+    closed = backend()
+    with pytest.raises(SandboxUnavailable, match="not open"):
+        await closed.open(LIMITS)
+    with pytest.raises(SandboxUnavailable, match="not open"):
+        _ = closed.capabilities
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [(tier.name, layer) for tier in TIERS for layer in sorted(tier.layers)],
+)
+async def test_a_tier_without_any_one_of_its_layers_does_not_prove_itself(name, layer):
+    tier = replace(ALL_TIERS[name], layers=ALL_TIERS[name].layers - {layer})
+    if layer == "capabilities" and os.geteuid() != 0 and name != "ns":
+        pytest.skip("an ordinary user has no capabilities to begin with")
+    async with open_zygote(tier) as zygote:
+        with pytest.raises(SandboxUnavailable):
+            await prove_isolation(zygote, ALL_TIERS[name], SystemClock())
+
+
+def test_the_kernel_s_own_words_are_checked():
+    good = {
+        "Seccomp": "2",
+        "NoNewPrivs": "1",
+        **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), "0"),
+    }
+    check_status(good)
+    for field, value in (("Seccomp", "0"), ("NoNewPrivs", "0"), ("CapEff", "1")):
+        with pytest.raises(SandboxUnavailable, match=field):
+            check_status({**good, field: value})
+    with pytest.raises(SandboxUnavailable):
+        check_status({})
+
+
+async def test_the_zygote_ends_with_its_control_socket_and_takes_its_guests_along():
+    zygote = await Zygote.start(ALL_TIERS["noopen"], timeout_s=START_TIMEOUT_S)
+    session = await ProcessSession.open(zygote, LIMITS, clock=SystemClock())
+    child = session._child
+    await zygote.close()
+    with anyio.fail_after(5):
+        await child.wait_exit()
+    await session.close()
+
+
+async def test_a_zygote_started_from_a_thread_outlives_the_thread():
+    started = []
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    thread = threading.Thread(
+        target=lambda: started.append(launch_zygote(ALL_TIERS["noopen"], theirs.fileno()))
+    )
+    thread.start()
+    thread.join()
+    theirs.close()
+    ours.setblocking(False)
+    zygote = Zygote(started[0], ours)
+    with anyio.fail_after(START_TIMEOUT_S):
+        answer, _fds = await zygote._receive()
+    assert answer == {"ready": True}
+    session = await ProcessSession.open(zygote, LIMITS, clock=SystemClock())
+    outcome = await session.run("7", names=NAMES, limits=LIMITS, on_call=echo)
+    await session.close()
+    await zygote.close()
+    assert outcome.value == b"7"
+
+
+async def test_a_host_that_ignores_child_and_interrupt_signals_still_gets_statuses_and_stops():
+    program = (
+        "import signal, anyio, sys\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGXCPU])\n"
+        "from tests.sandbox.guests import *\n"
+        "async def main():\n"
+        "    async with open_guest(ALL_TIERS['noopen']) as guest:\n"
+        "        print((await guest.run('while True: pass', active_s=0.05)).limit)\n"
+        "        print((await guest.run('import ctypes; ctypes.string_at(0)')).error.message)\n"
+        "anyio.run(main)\n"
+    )
+    done = await anyio.run_process(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], stderr=subprocess.STDOUT
+    )
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "cpu"
+    assert "SIGSEGV" in lines[1]
+
+
+async def test_a_guest_killed_from_outside_ran_out_of_memory_as_far_as_anyone_can_tell():
+    async with open_guest(ALL_TIERS["noopen"]) as guest:
+
+        async def kill(_call):
+            signal.pidfd_send_signal(guest.session._child._pidfd, signal.SIGKILL)
+            await anyio.sleep_forever()
+
+        outcome = await guest.run("await t.f()", on_call=kill)
+    assert (outcome.status, outcome.limit) == ("limit", "memory")
+
+
+async def test_a_program_that_cannot_start_a_zygote_says_so():
+    def launch_nothing(_tier, _fd):
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    with pytest.raises(SandboxUnavailable, match="ended before it was ready"):
+        await Zygote.start(ALL_TIERS["noopen"], timeout_s=START_TIMEOUT_S, launch=launch_nothing)
+
+
+async def test_a_zygote_that_never_gets_ready_is_ended():
+    def launch_sleeper(_tier, fd):
+        code = f"import socket; s = socket.socket(fileno={fd}); s.recv(1)"
+        return subprocess.Popen([sys.executable, "-c", code], pass_fds=[fd])
+
+    with pytest.raises(SandboxUnavailable, match="was not ready within"):
+        await Zygote.start(ALL_TIERS["noopen"], timeout_s=0.2, launch=launch_sleeper)
+
+
+async def test_a_zygote_that_has_ended_makes_no_guests():
+    zygote = await Zygote.start(
+        ALL_TIERS["unlocked"], timeout_s=START_TIMEOUT_S, launch=launch_unlocked
+    )
+    await zygote.close()
+    with pytest.raises(SandboxUnavailable, match="no guest could be made"):
+        await zygote.spawn(LIMITS)
+
+
+async def test_a_guest_that_cannot_be_locked_down_is_refused_with_the_reason():
+    async with open_zygote(ALL_TIERS["noopen"]) as zygote:
+        with pytest.raises(SandboxUnavailable, match="could not be locked down"):
+            await ProcessSession.open(
+                zygote, replace(LIMITS, memory_bytes=1 << 80), clock=SystemClock()
+            )
