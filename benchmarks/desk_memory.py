@@ -8,11 +8,12 @@ import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import anyio
 
 from toolweft.bootstrap import open_app
-from toolweft.config import load_settings
+from toolweft.config import Settings, load_settings
 
 # Everything a gateway has loaded anyway, so that only the catalog's own share is counted.
 _LOADED_ANYWAY = ("jsonschema_rs", "mcp", "sqlalchemy", "toolweft.gateway")
@@ -24,17 +25,24 @@ def _private_bytes() -> int:
     return sum(int(value[1]) * 1024 for value in fields)
 
 
-async def _main(config: str, recorded: str, scratch: str) -> None:
-    for module in _LOADED_ANYWAY:
-        import_module(module)
-    settings = load_settings(
-        config=Path(config),
-        recorded=Path(recorded),
+def _settings(scratch: str, **given: Any) -> Settings:
+    return load_settings(
+        **({"config": None, "look_up": False} | given),
         environ={},
         cwd=Path.cwd(),
         home=Path(scratch),
         overrides={"ledger.url": f"sqlite:///{scratch}/memory.db"},
     )
+
+
+async def _main(*arguments: str) -> None:
+    config, recorded, scratch = arguments
+    for module in _LOADED_ANYWAY:
+        import_module(module)
+    # Once with nothing in it, so that only what the tools themselves need is counted.
+    async with open_app(_settings(scratch)) as app:
+        app.index_for(app.catalog.snapshot).search("list open issues", limit=5)
+    settings = _settings(scratch, config=Path(config), recorded=Path(recorded))
     gc.collect()
     before = _private_bytes()
     async with open_app(settings) as app:

@@ -150,7 +150,8 @@ class Report:
     def own(self, figure: str) -> float | None:
         """Our own value of a figure."""
         value = self.figures[figure]
-        return value["toolweft"] if isinstance(value, dict) else value
+        own: float | None = value["toolweft"] if isinstance(value, dict) else value
+        return own
 
     def missed(self) -> list[str]:
         """Figures that do not meet their target; one that was not measured is not missed."""

@@ -115,7 +115,8 @@ class _Bench:
             arguments=[json.dumps(arguments)[:100_000] for _, arguments in self._tools.calls],
             probes=probes,
         )
-        outcome = error = None
+        # What the program left in this process's memory goes before it is weighed.
+        del outcome, error
         probes += await self._left_behind(before[1], before[2], state)
         gc.collect()
         seen.rss_growth_bytes = max(0, _Host.rss() - before[0])
@@ -172,7 +173,7 @@ def _config(granted: Sequence[str], folder: Path, options: Any) -> dict[str, str
 
 async def _run_group(
     programs: list[dict[str, Any]],
-    extra: list[str],
+    extra: Sequence[str],
     options: Any,
     totals: dict[str, int],
     rows: Rows,
@@ -232,8 +233,8 @@ async def _measure(options: Any, report: Report) -> None:
     for kind in ("allowed", "blocked", "limited"):
         totals[kind] = totals[f"{kind}_right"] = 0
     rows = Rows(options.rows)
-    for extra, group in groups.items():
-        await _run_group(group, list(extra), options, totals, rows)
+    for ungranted, group in groups.items():
+        await _run_group(group, ungranted, options, totals, rows)
     report.add("programs", totals["programs"])
     report.add("escapes", totals["escapes"], at_most=0)
     report.add("pool_failures", totals["pool_failures"], at_most=0)

@@ -9,7 +9,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ class GrantedTools:
             if name in schemas and not jsonschema_rs.is_valid(schemas[name], arguments)
         ]
 
-    def specs(self, extra: list[str]) -> list[toolweft.ToolSpec]:
+    def specs(self, extra: Sequence[str]) -> list[toolweft.ToolSpec]:
         """Every tool as Python function; `extra` names are in the catalog and not granted."""
         declared = [self._spec(tool["name"], tool["input_schema"]) for tool in self._declared]
         return [*declared, *(self._spec(name, {"type": "object"}) for name in extra)]

@@ -11,6 +11,7 @@ import anyio
 import toolweft
 from benchmarks.harness import Samples, Tokenizer
 from benchmarks.synthetic import functions, timing_functions
+from toolweft.core.ids import ContainerId
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
 
 __all__ = ("Own", "open_own")
@@ -30,15 +31,16 @@ _IDLE_S = 0.05
 async def open_own(scratch: Path, *, tools: int) -> AsyncIterator["Own"]:
     """A toolbox over `tools` synthetic functions, one of which only writes."""
     fast, slow = timing_functions()
-    readers = [toolweft.tool(fn, severity="read_only") for fn in (*functions(tools), fast, slow)]
+    read_only = toolweft.tool(severity="read_only")
+    readers = [read_only(function) for function in (*functions(tools), fast, slow)]
 
+    @toolweft.tool(severity="write")
     async def bench_write(i: int) -> dict[str, int]:
         """Answer at once, as a tool that writes."""
         return {"i": i}
 
-    writer = toolweft.tool(bench_write, severity="write")
     overrides = {"ledger.url": f"sqlite:///{scratch / 'ledger.db'}"}
-    async with toolweft.open(tools=[*readers, writer], overrides=overrides) as box:
+    async with toolweft.open(tools=[*readers, bench_write], overrides=overrides) as box:
         yield Own(box)
 
 
@@ -50,18 +52,18 @@ class Own:
         # As the default, with room for the in-flight figure.
         self._limits = replace(ProgramLimits(), max_in_flight=1024, max_calls=10_000)
 
-    async def _container(self) -> str:
+    async def _container(self) -> ContainerId:
         outcome = await self._run("pass", None)
         assert outcome.container is not None
         return outcome.container.id
 
-    async def _run(self, code: str, container: str | None) -> ProgramOutcome:
+    async def _run(self, code: str, container: ContainerId | None) -> ProgramOutcome:
         outcome = await self._box.run(code, container_id=container, limits=self._limits)
         if outcome.status != "ok":
             raise SystemExit(f"{code[:80]!r} ended {outcome.status}: {outcome.error}")
         return outcome
 
-    async def _timed(self, code: str, container: str | None) -> float:
+    async def _timed(self, code: str, container: ContainerId | None) -> float:
         start = time.perf_counter()
         await self._run(code, container)
         return time.perf_counter() - start

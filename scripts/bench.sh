@@ -15,7 +15,7 @@ for name in install desk workloads overhead hostile; do
   arguments=(--json)
   [ "$name" != overhead ] || arguments+=(--peer fastmcp,harness)
   printf '%s\n' "-- $name ${arguments[*]}"
-  "$bin/python" -m "benchmarks.$name" "${arguments[@]}" >"$folder/$name.json" </dev/null ||
+  "$bin/python" "benchmarks/$name.py" "${arguments[@]}" >"$folder/$name.json" </dev/null ||
     failed+=("$name")
   cat "$folder/$name.json"
 done

@@ -6,6 +6,7 @@ from benchmarks.synthetic import functions, timing_functions
 __all__ = ()
 
 _COUNT = 5_000
+_read_only = toolweft.tool(severity="read_only")
 
 for _function in (*functions(_COUNT), *timing_functions()):
-    globals()[_function.__name__] = toolweft.tool(_function, severity="read_only")
+    globals()[_function.__name__] = _read_only(_function)

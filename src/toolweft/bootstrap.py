@@ -76,6 +76,10 @@ class App:
     # A conversation's view of all this, on behalf of one principal.
     toolbox_for: Callable[[Principal], Toolbox]
 
+    def is_settled(self) -> bool:
+        """Whether every source is ready or has failed."""
+        return all(status.state != "starting" for status in self.sources.statuses().values())
+
     async def settle(self) -> None:
         """Return once every source is ready or has failed, or the start time-out has passed."""
         await self.sources.settle(self.settings.start_wait_s)
@@ -244,7 +248,9 @@ async def serve_http(app: App, *, on_listening: Callable[[str], None] | None = N
         instructions=INSTRUCTIONS,
     )
     async with _warmed(app):
-        await http.serve_http(made, app.settings.http, on_listening=on_listening)
+        await http.serve_http(
+            made, app.settings.http, on_listening=on_listening, is_ready=app.is_settled
+        )
 
 
 @asynccontextmanager

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import anyio
+
 from toolweft.core.clock import SystemClock
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxOutcome
 from toolweft.core.programs import ProgramLimits
@@ -56,7 +58,18 @@ async def open_guest(tier: Tier, limits: ProgramLimits = LIMITS) -> AsyncIterato
         try:
             yield Guest(session)
         finally:
+            if tier is UNLOCKED:
+                await _let_go(session)
             await session.close()
+
+
+async def _let_go(session: ProcessSession) -> None:
+    """Let an unlocked guest end by itself, so that what it ran is measured."""
+    session._cancel_pause()
+    session._child.resume()
+    session._channel.close()
+    with anyio.move_on_after(5):
+        await session._child.wait_exit()
 
 
 async def echo(call: GuestCall) -> GuestReply:

@@ -96,6 +96,7 @@ class Catalog:
         return Preparation(
             source=name,
             python_namespace=entry.python_namespace,
+            section="python" if entry.status.kind == "python" else "servers",
             options=self._options,
             rules=self._rules.for_source(name),
         )

@@ -63,33 +63,43 @@ def decide_callers(
     severity: Severity,
     rules: Sequence[ToolRule],
     options: CatalogOptions,
+    *,
+    section: str = "servers",
 ) -> tuple[frozenset[CallerType], str]:
-    """Who may call a tool and the reason for it; the arguments are those of `classify`."""
+    """Who may call a tool and the reason for it.
+
+    Args:
+        definition: the tool.
+        severity: as decided.
+        rules: those that match it, the strongest first.
+        options: the profile.
+        section: where toolweft.toml has the tool's source, for the reason.
+    """
     for rule in rules:
         if rule.allowed_callers is not None:
-            return _explicit(definition, rule.allowed_callers, f"set by {rule.origin}")
+            return _explicit(definition, rule.allowed_callers, f"set by {rule.origin}", section)
     if definition.allowed_callers is not None:
-        return _explicit(definition, definition.allowed_callers, "declared with the tool")
+        return _explicit(definition, definition.allowed_callers, "declared with the tool", section)
     profile = options.profile
     if severity in _PROGRAMMATIC[profile]:
         return _BOTH, f"{severity} tools are open to programs in the profile {profile!r}"
     reason = f"{severity} tools are closed to programs in the profile {profile!r}"
-    return _DIRECT, f"{reason}; {_opt_in(definition)}"
+    return _DIRECT, f"{reason}; {_opt_in(definition, section)}"
 
 
 def _explicit(
-    definition: ToolDefinition, callers: frozenset[CallerType], reason: str
+    definition: ToolDefinition, callers: frozenset[CallerType], reason: str, section: str
 ) -> tuple[frozenset[CallerType], str]:
     listed = ", ".join(f'"{caller}"' for caller in sorted(callers))
     said = f"allowed_callers = [{listed}] {reason}"
     if "programmatic" in callers:
         return callers, said
-    return callers, f"{said}; {_opt_in(definition)}"
+    return callers, f"{said}; {_opt_in(definition, section)}"
 
 
-def _opt_in(definition: ToolDefinition) -> str:
+def _opt_in(definition: ToolDefinition, section: str) -> str:
     """The lines of toolweft.toml that open one tool to programs."""
-    table = f"servers.{_key(definition.namespace)}.configs.{_key(escape(definition.name))}"
+    table = f"{section}.{_key(definition.namespace)}.configs.{_key(escape(definition.name))}"
     return (
         f"to allow it, write in toolweft.toml:\n[{table}]\n"
         'allowed_callers = ["direct", "programmatic"]'

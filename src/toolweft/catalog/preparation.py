@@ -58,6 +58,8 @@ class Preparation:
 
     source: SourceName
     python_namespace: str
+    # Where toolweft.toml has the source: "servers" or "python".
+    section: str
     options: CatalogOptions
     rules: SourceRules
 
@@ -176,7 +178,9 @@ def _decide(
     """The tool, and whether its deferral is left to the size of all definitions together."""
     options = preparation.options
     severity, severity_reason = classify(definition, rules, options)
-    callers, callers_reason = decide_callers(definition, severity, rules, options)
+    callers, callers_reason = decide_callers(
+        definition, severity, rules, options, section=preparation.section
+    )
     deferred, deferred_reason = _explicit_deferral(definition, rules)
     timeouts = [rule.timeout_s for rule in rules if rule.timeout_s is not None]
     declared = [] if definition.timeout_s is None else [definition.timeout_s]

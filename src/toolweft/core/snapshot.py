@@ -110,12 +110,23 @@ class Snapshot:
                 f"{name!r} is a tool of {len(meant)} sources: {listed}",
                 hint="use the full name",
             )
+        self._check_source(name)
         near = self.near_names(name)
         hint = f"did you mean {', '.join(near)}? " if near else ""
         raise ToolNotFound(
             f"the catalog has no tool named {name!r}",
             hint=f"{hint}search the catalog for what is available",
         )
+
+    def _check_source(self, name: str) -> None:
+        """Say so where the tool may be missing because its source is not there."""
+        namespace = name.partition(".")[0]
+        for source in self.sources.values():
+            if namespace in {source.python_name, source.name} and source.state != "ready":
+                raise ToolNotFound(
+                    f"{name!r} is not known: its source {source.name!r} is {source.state}",
+                    hint=source.reason or "try again once it is ready",
+                )
 
     def near_names(self, name: str, *, limit: int = 3) -> list[QualifiedName]:
         """Up to `limit` qualified names that look like `name`, those of its namespace first.

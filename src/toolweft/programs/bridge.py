@@ -25,7 +25,7 @@ from toolweft.programs.discovery import (
 )
 from toolweft.programs.per_snapshot import PerSnapshot
 
-__all__ = ("CallRoad", "Desk", "RunBridge")
+__all__ = ("CallRoad", "Desk", "RunBridge", "parse_arguments", "reply_of")
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,9 @@ MAX_FAULTS = 8
 # What `tools` has inside a program.
 BUILTIN_TOOLS = ("search", "describe", "call")
 
+# Bound in every program beside tools.
+_GUEST_NAMES = frozenset({"Blob", "ToolError"})
+
 _BUILTINS_HINT = "tools has search(query=…), describe(name=…) and call(name=…, arguments=…)"
 
 # Functions that cannot take a coroutine for an answer.
@@ -138,6 +141,14 @@ class _Inspector:
             near = snapshot.near_names(name)
             hint = f"did you mean {', '.join(near)}?" if near else "search_tools finds tools"
             yield self._failing("ToolNotFound", call, f"{namespace} has no tool {tool!r}", hint)
+        elif not dot and name not in _GUEST_NAMES and self._is_awaited(call):
+            near = snapshot.near_names(name)
+            if near:
+                hint = f"did you mean {', '.join(near)}?"
+                yield self._failing("ToolNotFound", call, f"nothing is named {name!r}", hint)
+
+    def _is_awaited(self, call: ast.Call) -> bool:
+        return isinstance(self._layout.parents.get(call), ast.Await)
 
     def _hidden_by_import(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
         namespace = name.partition(".")[0]

@@ -18,6 +18,10 @@ from toolweft.toolbox.answers import (
 
 __all__ = ("callable_tools", "describe_tools", "find_namespace", "find_tools", "in_namespace")
 
+# The first hits are the likeliest to be called; the others are written more tersely, so that an
+# answer of five stays near 500 tokens.
+_RICH_HITS = 2
+_TERSE_CHARACTERS = 520
 # Sources named in a note; more would not help.
 _MAX_NAMED_SOURCES = 12
 
@@ -64,8 +68,13 @@ def find_tools(
     answers = []
     for query in queries:
         hits = tuple(
-            _found(snapshot.tools[hit.qualified], detail, score=hit.score)
-            for hit in index.search(query, limit=limit, visible=visible)
+            _found(
+                snapshot.tools[hit.qualified],
+                detail,
+                score=hit.score,
+                is_terse=detail == "typed" and rank >= _RICH_HITS,
+            )
+            for rank, hit in enumerate(index.search(query, limit=limit, visible=visible))
         )
         note = "" if hits else _nothing_fits(query, snapshot)
         answers.append(QueryAnswer(query=query, hits=hits, note=note))
@@ -84,10 +93,13 @@ def describe_tools(names: Sequence[str], snapshot: Snapshot) -> DescribeAnswer:
     return DescribeAnswer(tools=tuple(tools), unknown=tuple(unknown))
 
 
-def _found(tool: CatalogTool, detail: Detail, *, score: float | None) -> FoundTool:
+def _found(
+    tool: CatalogTool, detail: Detail, *, score: float | None, is_terse: bool = False
+) -> FoundTool:
+    cap = _TERSE_CHARACTERS if is_terse else None
     return FoundTool(
         qualified=tool.qualified,
-        stub=render_stub(tool, detail=detail),
+        stub=render_stub(tool, detail=detail, max_characters=cap),
         severity=tool.severity,
         status=tool.status,
         score=score,

@@ -30,7 +30,7 @@ _READS = Hints(read_only=True, destructive=False, idempotent=True, open_world=Fa
 # What they reach may do anything, so clients go on asking their user.
 _ACTS = Hints(read_only=False, destructive=True, idempotent=False, open_world=True)
 
-_MAX_SOURCE_CHARACTERS = 32
+_MAX_SOURCE_CHARACTERS = 24
 _GIB = 1024**3
 _MIB = 1024**2
 

@@ -88,6 +88,11 @@ class Toolbox:
         self._options = options
         self._visible = PerSnapshot(callable_tools)
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """The catalog as it is now."""
+        return self._holder.snapshot
+
     def surface(self) -> Surface:
         """What a model sees of this toolbox; ask once per conversation and keep it."""
         return build_surface(

@@ -1,9 +1,9 @@
 """The order of steps that confine a process, as a recording kernel sees them."""
 
 import os
-import pathlib
 import resource
 import struct
+from pathlib import Path
 
 import pytest
 from tests.sandbox.guest.recording import RecordingKernel, make_proc
@@ -16,7 +16,7 @@ LIMITS = Limits(memory_bytes=1 << 50, disk_bytes=4096, max_files=64, max_threads
 
 def lock(kernel, layers, proc_fd=-1):
     lockdown.lock_down(
-        kernel, layers, LIMITS, standard_library=pathlib.Path(os.__file__).parent, proc_fd=proc_fd
+        kernel, layers, LIMITS, standard_library=str(Path(os.__file__).parent), proc_fd=proc_fd
     )
 
 
@@ -81,10 +81,10 @@ def test_limits_cover_memory_files_sizes_and_cores():
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     pid = os.fork()
     if pid == 0:
-        lockdown.set_limits(Limits(1 << 40, 4096, 32, 4))
+        lockdown.set_limits(Limits(1 << 40, 1 << 30, 32, 4))
         held = (
             resource.getrlimit(resource.RLIMIT_AS) == (1 << 40, 1 << 40)
-            and resource.getrlimit(resource.RLIMIT_FSIZE) == (4096, 4096)
+            and resource.getrlimit(resource.RLIMIT_FSIZE) == (1 << 30, 1 << 30)
             and resource.getrlimit(resource.RLIMIT_NOFILE) == (32, 32)
             and resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
         )
@@ -102,13 +102,13 @@ def test_a_session_gets_its_identity_then_a_scratch_folder_with_caps(tmp_path):
     proc = make_proc(tmp_path / "proc")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    before = pathlib.Path.cwd()
+    before = Path.cwd()
     kernel = RecordingKernel()
     try:
         namespaces.enter_session(
             kernel, os.open(proc, os.O_RDONLY), scratch_bytes=4096, scratch=str(scratch)
         )
-        assert pathlib.Path.cwd() == str(scratch / "work")
+        assert Path.cwd() == scratch / "work"
     finally:
         os.chdir(before)
     ((_name, _source, target, data, flags, kind),) = kernel.calls
@@ -164,7 +164,7 @@ def test_the_root_is_built_read_only_in_a_private_mount_namespace(tmp_path):
     assert kernel.calls[2] == ("mount", "none", "/", ("flags", 16384 | 1 << 18))
     assert kernel.names[-2:] == ["enter_root", "set_mount_flags"]
     assert kernel.calls[-1] == ("set_mount_flags", "/", 1)
-    assert pathlib.Path(site / "lib").readlink() == "file"
+    assert (site / "lib").readlink() == Path("file")
     assert not (site / "absent").exists()
     flags = {
         call[1].removeprefix(str(site)): call[2]

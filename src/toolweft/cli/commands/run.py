@@ -16,7 +16,7 @@ from toolweft.cli.streaming import stream_to_stdout
 from toolweft.core.calls import LOCAL
 from toolweft.core.programs import ProgramOutcome
 
-__all__ = ("app", "run")
+__all__ = ("app", "load_program", "run")
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

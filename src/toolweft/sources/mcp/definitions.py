@@ -1,6 +1,7 @@
 """The protocol's raw tools as tool definitions. Pure; used for live servers and recorded lists."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
@@ -31,6 +32,7 @@ def build_definitions(
     """
     definitions: dict[str, ToolDefinition] = {}
     faults: list[str] = []
+    shared = _Shared()
     for position, raw in enumerate(tools):
         name = raw.get("name") if isinstance(raw, dict) else None
         if not isinstance(name, str) or not name:
@@ -38,7 +40,7 @@ def build_definitions(
         elif name in definitions:
             faults.append(f"$.tools[{position}] repeats the name {name!r}: the first one is used")
         else:
-            definitions[name] = build_definition(raw, namespace=namespace)
+            definitions[name] = shared.parts_of(build_definition(raw, namespace=namespace))
     return tuple(definitions.values()), tuple(faults)
 
 
@@ -54,6 +56,40 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
         output_schema=_object(raw.get("outputSchema")),
         hints=Hints(**{ours: _flag(annotations.get(theirs)) for ours, theirs in _HINTS.items()}),
     )
+
+
+class _Shared:
+    """Lets equal parts of a server's schemas be one object: it halves what they weigh.
+
+    Two parts are equal when they are the same JSON, so `1` and `true` are not, and keys keep
+    their order.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Hashable, ...], Json] = {}
+
+    def parts_of(self, definition: ToolDefinition) -> ToolDefinition:
+        """The definition with its schemas made of shared parts; one too deep stays as it is."""
+        try:
+            return replace(
+                definition,
+                input_schema=self._share(definition.input_schema),
+                output_schema=self._share(definition.output_schema),
+            )
+        except RecursionError:
+            return definition
+
+    def _share(self, value: Json) -> Json:
+        if isinstance(value, dict):
+            value = {key: self._share(part) for key, part in value.items()}
+            identity = (dict, *((key, id(part)) for key, part in value.items()))
+        elif isinstance(value, list):
+            value = [self._share(part) for part in value]
+            identity = (list, *map(id, value))
+        else:
+            identity = (type(value), value)
+        # Whatever stands in `_known` lives as long as it, so an id is never that of another part.
+        return self._known.setdefault(identity, value)
 
 
 def _text(value: Json) -> str:

@@ -1,0 +1,158 @@
+"""From what the host saw to an outcome."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolweft.core.programs import ProgramLimits, ProgramStats
+from toolweft.sandbox.channel import Channel, frames_of_run
+from toolweft.sandbox.ending import crash_outcome, limit_error, parse_report
+from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind, encode_frame
+from toolweft.sandbox.meter import Meter
+from toolweft.testing import FakeClock
+
+LIMITS = ProgramLimits()
+GOOD = {"status": "ok", "limit": None, "characters": 3, "value_bytes": 1, "is_reusable": True}
+
+
+def report(body=b"1", **changes):
+    return parse_report(Frame(FrameKind.DONE, 0, {**GOOD, **changes}, body), limits=LIMITS)
+
+
+def test_a_good_report_is_read():
+    read = report()
+    assert (read.status, read.value, read.characters, read.error) == ("ok", b"1", 3, None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "fine"},
+        {"status": None},
+        {"status": ["ok"]},
+        {"limit": "patience"},
+        {"limit": "cpu"},
+        {"status": "limit"},
+        {"value_bytes": 2},
+        {"value_bytes": -1},
+        {"value_bytes": True},
+        {"characters": -1},
+        {"characters": "3"},
+    ],
+)
+def test_a_report_that_makes_no_sense_is_refused(changes):
+    with pytest.raises(FrameError):
+        report(**changes)
+
+
+@pytest.mark.parametrize("text", [b"{", b"[1]", b"[" * 5000, b"\xff"])
+def test_an_error_that_cannot_be_read_is_refused(text):
+    with pytest.raises(FrameError, match="unreadable"):
+        report(b"1" + text)
+
+
+def test_an_error_s_fields_are_taken_only_as_what_they_should_be():
+    error = report(b'1{"type": 7, "message": "m\\ud800", "line": true, "hint": ["x"]}').error
+    assert (error.type, error.message, error.line, error.hint) == ("Exception", "m?", None, None)
+    assert report(b'1{"line": 3, "type": "E"}').error.line == 3
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD, "other"]), st.none() | st.integers() | st.text()))
+def test_any_head_is_read_or_refused(head):
+    try:
+        parse_report(Frame(FrameKind.DONE, 0, head, b""), limits=LIMITS)
+    except FrameError:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "killed", "fault", "expected", "text"),
+    [
+        (11, False, "", "crashed", "SIGSEGV"),
+        (-11, False, "", "crashed", "SIGSEGV"),
+        (-9, False, "", "limit", "memory limit"),
+        (-9, True, "bad frame", "crashed", "broke its channel to the host: bad frame"),
+        (-9, True, "", "crashed", "ended by signal 9"),
+        (0, False, "", "crashed", "ended its process with status 0"),
+        (-31, False, "", "crashed", "ended by signal 31"),
+    ],
+)
+def test_an_exit_status_tells_crashes_from_exhausted_memory(status, killed, fault, expected, text):
+    outcome = crash_outcome(
+        exit_status=status, was_killed=killed, fault=fault, stdout="x", stats=ProgramStats()
+    )
+    assert outcome.status == expected
+    assert text in outcome.error.message
+    assert outcome.stdout_characters == 1
+
+
+def test_a_stopped_run_names_its_limit_and_the_program_s_line():
+    reported = report(b'1{"line": 3, "type": "Stop", "traceback": "t"}').error
+    error = limit_error("wall", LIMITS, reported)
+    assert "longer than 300 s" in error.message
+    assert (error.line, error.traceback) == (3, "t")
+    assert limit_error("calls", LIMITS, None).line is None
+
+
+def test_active_time_leaves_out_what_was_only_waited_for():
+    clock, cpu = FakeClock(), [0.0]
+    meter = Meter(clock=clock, cpu_s=lambda: cpu[0])
+    clock.advance(1)
+    cpu[0] = 1.0
+    meter.call_started()
+    meter.call_started()
+    clock.advance(10)
+    cpu[0] = 3.0
+    meter.call_ended()
+    meter.call_ended()
+    clock.advance(1)
+    stats = meter.stats(peak_mem_bytes=7)
+    assert (stats.wall_s, stats.cpu_s, stats.peak_mem_bytes) == (12, 3, 7)
+    # One second before, two of its own while it waited, one after.
+    assert stats.active_s == 4
+    meter.call_started()
+    clock.advance(5)
+    assert meter.stats(peak_mem_bytes=0).active_s == 4
+
+
+class Receiver:
+    def __init__(self):
+        self.frames, self.lost = [], 0
+
+    def frame_received(self, frame):
+        self.frames.append(frame)
+
+    def channel_lost(self):
+        self.lost += 1
+
+
+async def test_a_channel_without_connection_sends_nothing_and_closes_once():
+    receiver = Receiver()
+    channel = Channel(receiver)
+    assert channel.send(FrameKind.RUN) == 0
+    channel.pause_reading()
+    channel.resume_reading()
+    channel.close()
+    channel.break_off("again")
+    channel.connection_lost(None)
+    assert (receiver.lost, channel.fault) == (1, "closed by the host")
+
+
+async def test_a_frame_outside_of_a_run_breaks_the_channel():
+    channel = Channel(Receiver())
+    channel.attach(Receiver(), frames_of_run(LIMITS))
+    channel.detach()
+    channel.data_received(encode_frame(FrameKind.OUTPUT, body=b"late"))
+    assert "not expected" in channel.fault
+    nobody = Channel(Receiver())
+    nobody._receiver = None
+    nobody.data_received(encode_frame(FrameKind.READY))
+    assert nobody.fault == "READY frame outside of a run"
+
+
+async def test_a_slow_guest_makes_answers_wait():
+    channel = Channel(Receiver())
+    channel.pause_writing()
+    channel.pause_writing()
+    channel.resume_writing()
+    await channel.writable()
