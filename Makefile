@@ -49,4 +49,5 @@ env-bench: env
 	@scripts/venv.sh .venv-demo requirements/demo.txt
 	@scripts/venv.sh .venv-bench-fastmcp requirements/bench-fastmcp.txt
 	@scripts/venv.sh .venv-bench-harness requirements/bench-harness.txt
+	@scripts/venv.sh .venv-bench-tokens requirements/bench-tokens.txt
 	@scripts/node.sh $(CACHE)/bench requirements/bench-node.txt

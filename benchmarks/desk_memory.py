@@ -1,11 +1,15 @@
-"""Prints the private memory that a catalog and its index add to a process.
+"""Prints the memory that a catalog and its index add to a process.
 
-python -m benchmarks.desk_memory CONFIG RECORDED SCRATCH
+`python -m benchmarks.desk_memory live|private CONFIG RECORDED SCRATCH`
+
+`live` counts the bytes of all objects that are kept; `private` the process's own pages, in which
+the allocator also keeps what was needed only for a moment.
 """
 
 import gc
 import json
 import sys
+import tracemalloc
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,10 @@ def _private_bytes() -> int:
     return sum(int(value[1]) * 1024 for value in fields)
 
 
+def _live_bytes() -> int:
+    return tracemalloc.get_traced_memory()[0]
+
+
 def _settings(scratch: str, **given: Any) -> Settings:
     return load_settings(
         **({"config": None, "look_up": False} | given),
@@ -36,7 +44,8 @@ def _settings(scratch: str, **given: Any) -> Settings:
 
 
 async def _main(*arguments: str) -> None:
-    config, recorded, scratch = arguments
+    measure, config, recorded, scratch = arguments
+    weigh = _live_bytes if measure == "live" else _private_bytes
     for module in _LOADED_ANYWAY:
         import_module(module)
     # Once with nothing in it, so that only what the tools themselves need is counted.
@@ -44,13 +53,15 @@ async def _main(*arguments: str) -> None:
         app.index_for(app.catalog.snapshot).search("list open issues", limit=5)
     settings = _settings(scratch, config=Path(config), recorded=Path(recorded))
     gc.collect()
-    before = _private_bytes()
+    if measure == "live":
+        tracemalloc.start()
+    before = weigh()
     async with open_app(settings) as app:
         await app.settle()
         snapshot = app.catalog.snapshot
         app.index_for(snapshot).search("list open issues", limit=5)
         gc.collect()
-        print(json.dumps({"bytes": _private_bytes() - before, "tools": len(snapshot.tools)}))
+        print(json.dumps({"bytes": weigh() - before, "tools": len(snapshot.tools)}))
 
 
 if __name__ == "__main__":

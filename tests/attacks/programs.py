@@ -38,7 +38,10 @@ def _syscall(name: str, text: str) -> Attack:
 IMPORT = (
     Attack(
         name="import from a host folder",
-        code="import sys\nsys.path.insert(0, 'CANARY_FOLDER')\nimport canary_module\nprint(canary_module.SECRET)",
+        code=(
+            "import sys\nsys.path.insert(0, 'CANARY_FOLDER')\n"
+            "import canary_module\nprint(canary_module.SECRET)"
+        ),
     ),
     Attack(
         name="load a module by path",
@@ -61,14 +64,16 @@ INTROSPECTION = (
         name="climb frames to the outermost",
         code=(
             "import sys\nframe = sys._getframe()\nseen = []\n"
-            "while frame:\n    seen.append(repr(frame.f_globals) + repr(frame.f_locals))\n    frame = frame.f_back\n"
+            "while frame:\n    seen.append(repr(frame.f_globals) + repr(frame.f_locals))\n"
+            "    frame = frame.f_back\n"
             "print([text for text in seen if 'SECRET_VALUE' in text])\nraise LookupError('nothing')"
         ),
     ),
     Attack(
         name="search every live object",
         code=(
-            "import gc\nfound = [o for o in gc.get_objects() if type(o) is dict and 'HOST_SECRET' in o]\n"
+            "import gc\n"
+            "found = [o for o in gc.get_objects() if type(o) is dict and 'HOST_SECRET' in o]\n"
             "print('REACHED' if len(found) > 1 else '')\nraise LookupError('nothing')"
         ),
     ),
@@ -77,7 +82,9 @@ INTROSPECTION = (
         code=(
             "for c in object.__subclasses__():\n"
             "    g = getattr(c.__init__, '__globals__', None)\n"
-            "    if g and 'sys' in g:\n        print(g['sys'].modules['builtins'].open('CANARY_FILE').read())\n        break\n"
+            "    if g and 'sys' in g:\n"
+            "        print(g['sys'].modules['builtins'].open('CANARY_FILE').read())\n"
+            "        break\n"
             "raise LookupError('nothing')"
         ),
     ),
@@ -85,7 +92,8 @@ INTROSPECTION = (
         name="poison every builtin",
         code=(
             "import builtins\nfor n in list(vars(builtins)):\n    if n not in ('BaseException',):\n"
-            "        try: setattr(builtins, n, lambda *a, **k: 1 / 0)\n        except Exception: pass\n"
+            "        try: setattr(builtins, n, lambda *a, **k: 1 / 0)\n"
+            "        except Exception: pass\n"
             "await echo(value=1)"
         ),
         expected="ended",
@@ -95,7 +103,8 @@ INTROSPECTION = (
         code=(
             "import sys\nfor m in list(sys.modules.values()):\n"
             "    if getattr(m, '__name__', '').startswith('guest.'):\n"
-            "        for n in [n for n in vars(m) if not n.startswith('__')]:\n            setattr(m, n, None)\n"
+            "        for n in [n for n in vars(m) if not n.startswith('__')]:\n"
+            "            setattr(m, n, None)\n"
             "1 / 0"
         ),
         expected="ended",
@@ -146,7 +155,8 @@ FILES = (
     Attack(
         name="read every descriptor",
         code=(
-            "import os\nfor fd in range(3, 64):\n    try:\n        os.lseek(fd, 0, 0)\n        print('REACHED', os.read(fd, 10))\n"
+            "import os\nfor fd in range(3, 64):\n    try:\n"
+            "        os.lseek(fd, 0, 0)\n        print('REACHED', os.read(fd, 10))\n"
             "    except OSError: pass\nraise LookupError('nothing')"
         ),
     ),
@@ -163,31 +173,51 @@ FILES = (
 NETWORK = (
     Attack(
         name="connect by TCP",
-        code="import socket\nsocket.create_connection(('127.0.0.1', TCP_PORT), 1)\nprint('REACHED')",
+        code=(
+            "import socket\nsocket.create_connection(('127.0.0.1', TCP_PORT), 1)\nprint('REACHED')"
+        ),
     ),
     Attack(
         name="send by UDP",
-        code="import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.sendto(b'x', ('127.0.0.1', UDP_PORT))\nprint('REACHED')",
+        code=(
+            "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "s.sendto(b'x', ('127.0.0.1', UDP_PORT))\nprint('REACHED')"
+        ),
     ),
     Attack(
         name="connect to a UNIX socket",
-        code="import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('UNIX_PATH')\nprint('REACHED')",
+        code=(
+            "import socket\ns = socket.socket(socket.AF_UNIX)\n"
+            "s.connect('UNIX_PATH')\nprint('REACHED')"
+        ),
     ),
     Attack(
         name="send from a datagram pair to an address",
-        code="import socket\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\na.sendto(b'x', '\\0ABSTRACT_NAME')\nprint('REACHED')",
+        code=(
+            "import socket\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+            "a.sendto(b'x', '\\0ABSTRACT_NAME')\nprint('REACHED')"
+        ),
     ),
     Attack(
         name="send from a stream pair to an address",
-        code="import socket\na, b = socket.socketpair()\na.sendto(b'x', '\\0ABSTRACT_NAME')\nprint('REACHED')",
+        code=(
+            "import socket\na, b = socket.socketpair()\n"
+            "a.sendto(b'x', '\\0ABSTRACT_NAME')\nprint('REACHED')"
+        ),
     ),
     Attack(
         name="fetch a URL",
-        code="import urllib.request\nurllib.request.urlopen('http://127.0.0.1:TCP_PORT/', timeout=1)\nprint('REACHED')",
+        code=(
+            "import urllib.request\n"
+            "urllib.request.urlopen('http://127.0.0.1:TCP_PORT/', timeout=1)\nprint('REACHED')"
+        ),
     ),
     Attack(
         name="resolve a name",
-        code="import socket\nprint('REACHED', socket.getaddrinfo('localhost', 80, type=socket.SOCK_STREAM))\n",
+        code=(
+            "import socket\n"
+            "print('REACHED', socket.getaddrinfo('localhost', 80, type=socket.SOCK_STREAM))\n"
+        ),
         expected="refused",
     ),
     _syscall("socket below Python", "syscall(41, 2, 1, 0)"),
@@ -211,7 +241,8 @@ PROCESS = (
     Attack(
         name="make the kernel signal the host",
         code=(
-            "import fcntl, os, socket\na, b = socket.socketpair()\nfcntl.fcntl(a, fcntl.F_SETOWN, HOST_PID)\n"
+            "import fcntl, os, socket\na, b = socket.socketpair()\n"
+            "fcntl.fcntl(a, fcntl.F_SETOWN, HOST_PID)\n"
             "b.send(b'x', socket.MSG_OOB)\nprint('REACHED')"
         ),
     ),
@@ -245,7 +276,10 @@ PROCESS = (
     Attack(name="crash", code="import ctypes\nctypes.memset(8, 0, 8)", expected="ended"),
     Attack(
         name="overflow the stack",
-        code="import sys\nsys.setrecursionlimit(10**9)\ndef f(*a): return f(*a, *a[:0])\nmap_ = lambda x: [map_(x) for _ in [1]]\nmap_(1)",
+        code=(
+            "import sys\nsys.setrecursionlimit(10**9)\ndef f(*a): return f(*a, *a[:0])\n"
+            "map_ = lambda x: [map_(x) for _ in [1]]\nmap_(1)"
+        ),
         expected="ended",
     ),
 )
@@ -260,13 +294,19 @@ RESOURCES = (
     Attack(name="wait for ever", code="import asyncio\nawait asyncio.Future()", expected="limited"),
     Attack(
         name="swallow every stop",
-        code="import asyncio\nwhile True:\n    try: await asyncio.sleep(1)\n    except BaseException: pass",
+        code=(
+            "import asyncio\nwhile True:\n    try: await asyncio.sleep(1)\n"
+            "    except BaseException: pass"
+        ),
         expected="limited",
     ),
     Attack(name="many descriptors", code="import os\nwhile True: os.dup(0)", expected="limited"),
     Attack(
         name="many threads",
-        code="import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        code=(
+            "import threading, time\n"
+            "while True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()"
+        ),
         expected="limited",
     ),
     Attack(name="flood", code="while True: print('x' * 4096)", expected="limited"),
@@ -320,7 +360,10 @@ CHANNEL = (
     _forged("garbage", "write(b'\\xff' * 4096)\nimport time; time.sleep(60)"),
     _forged(
         "a length of 4 GiB",
-        "write(struct.pack('>B3sIII', 17, b'\\0\\0\\0', 1, 10, 2**32 - 1))\nimport time; time.sleep(60)",
+        (
+            "write(struct.pack('>B3sIII', 17, b'\\0\\0\\0', 1, 10, 2**32 - 1))\n"
+            "import time; time.sleep(60)"
+        ),
     ),
     _forged(
         "half a frame", "write(frame(17, 1, b'{}', b'x' * 100)[:-50])\nimport time; time.sleep(60)"
@@ -344,11 +387,17 @@ CHANNEL = (
     ),
     _forged(
         "a name twice",
-        'write(frame(17, 1, b\'{"name": "t.f", "name": "t.g", "line": 1}\', b\'{}\'))\nimport time; time.sleep(60)',
+        (
+            'write(frame(17, 1, b\'{"name": "t.f", "name": "t.g", "line": 1}\', b\'{}\'))\n'
+            "import time; time.sleep(60)"
+        ),
     ),
     _forged(
         "a line that is no line",
-        'write(frame(17, 1, b\'{"name": "t.f", "line": true}\', b\'{}\'))\nimport time; time.sleep(60)',
+        (
+            'write(frame(17, 1, b\'{"name": "t.f", "line": true}\', b\'{}\'))\n'
+            "import time; time.sleep(60)"
+        ),
     ),
     _forged(
         "an end that is none",
@@ -356,11 +405,20 @@ CHANNEL = (
     ),
     _forged(
         "an end with an impossible size",
-        "write(frame(20, 0, json.dumps({'status': 'ok', 'limit': None, 'characters': 0, 'value_bytes': 50}).encode()))\nimport time; time.sleep(60)",
+        (
+            "write(frame(20, 0, json.dumps({'status': 'ok', 'limit': "
+            "None, 'characters': 0, 'value_bytes': 50}).encode()))\n"
+            "import time; time.sleep(60)"
+        ),
     ),
     _forged(
         "frames after the end",
-        f"write(frame(20, 0, json.dumps({{'status': 'error', 'limit': None, 'characters': 0, 'value_bytes': 0}}).encode()) + {_CALL.format(number=1, name='t.f')})\nimport time; time.sleep(60)",
+        (
+            "head = {'status': 'error', 'limit': None, 'characters': 0, 'value_bytes': 0}\n"
+            f"call = {_CALL.format(number=1, name='t.f')}\n"
+            "write(frame(20, 0, json.dumps(head).encode()) + call)\n"
+            "import time; time.sleep(60)"
+        ),
     ),
     _forged(
         "more output than is kept",
@@ -369,7 +427,10 @@ CHANNEL = (
     _forged("the channel closed", "os.closerange(3, 64)\nimport time; time.sleep(60)"),
     _forged(
         "the channel replaced",
-        "for fd in range(3, 16):\n    try: os.dup2(1, fd)\n    except OSError: pass\nawait echo(value=1)",
+        (
+            "for fd in range(3, 16):\n    try: os.dup2(1, fd)\n"
+            "    except OSError: pass\nawait echo(value=1)"
+        ),
     ),
 )
 

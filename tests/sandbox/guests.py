@@ -1,4 +1,4 @@
-"""Guests for tests: of every tier this machine has, and unlocked ones whose code can be measured."""
+"""Guests for tests: of every tier of this machine, and unlocked ones, which can be measured."""
 
 import json
 import subprocess
@@ -24,7 +24,10 @@ LIMITS = ProgramLimits(memory_bytes=256 * MIB, wall_s=20.0, active_s=10.0, disk_
 NAMES = GuestNames(namespaces=("t",), functions=("echo",))
 START_TIMEOUT_S = 30.0
 
-_MAIN = "import sys; from toolweft.sandbox.guest.zygote import main; main(int(sys.argv[1]), sys.argv[2])"
+_MAIN = (
+    "import sys; from toolweft.sandbox.guest.zygote "
+    "import main; main(int(sys.argv[1]), sys.argv[2])"
+)
 
 
 def launch_unlocked(_tier: Tier, control_fd: int) -> "subprocess.Popen[bytes]":
@@ -65,6 +68,8 @@ async def open_guest(tier: Tier, limits: ProgramLimits = LIMITS) -> AsyncIterato
 
 async def _let_go(session: ProcessSession) -> None:
     """Let an unlocked guest end by itself, so that what it ran is measured."""
+    if session._exit_status is not None:
+        return
     session._cancel_pause()
     session._child.resume()
     session._channel.close()

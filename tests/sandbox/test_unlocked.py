@@ -5,14 +5,14 @@ import os
 import socket
 import sys
 import sysconfig
+from pathlib import Path
 
 import pytest
-
 from tests.sandbox.guest.recording import RecordingKernel
 from tests.sandbox.guests import ALL_TIERS, UNLOCKED, echo, open_guest
+
 from toolweft.core.ports import GuestReply
 from toolweft.sandbox.guest import launcher, zygote
-from toolweft.sandbox.guest.lockdown import Limits
 from toolweft.sandbox.guest.probe import ATTEMPTS, attempt
 
 pytestmark = pytest.mark.process
@@ -95,14 +95,15 @@ async def test_the_kernel_s_own_processor_limit_stops_a_run_the_host_did_not_wat
 async def test_host_paths_do_not_show_in_errors():
     async with open_guest(UNLOCKED) as guest:
         outcome = await guest.run("from json import nothing")
-    assert os.path.dirname(os.__file__) not in outcome.error.message
+    assert str(Path(os.__file__).parent) not in outcome.error.message
     assert "/python/json" in outcome.error.message
 
 
 async def test_names_that_cannot_be_bound_end_the_run():
     async with open_guest(UNLOCKED) as guest:
         await guest.run(
-            "class Odd:\n    @property\n    def __module__(self): raise ValueError('odd')\necho = Odd()"
+            "class Odd:\n    @property\n"
+            "    def __module__(self): raise ValueError('odd')\necho = Odd()"
         )
         outcome = await guest.run("1", on_call=echo)
     assert (outcome.status, outcome.error.message) == ("error", "odd")
@@ -170,7 +171,7 @@ def test_the_zygote_serves_until_the_socket_closes(pair):
 
 
 def test_the_launcher_becomes_the_interpreter_at_its_neutral_path(pair):
-    ours, theirs = pair
+    _ours, theirs = pair
     executed, built = [], []
     setup = {**SETUP, "interpreter": sys.executable, "shared_libraries": []}
     launcher.launch(
@@ -180,7 +181,7 @@ def test_the_launcher_becomes_the_interpreter_at_its_neutral_path(pair):
         execute=lambda *arguments: executed.append(arguments),
     )
     ((binary, arguments, environment),) = executed
-    version = os.path.basename(SETUP["standard_library"])
+    version = Path(SETUP["standard_library"]).name
     assert binary == f"/opt/python/bin/{version}"
     assert arguments[:3] == [binary, "-I", "-S"]
     assert json.loads(arguments[-1])["standard_library"] == f"/opt/python/lib/{version}"

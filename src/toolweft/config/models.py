@@ -103,7 +103,7 @@ class _Configured(_Section):
 
 
 class ServerModel(_Configured):
-    """An MCP server: `command` starts it as a child process, `url` reaches it over HTTP."""
+    """An MCP server: `command` starts it, `url` reaches it over HTTP, `recorded` only lists it."""
 
     command: str | None = Field(default=None, min_length=1)
     args: tuple[str, ...] = ()
@@ -111,6 +111,11 @@ class ServerModel(_Configured):
     cwd: str | None = None
     url: str | None = Field(default=None, min_length=1)
     headers: dict[str, str] = Field(default={}, description="'env:NAME' takes a secret from NAME.")
+    recorded: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A file with the server's tools; it is listed and searched, never started.",
+    )
     type: Literal["stdio", "http", "streamable-http", "streamableHttp", "sse"] | None = None
     disabled: bool = False
     start_timeout_s: _Seconds | None = None

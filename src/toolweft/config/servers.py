@@ -49,6 +49,8 @@ class ServerBuilder:
                 hint="use the server's streamable HTTP address and type 'http'",
             )
         try:
+            if server.recorded:
+                return self._recorded(source, server.recorded)
             return self._http(source, server) if server.url else self._stdio(source, server)
         except _UnusableServer as exc:
             return BrokenServer(name=source, reason=exc.reason, hint=exc.hint)
@@ -75,6 +77,11 @@ class ServerBuilder:
             **_given(server, "start_timeout_s"),
         )
 
+    def _recorded(self, name: SourceName, recorded: str) -> RecordedServerOptions:
+        folder = self.layer.entries["servers", name, "recorded"].folder
+        text = _Filler(server=name, variables=self._variables()).text("recorded", recorded)
+        return RecordedServerOptions(name=name, path=folder / _under_home(text, self.home))
+
     def _working_folder(self, fill: "_Filler", cwd: str | None) -> Path | None:
         if cwd is None:
             return None
@@ -93,9 +100,11 @@ def _check_transport(name: str, server: ServerModel, *, place: str) -> None:
         ConfigError: it does.
     """
     hint = "'command' starts a server as a child process, 'url' reaches one over HTTP"
-    if server.command and server.url:
-        raise ConfigError(f"{place}: server {name!r} has both 'command' and 'url'", hint=hint)
-    if not server.command and not server.url:
+    given = [key for key in ("command", "url", "recorded") if getattr(server, key)]
+    if len(given) > 1:
+        listed = " and ".join(map(repr, given))
+        raise ConfigError(f"{place}: server {name!r} has both {listed}", hint=hint)
+    if not given:
         raise ConfigError(f"{place}: server {name!r} has neither 'command' nor 'url'", hint=hint)
     if server.type is not None and (server.type == "stdio") == bool(server.url):
         key = "url" if server.url else "command"

@@ -97,7 +97,9 @@ class Channel(asyncio.Protocol):
 
     async def writable(self) -> None:
         """Return once the guest has taken most of what was sent."""
-        await self._writable.wait()
+        # Waiting for what is so already would still cost a turn of the loop.
+        if not self._writable.is_set():
+            await self._writable.wait()
 
     def pause_reading(self) -> None:
         """Read nothing until `resume_reading`, so that the guest has to wait."""

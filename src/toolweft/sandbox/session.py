@@ -21,6 +21,8 @@ __all__ = ("ProcessSession",)
 
 _START_TIMEOUT_S = 10.0
 _EXIT_TIMEOUT_S = 5.0
+# A process that is ending has its status at once; one that only closed its channel is killed.
+_LEAVE_TIMEOUT_S = 0.25
 # A session is stopped this long after a run: runs that follow each other at once stay quick.
 _PAUSE_AFTER_S = 0.05
 
@@ -121,8 +123,8 @@ class ProcessSession:
         went_away = self._channel.fault == ""
         self._channel.close()
         if went_away and not self._child.was_killed:
-            # Gone by itself: its own exit status tells why.
-            with anyio.move_on_after(_EXIT_TIMEOUT_S):
+            # Gone by itself, or about to be: its own exit status tells why.
+            with anyio.move_on_after(_LEAVE_TIMEOUT_S):
                 await self._child.wait_exit()
         self._child.kill_if_alive()
         with anyio.move_on_after(_EXIT_TIMEOUT_S):

@@ -1,6 +1,7 @@
 """One thread that writes events in the order given, many in one transaction.
 
-It commits as soon as it is free: what arrives meanwhile goes into the next transaction together.
+It commits as soon as it is free and somebody waits; what nobody waits for it gathers for a moment,
+because a thread that wakes for each event takes the interpreter from the calls it records.
 It knows threads and waiting, not SQL; the ledger queues, a sink writes.
 """
 
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 # A waiting call must not stand behind an endless transaction.
 _MAX_BATCH: Final = 1_000
+
+# How long events that nobody waits for may be gathered before they are written.
+_GATHER_S: Final = 0.005
 
 
 class EventSink(Protocol):
@@ -66,6 +70,8 @@ class GroupWriter:
         self._kept: list[Event] = []
         self._failure: LedgerUnavailable | None = None
         self._stopping = threading.Event()
+        # Somebody waits, or the end has come: gather no longer.
+        self._hurry = threading.Event()
         self._over = threading.Event()
         # A daemon, so that a program that forgets to close can still end.
         self._thread = threading.Thread(target=self._main, name="toolweft-ledger", daemon=True)
@@ -92,11 +98,14 @@ class GroupWriter:
     def put(self, event: Event | None, waiter: Waiter | None = None) -> None:
         """Queue an event, a waiter for one, or a barrier."""
         self._queue.put((event, waiter))
+        if waiter is not None:
+            self._hurry.set()
 
     def stop(self) -> None:
         """Write what is queued and end; blocks until the thread is gone."""
         self._stopping.set()
         self._queue.put(None)
+        self._hurry.set()
         self._thread.join()
 
     def _main(self) -> None:
@@ -127,6 +136,10 @@ class GroupWriter:
         first = self._queue.get()
         if first is None:
             return [], True
+        if first[1] is None:
+            self._hurry.wait(_GATHER_S)
+        # Before the queue is emptied: who sets it again has put an entry first.
+        self._hurry.clear()
         rest, stopping = self._drain()
         return [first, *rest], stopping
 

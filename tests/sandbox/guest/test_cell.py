@@ -53,8 +53,14 @@ async def test_variables_stay():
         "import asyncio\nasync def main(): return 5\nasyncio.run(main())",
         "import asyncio as aio\nasync def main(): return 5\naio.run(main(), debug=True)",
         "from asyncio import run as go\nasync def main(): return 5\ngo(main())",
-        "import asyncio\nasync def a(): return 5\nasync def main(): return asyncio.run(a())\nawait main()",
-        "import asyncio\nasync def main(): return 5\nif __name__ == '__main__':\n    r = asyncio.run(main())\nr",
+        (
+            "import asyncio\nasync def a(): return 5\n"
+            "async def main(): return asyncio.run(a())\nawait main()"
+        ),
+        (
+            "import asyncio\nasync def main(): return 5\n"
+            "if __name__ == '__main__':\n    r = asyncio.run(main())\nr"
+        ),
         "import asyncio\nasync def main(): return 5\n[asyncio.run(main()) for _ in range(1)][0]",
     ],
 )
@@ -65,8 +71,14 @@ async def test_asyncio_run_at_the_top_is_awaited(code):
 @pytest.mark.parametrize(
     "code",
     [
-        "import asyncio\nasync def main(): pass\ndef f():\n    c = main()\n    try: asyncio.run(c)\n    finally: c.close()\nf()",
-        "import asyncio\nasync def main(): pass\nc = main()\ntry: asyncio.get_running_loop().run_until_complete(c)\nfinally: c.close()",
+        (
+            "import asyncio\nasync def main(): pass\ndef f():\n    c = main()\n"
+            "    try: asyncio.run(c)\n    finally: c.close()\nf()"
+        ),
+        (
+            "import asyncio\nasync def main(): pass\nc = main()\n"
+            "try: asyncio.get_running_loop().run_until_complete(c)\nfinally: c.close()"
+        ),
     ],
 )
 async def test_a_loop_in_a_plain_function_gets_one_hint(code):
@@ -76,7 +88,10 @@ async def test_a_loop_in_a_plain_function_gets_one_hint(code):
 
 
 async def test_other_things_called_run_are_left_alone():
-    code = "class App:\n    def run(self, x): return x\napp = App()\nf = lambda: app.run(4)\nclass B:\n    y = app.run(1)\nf()"
+    code = (
+        "class App:\n    def run(self, x): return x\napp = App()\n"
+        "f = lambda: app.run(4)\nclass B:\n    y = app.run(1)\nf()"
+    )
     assert (await run(code)).value == b"4"
 
 
@@ -165,6 +180,9 @@ def test_any_text_ends_in_a_result(code):
 
 
 async def test_tasks_of_a_program_share_its_loop():
-    code = "import asyncio\nasync def f(i):\n    await asyncio.sleep(0)\n    return i\nawait asyncio.gather(f(1), f(2))"
+    code = (
+        "import asyncio\nasync def f(i):\n    await asyncio.sleep(0)\n"
+        "    return i\nawait asyncio.gather(f(1), f(2))"
+    )
     assert (await run(code)).value == b"[1,2]"
     assert asyncio.get_running_loop().is_running()

@@ -77,7 +77,8 @@ def test_a_message_is_cut_and_always_text():
 
 def test_a_chain_shows_its_causes_first_and_ends():
     fault = fault_of(
-        "e = None\nfor i in range(50):\n    n = ValueError(i)\n    n.__context__ = e\n    e = n\nraise e"
+        "e = None\nfor i in range(50):\n    n = ValueError(i)\n"
+        "    n.__context__ = e\n    e = n\nraise e"
     )
     assert fault.traceback.count("ValueError") == 3
     assert fault.traceback.endswith("ValueError: 49")

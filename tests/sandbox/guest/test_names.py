@@ -46,7 +46,7 @@ def test_a_positional_argument_gets_a_hint():
 
 def test_a_namespace_is_not_called_and_has_no_magic_attributes():
     github = Namespace(echo_call, "github")
-    with pytest.raises(TypeError, match="call one as await github.tool"):
+    with pytest.raises(TypeError, match=r"call one as await github\.tool"):
         github(repo="x")
     with pytest.raises(AttributeError, match="__len__"):
         github.__len__  # noqa: B018

@@ -10,9 +10,25 @@ from toolweft.sandbox.guest.faults import Stop
 from toolweft.sandbox.guest.output import Output
 
 
+class Sent(list[str]):
+    """What was sent, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self._more = asyncio.Event()
+
+    def append(self, text: str) -> None:
+        super().append(text)
+        self._more.set()
+
+    async def wait_for(self, text: str) -> None:
+        while "".join(self) != text:
+            self._more.clear()
+            await self._more.wait()
+
+
 @pytest.fixture
 async def sent():
-    return []
+    return Sent()
 
 
 @pytest.fixture
@@ -36,8 +52,7 @@ async def test_text_leaves_by_itself_while_the_program_waits(output, sent):
     output.write("a")
     output.write("b")
     async with asyncio.timeout(5):
-        while "".join(sent) != "ab":
-            await asyncio.sleep(0.005)
+        await sent.wait_for("ab")
 
 
 async def test_what_is_above_the_cap_is_counted_and_dropped(output, sent):
@@ -47,9 +62,10 @@ async def test_what_is_above_the_cap_is_counted_and_dropped(output, sent):
 
 
 async def test_a_flood_stops_the_program(output):
+    for _ in range(20):
+        output.write("x" * 50)
     with pytest.raises(Stop, match="more than 1000") as stop:
-        for _ in range(100):
-            output.write("x" * 50)
+        output.write("x")
     assert stop.value.limit == "output"
     assert output.is_over_limit
 
@@ -73,9 +89,7 @@ async def test_a_thread_may_print(output, sent):
     thread.start()
     thread.join()
     async with asyncio.timeout(5):
-        while not sent:
-            await asyncio.sleep(0)
-    assert "".join(sent).startswith("from a thread")
+        await sent.wait_for("from a thread\n")
 
 
 async def test_it_is_text_only_and_has_no_descriptor(output):

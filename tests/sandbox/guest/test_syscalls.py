@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ def in_child(action) -> int:
 
 
 def test_a_refused_mount_names_its_target(tmp_path):
-    with pytest.raises(OSError, match="mount .*/absent") as refusal:
+    with pytest.raises(OSError, match=r"mount .*/absent") as refusal:
         kernel.mount("none", str(tmp_path / "absent"), kind="nosuchkind")
     assert refusal.value.errno in (errno.ENOENT, errno.EPERM, errno.ENODEV)
 
@@ -71,7 +72,7 @@ def test_capabilities_and_privileges_are_given_up_for_good():
         kernel.drop_capabilities()
         kernel.die_with_parent()
         kernel.forbid_new_privileges()
-        status = pathlib.Path("/proc/self/status").open(encoding="utf-8").read()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
         assert "NoNewPrivs:\t1" in status
         assert "CapEff:\t0000000000000000" in status
 

@@ -56,10 +56,13 @@ def parse_program(code: str, filename: str) -> Program:
         RecursionError, MemoryError: it is nested too deeply.
     """
     tree = ast.parse(code, filename)
-    tree = ast.fix_missing_locations(_AwaitInsteadOfRun(tree).visit(tree))
+    # Most programs have no such call, and walking a tree costs more than looking at the text.
+    if "asyncio" in code:
+        tree = ast.fix_missing_locations(_AwaitInsteadOfRun(tree).visit(tree))
     last = None
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
-        expression = ast.Expression(tree.body.pop().value)
+    if tree.body and isinstance(final := tree.body[-1], ast.Expr):
+        tree.body.pop()
+        expression = ast.Expression(final.value)
         last = compile(expression, filename, "eval", flags=_TOP_LEVEL_AWAIT, dont_inherit=True)
     body = compile(tree, filename, "exec", flags=_TOP_LEVEL_AWAIT, dont_inherit=True)
     return Program(filename, body, last)

@@ -135,7 +135,9 @@ class Runner:
     async def _run_cell(self, frame: Frame) -> CellResult:
         head = frame.head
         try:
-            self._ballast = bytearray(_BALLAST_BYTES)
+            # Where memory is full from before, the program may be here to make room.
+            with contextlib.suppress(MemoryError):
+                self._ballast = bytearray(_BALLAST_BYTES)
             bind_names(
                 self._variables,
                 self._channel.call,

@@ -1,0 +1,66 @@
+"""A backend that starts when it is first needed."""
+
+from contextlib import AsyncExitStack
+
+import anyio
+import pytest
+
+from toolweft.core.errors import SandboxUnavailable
+from toolweft.core.ports import IsolationReport, SandboxCapabilities
+from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox import LazyBackend
+
+EXPECTED = SandboxCapabilities(backend="process", tier="unproven", language="CPython 3")
+PROVEN = SandboxCapabilities(backend="process", tier="ns", language="CPython 3")
+
+
+class Backend:
+    """Counts what is done to it."""
+
+    def __init__(self, *, holds: bool = True) -> None:
+        self.log: list[str] = []
+        self._holds = holds
+        self.capabilities = PROVEN
+        self.reports = (IsolationReport(tier="ns", holds=holds),)
+
+    async def __aenter__(self):
+        self.log.append("entered")
+        if not self._holds:
+            raise SandboxUnavailable("nothing holds", hint="try elsewhere")
+        return self
+
+    async def __aexit__(self, *_details):
+        self.log.append("left")
+
+    async def open(self, limits):
+        self.log.append("opened")
+        return limits
+
+
+async def test_nothing_starts_until_a_session_is_opened():
+    backend = Backend()
+    async with LazyBackend(backend, expected=EXPECTED) as lazy:
+        assert (lazy.capabilities, lazy.reports, backend.log) == (EXPECTED, (), [])
+    assert backend.log == []
+
+
+async def test_the_first_session_starts_it_once_and_leaving_ends_it():
+    backend = Backend()
+    async with LazyBackend(backend, expected=EXPECTED) as lazy:
+        with anyio.fail_after(5):
+            await lazy.open(ProgramLimits())
+            await lazy.open(ProgramLimits())
+        assert lazy.capabilities == PROVEN
+        assert lazy.reports == backend.reports
+    assert backend.log == ["entered", "opened", "opened", "left"]
+
+
+async def test_a_failed_start_gives_the_same_answer_every_time():
+    async with AsyncExitStack() as stack:
+        backend = Backend(holds=False)
+        lazy = await stack.enter_async_context(LazyBackend(backend, expected=EXPECTED))
+        for _ in range(2):
+            with pytest.raises(SandboxUnavailable, match="nothing holds"):
+                await lazy.open(ProgramLimits())
+        assert lazy.capabilities == EXPECTED
+        assert backend.log == ["entered"]
