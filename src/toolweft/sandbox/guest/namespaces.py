@@ -36,7 +36,7 @@ __all__ = (
 
 PYTHON_ROOT = "/opt/python"
 GUEST_ROOT = "/opt/toolweft"
-SCRATCH = "/tmp"
+SCRATCH = "/tmp"  # nosec B108  the guest's own, mounted empty
 
 SESSION_FLAGS = (
     CLONE_NEWUSER
@@ -109,7 +109,7 @@ def build_root(
     binds: Sequence[Bind],
     *,
     hostname: str,
-    site: str = "/tmp",
+    site: str = "/tmp",  # nosec B108  only a place to mount on
     proc: str = "/proc",
 ) -> None:
     """Move this process into namespaces with a root made of `binds` alone.

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from .namespaces import SCRATCH
+
 __all__ = ("ATTEMPTS", "attempt", "attempt_all")
 
 _SYS_SOCKET = 41
@@ -159,7 +161,7 @@ def _start_threads(_canary: str) -> object:
 
 
 def _fill_scratch(_canary: str) -> object:
-    path = Path("/tmp/fill")
+    path = Path(SCRATCH, "fill")
     size = 0
     try:
         with path.open("wb", buffering=0) as file:

@@ -24,6 +24,7 @@ from .channel import Channel
 from .faults import Fault, Stop, describe
 from .lockdown import Limits
 from .names import Blob, ToolError, bind_names
+from .namespaces import SCRATCH
 from .output import Output
 from .syscalls import Kernel
 from .wire import Frame, FrameKind, encode_frame
@@ -45,7 +46,7 @@ _FATAL_SIGNALS = (
     signal.SIGQUIT,
     signal.SIGHUP,
 )
-_ENVIRONMENT = {"HOME": "/tmp", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"}
+_ENVIRONMENT = {"HOME": SCRATCH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TMPDIR": SCRATCH}
 
 
 def run_guest(fd: int, lock: Callable[[], None], *, kernel: Kernel, limits: Limits) -> NoReturn:
