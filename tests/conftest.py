@@ -1,11 +1,20 @@
 """What every test may ask for."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from toolweft.testing import CountingIds, FakeClock
+
+
+@pytest.fixture(autouse=True)
+def _own_log_level() -> Iterator[None]:
+    """A command sets the level of our logs for its process; a test must not for the next."""
+    yield
+    logging.getLogger("toolweft").setLevel(logging.NOTSET)
 
 
 @pytest.fixture

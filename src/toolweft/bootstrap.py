@@ -54,7 +54,15 @@ from toolweft.sources import (
 from toolweft.stores import SqlLedger, SqlLedgerReader
 from toolweft.toolbox import INSTRUCTIONS, Surface, Toolbox
 
-__all__ = ("App", "open_app", "open_reader", "open_toolbox")
+__all__ = (
+    "App",
+    "PythonTool",
+    "open_app",
+    "open_reader",
+    "open_toolbox",
+    "serve_http",
+    "serve_stdio",
+)
 
 log = logging.getLogger(__name__)
 

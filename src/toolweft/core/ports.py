@@ -5,7 +5,7 @@ passes.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
@@ -189,6 +189,8 @@ class GuestNames:
     namespaces: tuple[str, ...] = ()
     # `list_issues(...)` reaches the host as "list_issues".
     functions: tuple[str, ...] = ()
+    # Full name -> parameter names, for the few functions that take arguments by position too.
+    positional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

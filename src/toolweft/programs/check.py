@@ -16,7 +16,6 @@ from toolweft.core.programs import LimitName, ProgramError, ProgramWarning
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.patterns import find_patterns
 from toolweft.programs.program_names import ANY_NAME, BUILTIN_NAMES, collect_names
-from toolweft.programs.spelling import spell_out_arguments
 from toolweft.programs.tool_use import ToolFault, ToolUse, find_tool_faults
 
 __all__ = ("CheckReport", "Namespaces", "check_program", "collect_namespaces")
@@ -28,6 +27,13 @@ _MAX_FAULTS = 5
 # CPython's own words for source that its parser will not follow.
 _TOO_DEEP = ("too many nested", "too many levels of indentation", "too many statically nested")
 
+
+# What programs write without a name in the functions of `tools`.
+_POSITIONAL = {
+    "tools.search": ("query", "limit"),
+    "tools.describe": ("name",),
+    "tools.call": ("name", "arguments"),
+}
 
 _NO_NAMES = GuestNames()
 
@@ -47,8 +53,6 @@ class CheckReport:
     error: ProgramError | None = None
     limit: LimitName | None = None
     warnings: tuple[ProgramWarning, ...] = ()
-    # The program to run; differs from the one checked in spelled-out argument names only.
-    code: str = ""
     # What the guest binds for this program.
     names: GuestNames = _NO_NAMES
     # What the program itself may bind; later runs in the container know these. `ANY_NAME` where
@@ -100,7 +104,6 @@ def check_program(
         return CheckReport(error=_refusal("ForbiddenPattern", patterns))
     return CheckReport(
         warnings=_in_order(faults, patterns),
-        code=code if use.is_own(TOOLS_NAMESPACE) else spell_out_arguments(code, tree),
         names=_names_to_bind(use),
         bound=names.bound | ({ANY_NAME} if names.may_bind_more else frozenset()),
     )
@@ -176,4 +179,5 @@ def _names_to_bind(use: ToolUse) -> GuestNames:
     return GuestNames(
         namespaces=namespaces,
         functions=tuple(name for name in functions if name in use.snapshot.aliases),
+        positional=_POSITIONAL,
     )

@@ -6,10 +6,12 @@ It knows no tool and no model. The toolbox, the library and the command line cal
 import hashlib
 import logging
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from toolweft.core.calls import Principal
@@ -39,6 +41,8 @@ __all__ = ("ProgramRunner",)
 
 # Often enough that an expired container does not linger, seldom enough to cost nothing.
 _REAP_EVERY_S = 5.0
+# Above this the check takes long enough for others to notice, so a thread does it.
+_LONG_CODE_CHARACTERS = 16_000
 
 log = logging.getLogger(__name__)
 
@@ -245,7 +249,8 @@ class ProgramRunner:
         container: LiveContainer | None = None
         if run.container_id is not None:
             container = self._pool.find(run.container_id, principal=run.principal)
-        report = check_program(
+        check = partial(
+            check_program,
             run.code,
             snapshot=snapshot,
             namespaces=self._namespaces.of(snapshot),
@@ -253,6 +258,8 @@ class ProgramRunner:
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
         )
+        is_long = len(run.code) > _LONG_CODE_CHARACTERS
+        report = await anyio.to_thread.run_sync(check) if is_long else check()
         if report.error is not None:
             seen = self._pool.describe(container) if container else None
             return refused_outcome(run.id, report=report, container=seen)
@@ -285,7 +292,7 @@ class ProgramRunner:
         is_over = False
         try:
             inside = await container.session.run(
-                report.code,
+                run.code,
                 names=report.names,
                 limits=run.limits,
                 on_call=bridge.answer,

@@ -1,5 +1,6 @@
 """The runs that are going or were a short while ago, each known to its principal alone."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -13,6 +14,8 @@ from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.programs import Container, ProgramLimits, ProgramOutcome
 
 __all__ = ("OnOutput", "Run", "RunTable")
+
+log = logging.getLogger(__name__)
 
 # Gets printed text as it is printed.
 OnOutput: TypeAlias = Callable[[str], None]
@@ -44,8 +47,14 @@ class Run:
     def take_output(self, text: str) -> None:
         """Keep what was printed and pass it on to whoever listens now."""
         self.printed.append(text)
-        if self.on_output is not None:
+        if self.on_output is None:
+            return
+        try:
             self.on_output(text)
+        except Exception:
+            # A listener's fault is not the program's: it hears no more, and the run goes on.
+            log.exception("program.listener_failed", extra={"run_id": self.id})
+            self.on_output = None
 
     def finish(self, now_s: float) -> None:
         """Note that it is over; what only a going run needs is dropped."""

@@ -79,6 +79,7 @@ class ActiveRun:
         head = {
             "namespaces": names.namespaces,
             "functions": names.functions,
+            "positional": dict(names.positional),
             "kept_characters": limits.kept_characters,
             "max_output_characters": limits.max_output_characters,
             "max_argument_bytes": limits.max_argument_bytes,

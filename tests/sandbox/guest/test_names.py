@@ -62,6 +62,27 @@ def test_namespaces_and_functions_show_what_they_are():
     assert asyncio.iscoroutinefunction(github.list_issues)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((("x",), {}), {"query": "x"}),
+        ((("x", 3), {}), {"query": "x", "limit": 3}),
+        ((("x",), {"limit": 3}), {"query": "x", "limit": 3}),
+    ],
+)
+async def test_a_function_with_known_parameters_takes_them_by_position(arguments, named):
+    function = make_function(echo_call, "tools.search", ["query", "limit"])
+    positional, keywords = arguments
+    assert (await function(*positional, **keywords))[1] == named
+
+
+@pytest.mark.parametrize(("positional", "keywords"), [((1, 2, 3), {}), ((1,), {"query": 2})])
+def test_too_many_or_doubled_arguments_are_refused(positional, keywords):
+    function = make_function(echo_call, "tools.search", ["query", "limit"])
+    with pytest.raises(TypeError, match="keyword arguments only"):
+        function(*positional, **keywords)
+
+
 def test_a_coroutine_of_a_tool_has_its_name():
     coroutine = make_function(echo_call, "github.f")()
     assert inspect.iscoroutine(coroutine)

@@ -7,7 +7,7 @@ decides when it is called.
 import asyncio
 import inspect
 import sys
-from collections.abc import Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 __all__ = ("Blob", "Namespace", "ToolError", "bind_names", "make_function", "program_line")
@@ -16,6 +16,8 @@ __all__ = ("Blob", "Namespace", "ToolError", "bind_names", "make_function", "pro
 PROGRAM_PREFIX = "<run "
 # A call nested deeper in the program's own functions than this goes without a line.
 _MAX_FRAMES = 64
+
+_NO_POSITIONAL: Mapping[str, Sequence[str]] = {}
 
 
 class ToolError(Exception):
@@ -71,12 +73,23 @@ def program_line() -> int | None:
     return None
 
 
-def make_function(call: CallTool, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """The function a program calls for one tool: keyword-only, to be awaited."""
+def make_function(
+    call: CallTool, name: str, parameters: Sequence[str] = ()
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """The function a program calls for one tool, to be awaited.
+
+    Args:
+        call: sends the call to the host.
+        name: under which the host knows the tool.
+        parameters: what arguments without a name are called, in order; none may come for most.
+    """
     short = name.rpartition(".")[2]
 
     def tool(*positional: Any, **arguments: Any) -> Coroutine[Any, Any, Any]:
         if positional:
+            named = dict(zip(parameters, positional, strict=False))
+            if len(named) == len(positional) and not named.keys() & arguments:
+                return tool(**named, **arguments)
             raise TypeError(
                 f"{name}() takes keyword arguments only,"
                 f" but {len(positional)} came without a name: write {name}(parameter=value)"
@@ -99,18 +112,23 @@ def make_function(call: CallTool, name: str) -> Callable[..., Coroutine[Any, Any
 class Namespace:
     """The tools of one source; `namespace.tool` is a function as soon as it is named."""
 
-    __slots__ = ("_call", "_functions", "_name")
+    __slots__ = ("_call", "_functions", "_name", "_positional")
 
-    def __init__(self, call: CallTool, name: str) -> None:
+    def __init__(
+        self, call: CallTool, name: str, positional: Mapping[str, Sequence[str]] = _NO_POSITIONAL
+    ) -> None:
         self._call = call
         self._name = name
+        self._positional = positional
         self._functions: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {}
 
     def __getattr__(self, attribute: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         if attribute.startswith("__"):
             raise AttributeError(f"{self._name!r} is a namespace of tools and has no {attribute!r}")
         if attribute not in self._functions:
-            self._functions[attribute] = make_function(self._call, f"{self._name}.{attribute}")
+            full = f"{self._name}.{attribute}"
+            parameters = self._positional.get(full, ())
+            self._functions[attribute] = make_function(self._call, full, parameters)
         return self._functions[attribute]
 
     def __call__(self, *_arguments: Any, **_named: Any) -> None:
@@ -132,11 +150,12 @@ def bind_names(
     *,
     namespaces: Sequence[str],
     functions: Sequence[str],
+    positional: Mapping[str, Sequence[str]] = _NO_POSITIONAL,
 ) -> None:
     """Bind a run's names; what the program itself bound in an earlier run stays."""
     for name in namespaces:
         if name not in variables or isinstance(variables[name], Namespace):
-            variables[name] = Namespace(call, name)
+            variables[name] = Namespace(call, name, positional)
     for name in functions:
         if name not in variables or getattr(variables[name], "__module__", None) == "tools":
             variables[name] = make_function(call, name)

@@ -144,6 +144,7 @@ class Runner:
                 self._channel.call,
                 namespaces=head["namespaces"],
                 functions=head["functions"],
+                positional=head["positional"],
             )
             program = run_program(
                 frame.body.decode(),
