@@ -11,7 +11,7 @@ from sys import intern
 
 from toolweft.search.stemming import stem
 
-__all__ = ("Tokenizer", "query_words")
+__all__ = ("STOP_WORDS", "Tokenizer", "query_words")
 
 _RUN = re.compile(r"[^\W_]+")
 # "getHTTPResponse2" -> get HTTP Response 2; plural acronyms stay whole ("URLs", "IDs").
@@ -23,8 +23,8 @@ _UNSPACED = re.compile(
 # A longer run is not a word (a key, a hash, base64): its head is enough.
 _MAX_WORD_CHARACTERS = 40
 
-# In queries only; compared as stems, since that is what words are.
-_STOP_WORDS = frozenset(
+# Left out of queries and of vectors; compared as stems, since that is what words are.
+STOP_WORDS = frozenset(
     map(
         stem,
         _RUN.findall("""
@@ -65,7 +65,7 @@ class _Splits(dict[str, tuple[str, ...]]):
 def query_words(text: str) -> list[str]:
     """The distinct words of a text, without stop words unless there is nothing else."""
     words = list(dict.fromkeys(word for run in _runs(text) for word in _split(run)))
-    return [word for word in words if word not in _STOP_WORDS] or words
+    return [word for word in words if word not in STOP_WORDS] or words
 
 
 def _runs(text: str) -> list[str]:
