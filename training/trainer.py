@@ -38,6 +38,8 @@ class TrainingOptions:
     dropout: float = 0.15
     row_dropout: float = 0.15
     grams: int = 4_096
+    # Share of the steps on pairs whose wrong tools come from all catalogs, not from the same one.
+    mixed: float = 0.0
     # How often each kind of step is taken.
     pairs: float = 2.0
     own: float = 2.0
@@ -158,8 +160,10 @@ class _Sampler:
         return self._random.choice(count, min(count, most), replace=False)
 
     def _pairs(self, groups: Sequence[str]) -> _Batch:
-        name = self._group({group: len(self._groups[group]) for group in groups})
-        rows = self._groups[name]
+        if self._random.random() < self._options.mixed:
+            rows = [pair for group in groups for pair in self._groups[group]]
+        else:
+            rows = self._groups[self._group({g: len(self._groups[g]) for g in groups})]
         pairs = [rows[i] for i in self._some(len(rows), self._options.batch)]
         tools = [pair.tools[self._random.integers(len(pair.tools))] for pair in pairs]
         for pair in pairs:

@@ -45,8 +45,8 @@ FIELDS = (
 PURPOSE = 0b00001001
 # Saturation and length normalisation as in BM25. The length a document is compared with is fixed,
 # so that a document's impacts stay as they are when other tools come and go.
-_K1 = 1.2
-_B = 0.6
+_K1 = 0.9
+_B = 0.4
 _USUAL_LENGTH = 40.0
 
 # Beyond these a tool says nothing new, and a hostile one would only fill the index.

@@ -2,12 +2,12 @@
 
 Scores are BM25F with impacts precomputed per word and tool; a query adds up a few short lists and
 prunes the long ones (MaxScore), so it answers in well under a millisecond over ten thousand tools.
-An index never changes; `update_index` makes a new one that shares whatever stayed.
+An index never changes; `updated` makes a new one that shares whatever stayed. Used where numpy is
+not installed.
 
 Source: Robertson & Zaragoza 2009 (BM25F); Turtle & Flood 1995 (MaxScore).
 """
 
-from bisect import bisect_left
 from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from heapq import nlargest
@@ -16,20 +16,24 @@ from math import log
 from typing import Self
 
 from toolweft.core.ids import QualifiedName
-from toolweft.core.ports import SearchHit, SearchIndex
+from toolweft.core.ports import SearchHit
 from toolweft.core.snapshot import Snapshot
-from toolweft.search.documents import name_key, named_fields
-from toolweft.search.postings import InvertedIndex, Postings, index_snapshot
+from toolweft.search.matches import find_named, matched_fields
+from toolweft.search.postings import (
+    EMPTY,
+    InvertedIndex,
+    Postings,
+    apply_change,
+    compare,
+    is_mostly_empty,
+)
 from toolweft.search.words import query_words
 
-__all__ = ("LexicalIndex", "build_index", "update_index")
+__all__ = ("LexicalIndex",)
 
 # Beyond these a query says nothing new.
 _MAX_QUERY_CHARACTERS = 4_000
 _MAX_QUERY_WORDS = 32
-# A shorter beginning of a name fits too many.
-_MIN_PREFIX_CHARACTERS = 3
-_MAX_PREFIX_MATCHES = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +52,15 @@ class _Term:
 
 
 class LexicalIndex:
-    """The index of one snapshot; made by `build_index` and `update_index`."""
+    """The index of one snapshot; made by `of` and `updated`."""
 
     def __init__(self, inverted: InvertedIndex) -> None:
         self._inverted = inverted
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """An index over every tool of a snapshot that is not disabled."""
+        return cls(apply_change(EMPTY, compare(EMPTY, snapshot)))
 
     def __len__(self) -> int:
         """How many tools can be found."""
@@ -59,8 +68,12 @@ class LexicalIndex:
 
     def updated(self, snapshot: Snapshot) -> Self:
         """The index of a newer snapshot, sharing what did not change; itself where nothing did."""
-        inverted = index_snapshot(snapshot, known=self._inverted)
-        return self if inverted is self._inverted else type(self)(inverted)
+        change = compare(self._inverted, snapshot)
+        if not change.come and not change.gone:
+            return self
+        if is_mostly_empty(self._inverted, change):
+            return type(self).of(snapshot)
+        return type(self)(apply_change(self._inverted, change))
 
     def search(
         self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
@@ -82,13 +95,17 @@ class LexicalIndex:
         scores = self._rank(terms, limit=limit, visible=visible)
         # More than any sum of words: a name that fits goes before any description.
         step = sum(term.bound for term in terms) + 1.0
-        for slot, steps in self._named(query, visible=visible).items():
+        named = find_named(self._inverted.names, query)
+        for slot, steps in named.items():
+            if visible is not None and self._name(slot) not in visible:
+                continue
             scores[slot] = sum(term.gain(slot) for term in terms) + steps * step
         lowest = min(nlargest(limit, scores.values()), default=0.0)
         found = [(-score, self._name(s), s) for s, score in scores.items() if score >= lowest]
         found.sort()
+        words = [term.postings for term in terms]
         return [
-            SearchHit(qualified=name, score=-score, matched=_matched(slot, terms))
+            SearchHit(qualified=name, score=-score, matched=matched_fields(slot, words))
             for score, name, slot in found[:limit]
         ]
 
@@ -140,40 +157,6 @@ class LexicalIndex:
                 score = 0.0
             scores[slot] = score + rarity * impact
 
-    def _named(self, query: str, *, visible: Set[QualifiedName] | None) -> dict[int, int]:
-        """Slots whose name is the query (2) or begins with it (1)."""
-        key = name_key(query)
-        if not key:
-            return {}
-        found: dict[int, int] = {}
-        begins = len(key) >= _MIN_PREFIX_CHARACTERS and not any(map(str.isspace, query.strip()))
-        position = bisect_left(self._inverted.names, (key, 0))
-        while position < len(self._inverted.names):
-            name, slot = self._inverted.names[position]
-            position += 1
-            exact = name == key
-            if not exact and not (begins and name.startswith(key)):
-                break
-            if len(found) > _MAX_PREFIX_MATCHES:
-                # A beginning of so many names tells nothing; an exact name still does.
-                return {slot: steps for slot, steps in found.items() if steps > 1}
-            if visible is None or self._name(slot) in visible:
-                found[slot] = max(found.get(slot, 0), 2 if exact else 1)
-        return found
-
-
-def build_index(snapshot: Snapshot) -> LexicalIndex:
-    """An index over every tool of a snapshot that is not disabled."""
-    return LexicalIndex(index_snapshot(snapshot))
-
-
-def update_index(index: SearchIndex, snapshot: Snapshot) -> LexicalIndex:
-    """The index of a newer snapshot, from one of an older; it answers as a new one would.
-
-    Whatever did not change is shared; where nothing did, it is the same index.
-    """
-    return index.updated(snapshot) if isinstance(index, LexicalIndex) else build_index(snapshot)
-
 
 def _refined(
     scores: dict[int, float], terms: Sequence[_Term], rests: Sequence[float], *, limit: int
@@ -185,13 +168,3 @@ def _refined(
             slot: score + term.gain(slot) for slot, score in scores.items() if score >= lowest
         }
     return scores
-
-
-def _matched(slot: int, terms: Sequence[_Term]) -> tuple[str, ...]:
-    bits = 0
-    for term in terms:
-        row = term.postings.row(slot)
-        if row is not None:
-            bits |= term.postings.fields[row]
-    # A name found by its beginning alone holds none of the words.
-    return tuple(named_fields(bits)) or ("name",)

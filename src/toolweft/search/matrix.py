@@ -1,24 +1,68 @@
 """One vector per tool, by slot: the part of an index that knows what tools mean. Needs numpy.
 
-Immutable like the inverted index it stands beside; a newer matrix shares nothing it could change.
+To its readers a matrix never changes. A newer one may share its memory: rows are only ever written
+behind the last.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from threading import Lock
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolweft.search.documents import PURPOSE, Document
 from toolweft.search.vectors import Floats, WordVectors, unit
+from toolweft.search.words import STOP_WORDS
 
 __all__ = ("FRONT", "ToolMatrix", "build_matrix")
 
 # So many leading dimensions are compared over the whole catalog; all of them for the best.
 FRONT = 64
 # Tools turned into vectors at once: bounds the memory a build needs.
-_CHUNK = 1_000
+_CHUNK = 500
+# Room for new rows when a column is copied, as a share of it.
+_ROOM = 0.25
+
+_Number = TypeVar("_Number", np.float32, np.int32)
+
+
+class _Column(Generic[_Number]):
+    """Rows that can be added to without copying those before, which others may be reading."""
+
+    def __init__(self, rows: "NDArray[_Number]", memory: "_Memory[_Number] | None" = None) -> None:
+        self.rows = rows
+        self._memory = memory or _Memory(rows)
+
+    def joined(self, newer: "NDArray[_Number]") -> Self:
+        """These rows and newer ones."""
+        memory, rows = self._memory.write(self.rows, newer)
+        return type(self)(rows, memory)
+
+
+class _Memory(Generic[_Number]):
+    """An array, and how much of its beginning is taken."""
+
+    def __init__(self, array: "NDArray[_Number]") -> None:
+        self._array, self._taken, self._lock = array, len(array), Lock()
+
+    def write(
+        self, known: "NDArray[_Number]", newer: "NDArray[_Number]"
+    ) -> "tuple[_Memory[_Number], NDArray[_Number]]":
+        end = len(known) + len(newer)
+        with self._lock:
+            # Two newer matrices of one older must not write in the same place.
+            if self._taken == len(known) and end <= len(self._array):
+                self._array[len(known) : end] = newer
+                self._taken = end
+                return self, self._array[:end]
+        array = np.empty((int(end * (1 + _ROOM)) + 1, *known.shape[1:]), known.dtype)
+        array[: len(known)], array[len(known) : end] = known, newer
+        memory = _Memory(array)
+        memory._taken = end
+        return memory, array[:end]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,23 +70,33 @@ class ToolMatrix:
     """What every tool means; row i is the tool in slot i."""
 
     # Of length 1, or 0 where no word of the tool has a vector.
-    rows: Floats
-    # The leading dimensions of `rows`, contiguous.
-    fronts: Floats
-    # How much the words of its name and first sentence tell together.
-    purpose: Floats
-    # Words of the tool that the vocabulary knows, and all of them.
-    known: NDArray[np.int32]
-    words: NDArray[np.int32]
+    _rows: _Column[np.float32]
+    # The leading dimensions of the rows, contiguous.
+    _fronts: _Column[np.float32]
+    # How many words its name and first sentence have.
+    _purpose: _Column[np.float32]
+
+    @property
+    def rows(self) -> Floats:
+        """The vectors, of length 1, or 0 where nothing is known of a tool."""
+        return self._rows.rows
+
+    @property
+    def fronts(self) -> Floats:
+        """Their leading dimensions, contiguous."""
+        return self._fronts.rows
+
+    @property
+    def purpose(self) -> Floats:
+        """How many words the name and first sentence have."""
+        return self._purpose.rows
 
     def joined(self, newer: "ToolMatrix") -> "ToolMatrix":
         """This matrix with further rows at its end."""
         return ToolMatrix(
-            np.concatenate((self.rows, newer.rows)),
-            np.concatenate((self.fronts, newer.fronts)),
-            np.concatenate((self.purpose, newer.purpose)),
-            np.concatenate((self.known, newer.known)),
-            np.concatenate((self.words, newer.words)),
+            self._rows.joined(newer.rows),
+            self._fronts.joined(newer.fronts),
+            self._purpose.joined(newer.purpose),
         )
 
 
@@ -51,18 +105,14 @@ def build_matrix(documents: Sequence[Document], vectors: WordVectors) -> ToolMat
     count = len(documents)
     numbers: dict[str, int] = {}
     flat = [numbers.setdefault(word, len(numbers)) for d in documents for word in d.words]
-    table = np.zeros((len(numbers), vectors.dimensions), np.float32)
-    telling = np.zeros(len(numbers), np.float32)
-    is_known = np.zeros(len(numbers), np.bool_)
-    for word, number in numbers.items():
-        table[number] = vectors.vector(word)
-        telling[number] = vectors.telling(word)
-        is_known[number] = word in vectors
     words = np.array(flat, np.int64)
     emphases = np.fromiter(chain.from_iterable(d.emphases for d in documents), np.float32)
     fields = np.frombuffer(b"".join(d.fields for d in documents), np.uint8)
-    lengths = np.array([len(document.words) for document in documents], np.int32)
-    owners = np.repeat(np.arange(count), lengths)
+    lengths = np.array([len(document.words) for document in documents], np.int64)
+    says = np.array([word not in STOP_WORDS for word in numbers], np.float32)
+    table = np.zeros((len(numbers), vectors.dimensions), np.float32)
+    for word, number in numbers.items():
+        table[number] = vectors.vector(word)
     rows = np.zeros((count, vectors.dimensions), np.float32)
     starts = np.concatenate(([0], np.cumsum(lengths)))
     for first in range(0, count, _CHUNK):
@@ -70,14 +120,14 @@ def build_matrix(documents: Sequence[Document], vectors: WordVectors) -> ToolMat
         part = slice(starts[first], starts[last])
         filled = np.flatnonzero(lengths[first:last]) + first
         if len(filled):
-            weighted = table[words[part]] * emphases[part, None]
+            weighted = table[words[part]]
+            weighted *= emphases[part, None]
             rows[filled] = np.add.reduceat(weighted, starts[filled] - starts[first], axis=0)
     rows = unit(rows)
-    purpose = telling[words] * ((fields & PURPOSE) > 0)
+    owners = np.repeat(np.arange(count), lengths)
+    purpose = np.bincount(owners, says[words] * ((fields & PURPOSE) > 0), count)
     return ToolMatrix(
-        rows,
-        np.ascontiguousarray(rows[:, :FRONT]),
-        np.bincount(owners, purpose, count).astype(np.float32),
-        np.bincount(owners, is_known[words], count).astype(np.int32),
-        lengths,
+        _Column(rows),
+        _Column(np.ascontiguousarray(rows[:, :FRONT])),
+        _Column(purpose.astype(np.float32)),
     )

@@ -51,7 +51,6 @@ class WordVectors:
         self._words = words
         self._numbers: Mapping[str, int] = {word: number for number, word in enumerate(words)}
         self._rows, self._grams, self._neighbours = rows, grams, neighbours
-        self._lengths: list[float] = np.linalg.norm(rows, axis=1).tolist()
         self._unknown: dict[str, Floats] = {}
 
     @property
@@ -79,11 +78,6 @@ class WordVectors:
                 self._unknown.clear()
             self._unknown[word] = guess
         return guess
-
-    def telling(self, word: str) -> float:
-        """How much a word tells, whatever the catalog: the length of its vector."""
-        number = self._numbers.get(word)
-        return 1.0 if number is None else self._lengths[number]
 
     def neighbours(self, word: str) -> list[tuple[str, float]]:
         """The words most like one, best first, each with its likeness in (0, 1]."""
