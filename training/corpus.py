@@ -109,7 +109,9 @@ def build_corpus(
         catalogs=owners,
         pairs=[pair for pair in pairs if len(pair.words)],
         meanings=[
-            kept for group_ in groups if len(kept := [a for w in group_ if len(a := numbered(w))]) > 1
+            kept
+            for group_ in groups
+            if len(kept := [a for w in group_ if len(a := numbered(w))]) > 1
         ],
     )
 

@@ -59,7 +59,9 @@ class WordTable:
 class _Batch:
     """Two sides of equal length; `masked` marks right answers that are not the row's own."""
 
-    def __init__(self, left: list[Side], right: list[Side], masked: NDArray[np.bool_] | None) -> None:
+    def __init__(
+        self, left: list[Side], right: list[Side], masked: NDArray[np.bool_] | None
+    ) -> None:
         self.left, self.right, self.masked = left, right, masked
 
 

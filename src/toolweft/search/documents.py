@@ -31,15 +31,15 @@ class Field:
 
 # Best first. Mild weights on purpose: sharp ones fit small catalogs and fail in large ones.
 FIELDS = (
-    Field("name", weight=3.0, emphasis=0.9, max_emphasised=12),
-    Field("namespace", weight=1.0, emphasis=0.5, max_emphasised=8),
-    Field("category", weight=1.0, emphasis=0.5, max_emphasised=8),
+    Field("name", weight=3.0, emphasis=1.3, max_emphasised=12),
+    Field("namespace", weight=1.0, emphasis=0.7, max_emphasised=8),
+    Field("category", weight=1.0, emphasis=0.7, max_emphasised=8),
     # The first sentence, and the rest.
     Field("description", weight=1.0, emphasis=1.0, max_emphasised=40),
-    Field("description", weight=1.0, emphasis=0.6, max_emphasised=60),
-    Field("parameter names", weight=0.7, emphasis=0.6, max_emphasised=30),
-    Field("parameter descriptions", weight=0.4, emphasis=0.45, max_emphasised=40),
-    Field("enum values", weight=0.4, emphasis=0.3, max_emphasised=20),
+    Field("description", weight=1.0, emphasis=0.4, max_emphasised=60),
+    Field("parameter names", weight=0.7, emphasis=0.4, max_emphasised=30),
+    Field("parameter descriptions", weight=0.4, emphasis=0.3, max_emphasised=40),
+    Field("enum values", weight=0.4, emphasis=0.2, max_emphasised=20),
 )
 # The bits of the fields that say what a tool is for: its name and first sentence.
 PURPOSE = 0b00001001

@@ -4,7 +4,8 @@ The inverted index gives the words, the matrix the meanings, the ranker the orde
 changes; `updated` makes a new one that shares whatever stayed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from heapq import nlargest
 from typing import Self
 
 import numpy as np
@@ -12,7 +13,9 @@ import numpy as np
 from toolweft.core.ids import QualifiedName
 from toolweft.core.ports import SearchHit
 from toolweft.core.snapshot import Snapshot
-from toolweft.search.matches import find_named, matched_fields
+from toolweft.search.confidence import CERTAIN, LIKELY, WEAK, rate_confidence
+from toolweft.search.documents import named_fields
+from toolweft.search.matches import find_named
 from toolweft.search.matrix import ToolMatrix, build_matrix
 from toolweft.search.postings import (
     EMPTY,
@@ -23,7 +26,6 @@ from toolweft.search.postings import (
 )
 from toolweft.search.ranker import Flags, Ranked, Ranker
 from toolweft.search.vectors import WordVectors
-from toolweft.search.words import query_words
 
 __all__ = ("HybridIndex",)
 
@@ -34,6 +36,43 @@ _MIN_COSINE = 0.25
 _NAMED = 10.0
 # Sums of floats may differ in the last digits with the order of the slots.
 _DIGITS = 5
+# Sets of visible tools an index remembers at once.
+_MAX_RANKERS = 16
+
+
+class _Reasons:
+    """Why the tools of one answer were found, and how sure that is."""
+
+    def __init__(self, ranked: Ranked, named: Mapping[int, int]) -> None:
+        self._ranked, self._named = ranked, named
+        self._cosines = dict(zip(ranked.slots.tolist(), ranked.cosines.tolist(), strict=True))
+        self._rarity = sum(word.rarity for word in ranked.asked)
+
+    def hit(self, name: QualifiedName, slot: int, *, score: float) -> SearchHit:
+        """The hit of one tool."""
+        steps = self._named.get(slot, 0)
+        bits, held = 0, 0.0
+        for word in self._ranked.asked:
+            row = None if word.own is None else word.own.row(slot)
+            if word.own is not None and row is not None:
+                bits |= word.own.fields[row]
+                held += word.rarity
+        # Found by the beginning of its name, or by its meaning, a tool may hold none of the words.
+        matched = tuple(named_fields(bits)) or ("name" if steps else "meaning",)
+        confidence = rate_confidence(
+            cosine=self._cosines.get(slot, 0.0),
+            coverage=held / self._rarity if self._rarity else 0.0,
+            trust=self._ranked.trust,
+        )
+        if steps:
+            confidence = CERTAIN if steps > 1 else max(LIKELY, confidence)
+        return SearchHit(
+            qualified=name,
+            score=score,
+            matched=matched,
+            confidence=round(confidence, 3),
+            is_weak=confidence < WEAK,
+        )
 
 
 class HybridIndex:
@@ -82,20 +121,20 @@ class HybridIndex:
         """
         query = query[:_MAX_QUERY_CHARACTERS]
         ranker = self._ranker(visible)
-        scores = _shown(ranker.rank(query))
-        for slot, steps in find_named(self._inverted.names, query).items():
-            if ranker.can_find(slot):
-                scores[slot] = scores.get(slot, 0.0) + steps * _NAMED
-        found = sorted((-score, self._name(slot), slot) for slot, score in scores.items())
-        words = [
-            postings
-            for word in query_words(query)
-            if (postings := self._inverted.postings.get(word)) is not None
-        ]
-        return [
-            SearchHit(qualified=name, score=-score, matched=matched_fields(slot, words))
-            for score, name, slot in found[:limit]
-        ]
+        ranked = ranker.rank(query)
+        scores = _shown(ranked)
+        named = {
+            slot: steps
+            for slot, steps in find_named(self._inverted.names, query).items()
+            if ranker.can_find(slot)
+        }
+        for slot, steps in named.items():
+            scores[slot] = scores.get(slot, 0.0) + steps * _NAMED
+        lowest = min(nlargest(limit, scores.values()), default=0.0)
+        found = [(-score, self._name(s), s) for s, score in scores.items() if score >= lowest]
+        found.sort()
+        reasons = _Reasons(ranked, named)
+        return [reasons.hit(name, slot, score=-score) for score, name, slot in found[:limit]]
 
     def _name(self, slot: int) -> QualifiedName:
         entry = self._inverted.entries[slot]
@@ -132,10 +171,6 @@ class HybridIndex:
         usable = np.zeros(len(self._inverted.entries), np.bool_)
         usable[chosen] = True
         return usable
-
-
-# Sets of visible tools an index remembers at once.
-_MAX_RANKERS = 16
 
 
 def _shown(ranked: Ranked) -> dict[int, float]:

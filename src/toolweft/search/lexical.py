@@ -91,7 +91,7 @@ class LexicalIndex:
         query = query[:_MAX_QUERY_CHARACTERS]
         if visible is not None and not isinstance(visible, Set):
             visible = frozenset(visible)
-        terms = self._terms(query)
+        terms = self._terms(query, visible)
         scores = self._rank(terms, limit=limit, visible=visible)
         # More than any sum of words: a name that fits goes before any description.
         step = sum(term.bound for term in terms) + 1.0
@@ -115,14 +115,17 @@ class LexicalIndex:
         assert entry is not None
         return entry.qualified
 
-    def _terms(self, query: str) -> list[_Term]:
+    def _terms(self, query: str, visible: Set[QualifiedName] | None) -> list[_Term]:
         """The words of a query that the index knows, those that may add most first."""
-        count = len(self._inverted.slots)
+        count = len(self._inverted.slots if visible is None else visible)
         terms = []
         for word in query_words(query):
             postings = self._inverted.postings.get(word)
             if postings is not None:
                 holders = len(postings.slots)
+                if visible is not None:
+                    # How rare a word is must not tell of tools that nobody here may see.
+                    holders = sum(self._name(slot) in visible for slot in postings.slots)
                 rarity = log(1 + (count - holders + 0.5) / (holders + 0.5))
                 terms.append(_Term(word, rarity, postings, rarity * postings.bound))
         terms.sort(key=lambda term: (-term.bound, term.word))

@@ -182,7 +182,8 @@ def _changed_names(
 
 def _name_keys(entry: Entry) -> tuple[str, str]:
     """The keys of a tool's name, alone and behind its namespace."""
-    return name_key(entry.qualified.partition(".")[2]), name_key(entry.qualified)
+    name, namespace = entry.definition.name, entry.definition.namespace
+    return name_key(name), name_key(f"{namespace}{name}")
 
 
 def _drop(postings: dict[str, Postings], documents: Iterable[tuple[int, Document]]) -> None:

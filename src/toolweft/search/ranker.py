@@ -11,7 +11,7 @@ Each is scaled to its best tool. Where the vocabulary knows too little of the qu
 language, words alone decide. Called by the index; knows nothing of names or permissions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -24,17 +24,20 @@ from toolweft.search.postings import Postings
 from toolweft.search.requests import Request, read_request
 from toolweft.search.vectors import Floats, WordVectors
 
-__all__ = ("Flags", "Mix", "Ranked", "Ranker", "Slots")
+__all__ = ("Flags", "Gains", "Mix", "Ranked", "Ranker", "Slots")
 
 Slots = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 # Neighbours of all words together: what one query may cost.
-_MAX_NEIGHBOURS = 120
-_MAX_NEIGHBOURS_OF_WORD = 12
-# Tools scored fully, and those each clause may add.
+_MAX_NEIGHBOURS = 64
+_MAX_NEIGHBOURS_OF_WORD = 8
+# Words of queries whose neighbours a ranker remembers; people ask with few.
+_MAX_REMEMBERED = 4_096
+# Tools scored fully, and those its clauses may add: near their best.
 _CANDIDATES = 100
-_CANDIDATES_OF_CLAUSE = 12
+_CANDIDATES_OF_CLAUSES = 48
+_LIKELY_IN_CLAUSE = 0.7
 # One in so many scores tells about where the best begin.
 _SAMPLED = 8
 # Division by the best of nothing.
@@ -46,15 +49,25 @@ class Mix:
     """What each signal counts; found by leaving whole query sets out."""
 
     words: float = 0.5
-    meaning: float = 0.4
-    clauses: float = 0.4
-    purpose: float = 0.3
-    # Of a clause's or the first choice's meaning, beside their words.
-    clause_meaning: float = 0.7
+    meaning: float = 0.5
+    clauses: float = 0.6
+    purpose: float = 0.2
+    # Of the meaning beside the words, in a clause and in the first choice.
+    clause_meaning: float = 1.0
     first_meaning: float = 0.7
 
 
 _MIX = Mix()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gains:
+    """What one word of a query adds to the tools that hold it or a neighbour."""
+
+    own: Postings | None
+    rarity: float
+    # The weakest first, with what their impacts are multiplied by.
+    near: Sequence[tuple[Postings, np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +80,9 @@ class Ranked:
     # The raw signals, comparable between queries: a sum of BM25F, and a cosine.
     words: Floats
     cosines: Floats
+    # The words of the query, and how far the cosines are to be trusted, in [0, 1].
+    asked: Sequence[Gains]
+    trust: float
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +93,8 @@ class _Sums:
     purpose: Floats
     # One row per clause; none where the request is one clause.
     clauses: Floats
+    # The best sum of each clause.
+    best_clauses: Floats
 
 
 class Ranker:
@@ -100,21 +118,25 @@ class Ranker:
     ) -> None:
         self._postings, self._matrix, self._vectors = postings, matrix, vectors
         self._usable, self._mix = usable, mix
+        self._remembered: dict[str, Gains] = {}
         slots = len(matrix.rows)
         self._count = slots if usable is None else int(np.count_nonzero(usable))
 
     def rank(self, text: str) -> Ranked:
         """The tools that fit a query best."""
         request = read_request(text, self._vectors)
-        sums = self._sum_words(request)
-        cosines = self._first_cosines(request)
+        asked = [self._gains(word) for word in request.words]
+        sums = self._sum_words(request, asked)
         best_words = max(float(sums.words.max(initial=0.0)), _TINY)
         first = sums.words / best_words
         if request.trust:
+            cosines = self._first_cosines(request)
             share = self._mix.first_meaning * request.trust
             first += cosines * (share / max(float(cosines.max(initial=0.0)), _TINY))
-        slots = self._choose(request, first, sums)
-        return self._score(request, slots, sums, best_words)
+        slots = self._choose(first, sums)
+        told = sums.words[slots] / best_words
+        scores, cosines = self._score(request, slots, sums, told)
+        return Ranked(slots, scores, sums.words[slots], cosines, asked, request.trust)
 
     def can_find(self, slot: int) -> bool:
         """Whether the tool in a slot is usable."""
@@ -132,81 +154,90 @@ class Ranker:
             return len(postings.slots)
         return int(np.count_nonzero(self._usable[_column(postings)]))
 
-    def _sum_words(self, request: Request) -> _Sums:
+    def _sum_words(self, request: Request, asked: Sequence[Gains]) -> _Sums:
         slots = len(self._matrix.rows)
         sums = _Sums(
             np.zeros(slots, np.float32),
             np.zeros(slots, np.float32),
             np.zeros((len(request.clauses), slots), np.float32),
+            np.zeros(0, np.float32),
         )
         row = np.empty(slots, np.float32)
-        most = min(_MAX_NEIGHBOURS_OF_WORD, _MAX_NEIGHBOURS // max(1, len(request.words)))
-        for place, word in enumerate(request.words):
-            rarity = self.rarity(word)
-            touched = []
-            near = self._vectors.neighbours(word)[:most] if request.trust else []
+        most = _MAX_NEIGHBOURS // max(1, len(request.words)) if request.trust else 0
+        for place, gains in enumerate(asked):
+            columns = []
             # The weakest first: what comes later stays.
-            for other, likeness in reversed(near):
-                postings = self._postings.get(other)
-                if postings is not None:
-                    touched.append(column := _column(postings))
-                    factor = likeness * likeness * min(rarity, self.rarity(other))
-                    row[column] = np.float32(factor) * _impacts(postings)
-            postings = self._postings.get(word)
-            if postings is not None:
-                touched.append(column := _column(postings))
-                row[column] = np.float32(rarity) * _impacts(postings)
-                sums.purpose[column] += _says_purpose(postings)
-            if touched:
-                column = np.concatenate(touched) if len(touched) > 1 else touched[0]
-                gains = row[column]
+            for postings, factor in gains.near[-most:] if most else ():
+                columns.append(column := _column(postings))
+                row[column] = factor * _impacts(postings)
+            if gains.own is not None:
+                columns.append(column := _column(gains.own))
+                row[column] = np.float32(gains.rarity) * _impacts(gains.own)
+                sums.purpose[column] += _says_purpose(gains.own)
+            if columns:
+                column = np.concatenate(columns) if len(columns) > 1 else columns[0]
+                gained = row[column]
                 # Where a slot stands twice, both rows hold the same sum.
-                sums.words[column] += gains
+                sums.words[column] += gained
                 for clause in np.flatnonzero(request.clauses[:, place]):
-                    sums.clauses[clause, column] += gains
+                    sums.clauses[clause, column] += gained
         if self._usable is not None:
             sums.words[~self._usable] = 0
             sums.clauses[:, ~self._usable] = 0
+        sums.best_clauses = np.maximum(sums.clauses.max(axis=1, initial=0.0), _TINY)
         return sums
+
+    def _gains(self, word: str) -> Gains:
+        """What a word of a query adds, by itself and by its neighbours; remembered."""
+        known = self._remembered.get(word)
+        if known is not None:
+            return known
+        rarity = self.rarity(word)
+        near = [
+            (postings, np.float32(likeness * likeness * min(rarity, self.rarity(other))))
+            for other, likeness in self._vectors.neighbours(word)
+            if (postings := self._postings.get(other)) is not None
+        ]
+        near = near[:_MAX_NEIGHBOURS_OF_WORD][::-1]
+        gains = Gains(self._postings.get(word), rarity, near)
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[word] = gains
+        return gains
 
     def _first_cosines(self, request: Request) -> Floats:
         """About the cosines of all tools, from the leading dimensions alone."""
-        if not request.trust:
-            return np.zeros(len(self._matrix.rows), np.float32)
         cosines: Floats = self._matrix.fronts @ request.direction[:FRONT]
         if self._usable is not None:
             cosines[~self._usable] = -1
         return cosines
 
-    def _choose(self, request: Request, first: Floats, sums: _Sums) -> Slots:
+    def _choose(self, first: Floats, sums: _Sums) -> Slots:
         """The tools worth scoring fully."""
         chosen = _best(first, _CANDIDATES)
-        if len(request.clauses) and len(first) > _CANDIDATES:
-            meanings = self._matrix.fronts @ request.clause_directions[:, :FRONT].T
-            meanings *= self._mix.clause_meaning / np.maximum(meanings.max(axis=0), _TINY)
-            added = [chosen]
-            for clause, words in enumerate(sums.clauses):
-                scores = words / max(float(words.max()), _TINY)
-                scores += meanings[:, clause]
-                added.append(_best(scores, _CANDIDATES_OF_CLAUSE))
-            chosen = np.unique(np.concatenate(added))
+        if len(sums.clauses) and len(first) > _CANDIDATES:
+            likely = sums.clauses > (_LIKELY_IN_CLAUSE * sums.best_clauses)[:, None]
+            added = np.flatnonzero(likely.any(axis=0))
+            if len(added) > _CANDIDATES_OF_CLAUSES:
+                shares = (sums.clauses[:, added] / sums.best_clauses[:, None]).max(axis=0)
+                added = added[_best(shares, _CANDIDATES_OF_CLAUSES)]
+            chosen = np.union1d(chosen, added)
         return chosen if self._usable is None else chosen[self._usable[chosen]]
 
     def _score(
-        self, request: Request, slots: Slots, sums: _Sums, best_words: float
-    ) -> Ranked:
+        self, request: Request, slots: Slots, sums: _Sums, told: Floats
+    ) -> tuple[Floats, Floats]:
+        """The mixed scores of the chosen tools, and their cosines."""
         mix, trust = self._mix, request.trust
-        words = sums.words[slots]
-        told = words / best_words
         if not trust:
-            return Ranked(slots, told, words, np.zeros(len(slots), np.float32))
+            return told, np.zeros(len(slots), np.float32)
         rows = self._matrix.rows[slots]
         # Row by row, so that a tool's cosine does not depend on where it stands.
         cosines = np.einsum("ij,j->i", rows, request.direction)
         meant = _scaled(cosines)
         if len(request.clauses):
             by_clause = sums.clauses[:, slots]
-            by_clause /= np.maximum(sums.clauses.max(axis=1, keepdims=True), _TINY)
+            by_clause /= sums.best_clauses[:, None]
             meanings = np.einsum("ij,kj->ki", rows, request.clause_directions)
             by_clause += mix.clause_meaning * np.stack([_scaled(row) for row in meanings])
             clauses = by_clause.max(axis=0)
@@ -214,12 +245,9 @@ class Ranker:
             clauses = told + mix.clause_meaning * meant
         purpose = sums.purpose[slots] / np.maximum(self._matrix.purpose[slots], _TINY)
         scores = (
-            mix.words * told
-            + mix.meaning * meant
-            + mix.clauses * clauses
-            + mix.purpose * purpose
+            mix.words * told + mix.meaning * meant + mix.clauses * clauses + mix.purpose * purpose
         )
-        return Ranked(slots, trust * scores + (1 - trust) * told, words, cosines)
+        return trust * scores + (1 - trust) * told, cosines
 
 
 def _column(postings: Postings) -> Slots:

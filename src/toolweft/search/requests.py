@@ -1,4 +1,4 @@
-"""A query as the ranker reads it: words, clauses, and what the vectors make of both. Needs numpy."""
+"""A query as the ranker reads it: words, clauses, and what the vectors make of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
