@@ -30,16 +30,16 @@ class TrainingOptions:
 
     seed: int = 0
     dimensions: int = 128
-    steps: int = 1_500
-    batch: int = 128
+    steps: int = 2_000
+    batch: int = 256
     rate: float = 6e-3
     temperature: float = 0.05
     # Share of a text's words, and of the words' own rows, left out at each step.
-    dropout: float = 0.15
-    row_dropout: float = 0.15
+    dropout: float = 0.25
+    row_dropout: float = 0.25
     grams: int = 4_096
     # Share of the steps on pairs whose wrong tools come from all catalogs, not from the same one.
-    mixed: float = 0.0
+    mixed: float = 0.4
     # How often each kind of step is taken.
     pairs: float = 2.0
     own: float = 2.0

@@ -5,7 +5,8 @@ import re
 __all__ = ("split_clauses",)
 
 _BORDER = re.compile(
-    r"[.;,:!?\n\u3001\u3002\uff0c\uff1b]+|\b(?:and|then|also|after that|plus|next|finally)\b", re.IGNORECASE
+    r"[.;,:!?\n\u3001\u3002\uff0c\uff1b]+|\b(?:and|then|also|after that|plus|next|finally)\b",
+    re.IGNORECASE,
 )
 # Less names nothing one could look for.
 _MIN_CHARACTERS = 8

@@ -117,7 +117,8 @@ class LexicalIndex:
 
     def _terms(self, query: str, visible: Set[QualifiedName] | None) -> list[_Term]:
         """The words of a query that the index knows, those that may add most first."""
-        count = len(self._inverted.slots if visible is None else visible)
+        slots = self._inverted.slots
+        count = len(slots) if visible is None else len(slots.keys() & visible)
         terms = []
         for word in query_words(query):
             postings = self._inverted.postings.get(word)

@@ -164,6 +164,11 @@ class Ranker:
         )
         row = np.empty(slots, np.float32)
         most = _MAX_NEIGHBOURS // max(1, len(request.words)) if request.trust else 0
+        holders = (
+            [np.flatnonzero(column) for column in request.clauses.T]
+            if len(request.clauses)
+            else [()] * len(asked)
+        )
         for place, gains in enumerate(asked):
             columns = []
             # The weakest first: what comes later stays.
@@ -179,7 +184,7 @@ class Ranker:
                 gained = row[column]
                 # Where a slot stands twice, both rows hold the same sum.
                 sums.words[column] += gained
-                for clause in np.flatnonzero(request.clauses[:, place]):
+                for clause in holders[place]:
                     sums.clauses[clause, column] += gained
         if self._usable is not None:
             sums.words[~self._usable] = 0

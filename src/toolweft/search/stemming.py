@@ -5,7 +5,6 @@ unrelated words meet too costs less than missing one. Stems are for comparing, n
 """
 
 import re
-from functools import lru_cache
 
 __all__ = ("stem",)
 
@@ -16,8 +15,6 @@ _MIN_REST = 3
 _MIN_NOUN_REST = 4
 
 
-# People ask with few words; tools are split by a tokenizer that remembers more.
-@lru_cache(maxsize=8_192)
 def stem(word: str) -> str:
     """The part that related words share.
 

@@ -6,6 +6,7 @@ Pure; the same rules for tools and queries. Called by the index alone.
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain
 from sys import intern
 
@@ -64,7 +65,7 @@ class _Splits(dict[str, tuple[str, ...]]):
 
 def query_words(text: str) -> list[str]:
     """The distinct words of a text, without stop words unless there is nothing else."""
-    words = list(dict.fromkeys(word for run in _runs(text) for word in _split(run)))
+    words = list(dict.fromkeys(chain.from_iterable(map(_split_remembered, _runs(text)))))
     return [word for word in words if word not in STOP_WORDS] or words
 
 
@@ -72,6 +73,12 @@ def _runs(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return _RUN.findall(text)
+
+
+# People ask with few words; no run is longer than a query may be.
+@lru_cache(maxsize=4_096)
+def _split_remembered(run: str) -> tuple[str, ...]:
+    return tuple(_split(run))
 
 
 def _split(run: str) -> Iterable[str]:

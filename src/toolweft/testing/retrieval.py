@@ -9,7 +9,7 @@ from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import ToolDefinition
 from toolweft.search import build_index
 
-__all__ = ("Retriever", "retriever")
+__all__ = ("Retriever", "build_tools", "retriever")
 
 
 class Retriever:
@@ -31,14 +31,21 @@ def retriever(tools: Iterable[Mapping[str, Any]]) -> Retriever:
         tools: each with `id` and `name`, and where known `server`, `description` and
             `input_schema`. Two may have the same name.
     """
+    snapshot, identifiers = build_tools(tools)
+    return Retriever(build_index(snapshot), identifiers)
+
+
+def build_tools(
+    tools: Iterable[Mapping[str, Any]],
+) -> tuple[Snapshot, Mapping[QualifiedName, str]]:
+    """A snapshot of plain descriptions as `retriever` takes them, and their identifiers."""
     known: dict[QualifiedName, CatalogTool] = {}
     identifiers: dict[QualifiedName, str] = {}
     for tool in tools:
         found = _catalog_tool(tool, len(known))
         known[found.qualified] = found
         identifiers[found.qualified] = tool["id"]
-    index = build_index(Snapshot(version=1, tools=known, sources={}))
-    return Retriever(index, identifiers)
+    return Snapshot(version=1, tools=known, sources={}), identifiers
 
 
 def _catalog_tool(tool: Mapping[str, Any], number: int) -> CatalogTool:
