@@ -76,7 +76,7 @@ def build_corpus(
     asked = []
     for group, name, request, weight in _requests(catalogs, requests):
         words = query_words(request.text)
-        uses.update({word: weight for word in words})
+        uses.update(dict.fromkeys(words, weight))
         asked.append((group, words, tuple(places[name, tool] for tool in request.tools)))
     groups = [[query_words(phrase) for phrase in group] for group in meanings]
     for group_ in groups:

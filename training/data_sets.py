@@ -1,4 +1,4 @@
-"""What the word vectors learn from: catalogs, requests with their right tools, words of one meaning.
+"""What the word vectors learn from: catalogs, requests with their tools, words of one meaning.
 
 Everything here comes from this folder, or from a folder of query sets given by option.
 """

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from benchmarks.retrieval_sets import METRICS, QuerySet, averages, join_sets, judge, load_sets, some
+
 from toolweft.search.hybrid import HybridIndex
 from toolweft.search.lexical import LexicalIndex
 from toolweft.search.vectors import WordVectors

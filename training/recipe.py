@@ -76,5 +76,5 @@ def make_vectors(
 
 
 def _in_share(request: Request, share: float) -> bool:
-    """Whether all requests for a tool stay; by tool, so that a smaller share is part of a larger."""
+    """Whether the requests for a tool stay; a smaller share is part of a larger."""
     return zlib.crc32(request.tools[0].encode()) % 1000 < share * 1000

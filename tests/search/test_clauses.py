@@ -14,7 +14,7 @@ from toolweft.search.clauses import split_clauses
             ["book a flight to Rome", "find a hotel", "tell my boss"],
         ),
         (
-            "查询明天北京的天气预报，然后预订酒店房间吧",
+            "查询明天北京的天气预报\uff0c然后预订酒店房间吧",
             ["查询明天北京的天气预报", "然后预订酒店房间吧"],
         ),
         ("understand the android handbook", []),

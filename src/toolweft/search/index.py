@@ -1,6 +1,5 @@
 """Making and moving on the index of a snapshot, of the best kind that is installed."""
 
-from importlib.util import find_spec
 from typing import Protocol, runtime_checkable
 
 from toolweft.core.ports import SearchIndex
@@ -20,12 +19,14 @@ def build_index(snapshot: Snapshot) -> SearchIndex:
 
     With words and meanings; with words alone where numpy is not installed.
     """
-    if find_spec("numpy") is None:
+    try:
+        # Imported at the first index: numpy and the vectors take a tenth of a second.
+        from toolweft.search.hybrid import HybridIndex
+        from toolweft.search.vectors import load_vectors
+    except ModuleNotFoundError as exc:
+        if exc.name != "numpy":
+            raise
         return LexicalIndex.of(snapshot)
-    # Imported at the first index: numpy and the vectors take a tenth of a second.
-    from toolweft.search.hybrid import HybridIndex
-    from toolweft.search.vectors import load_vectors
-
     return HybridIndex.of(snapshot, vectors=load_vectors())
 
 

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toolweft.search.documents import PURPOSE, Document
 from toolweft.search.vectors import Floats, WordVectors, unit
@@ -26,31 +25,27 @@ _CHUNK = 500
 # Room for new rows when a column is copied, as a share of it.
 _ROOM = 0.25
 
-_Number = TypeVar("_Number", np.float32, np.int32)
 
-
-class _Column(Generic[_Number]):
+class _Column:
     """Rows that can be added to without copying those before, which others may be reading."""
 
-    def __init__(self, rows: "NDArray[_Number]", memory: "_Memory[_Number] | None" = None) -> None:
+    def __init__(self, rows: Floats, memory: "_Memory | None" = None) -> None:
         self.rows = rows
         self._memory = memory or _Memory(rows)
 
-    def joined(self, newer: "NDArray[_Number]") -> Self:
+    def joined(self, newer: Floats) -> Self:
         """These rows and newer ones."""
         memory, rows = self._memory.write(self.rows, newer)
         return type(self)(rows, memory)
 
 
-class _Memory(Generic[_Number]):
+class _Memory:
     """An array, and how much of its beginning is taken."""
 
-    def __init__(self, array: "NDArray[_Number]") -> None:
+    def __init__(self, array: Floats) -> None:
         self._array, self._taken, self._lock = array, len(array), Lock()
 
-    def write(
-        self, known: "NDArray[_Number]", newer: "NDArray[_Number]"
-    ) -> "tuple[_Memory[_Number], NDArray[_Number]]":
+    def write(self, known: Floats, newer: Floats) -> "tuple[_Memory, Floats]":
         end = len(known) + len(newer)
         with self._lock:
             # Two newer matrices of one older must not write in the same place.
@@ -70,11 +65,11 @@ class ToolMatrix:
     """What every tool means; row i is the tool in slot i."""
 
     # Of length 1, or 0 where no word of the tool has a vector.
-    _rows: _Column[np.float32]
+    _rows: _Column
     # The leading dimensions of the rows, contiguous.
-    _fronts: _Column[np.float32]
+    _fronts: _Column
     # How many words its name and first sentence have.
-    _purpose: _Column[np.float32]
+    _purpose: _Column
 
     @property
     def rows(self) -> Floats:

@@ -189,7 +189,7 @@ class Ranker:
         if self._usable is not None:
             sums.words[~self._usable] = 0
             sums.clauses[:, ~self._usable] = 0
-        sums.best_clauses = np.maximum(sums.clauses.max(axis=1, initial=0.0), _TINY)
+        sums.best_clauses = sums.clauses.max(axis=1, initial=np.float32(_TINY))
         return sums
 
     def _gains(self, word: str) -> Gains:
@@ -271,7 +271,8 @@ def _says_purpose(postings: Postings) -> Flags:
 
 def _scaled(values: Floats) -> Floats:
     """Shares of the best; what is below 0 is 0."""
-    scaled: Floats = values.clip(0) / max(float(values.max(initial=0.0)), _TINY)
+    best = np.float32(max(float(values.max(initial=0.0)), _TINY))
+    scaled: Floats = np.maximum(values, np.float32(0)) / best
     return scaled
 
 

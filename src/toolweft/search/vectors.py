@@ -56,7 +56,7 @@ class WordVectors:
     @property
     def dimensions(self) -> int:
         """The length of every vector."""
-        return self._rows.shape[1]
+        return int(self._rows.shape[1])
 
     def __contains__(self, word: str) -> bool:
         return word in self._numbers
