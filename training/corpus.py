@@ -82,9 +82,7 @@ def build_corpus(
     for group_ in groups:
         uses.update({word: _OWN_USES for words in group_ for word in words})
     vocabulary = [
-        word
-        for word, count in uses.most_common()
-        if count >= _MIN_USES and not word.isdigit() and word not in STOP_WORDS
+        word for word, count in uses.most_common() if count >= _MIN_USES and _has_meaning(word)
     ]
     numbers = {word: number for number, word in enumerate(vocabulary)}
 
@@ -114,6 +112,11 @@ def build_corpus(
             if len(kept := [a for w in group_ if len(a := numbered(w))]) > 1
         ],
     )
+
+
+def _has_meaning(word: str) -> bool:
+    """Whether a word is learned; other scripts are not, so that they never get half a vector."""
+    return word.isascii() and not word.isdigit() and word not in STOP_WORDS
 
 
 def _requests(

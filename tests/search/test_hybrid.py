@@ -131,6 +131,20 @@ def test_two_newer_indexes_of_one_older_do_not_disturb_each_other() -> None:
             assert updated.search(query, limit=9) == fresh.search(query, limit=9)
 
 
+def test_the_parts_of_a_request_are_found_in_a_large_catalog() -> None:
+    many = [build_definition(f"s{i % 9}.t{i}", description=f"List room {i}") for i in range(1_500)]
+    index = HybridIndex.of(build_snapshot([*many, *OFFICE]), vectors=load_vectors())
+    query = "show the weather forecast, and convert the amount into my currency"
+    found = {hit.qualified for hit in index.search(query, limit=4)}
+    assert {"sky.get_forecast", "bank.convert"} <= found
+
+
+def test_more_clauses_than_are_told_apart(office: HybridIndex) -> None:
+    query = ", ".join(f"{word} something else" for word in ("send", "delete", "book", "list") * 4)
+    hits = office.search(query, limit=5)
+    assert len(hits) >= 3
+
+
 def test_more_catalogs_of_visible_tools_than_are_remembered(office: HybridIndex) -> None:
     for round_ in range(40):
         names = frozenset({QualifiedName("sky.get_forecast"), QualifiedName(f"no.tool{round_}")})

@@ -4,7 +4,7 @@ The inverted index gives the words, the matrix the meanings, the ranker the orde
 changes; `updated` makes a new one that shares whatever stayed.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from heapq import nlargest
 from typing import Self
 
@@ -13,9 +13,7 @@ import numpy as np
 from toolweft.core.ids import QualifiedName
 from toolweft.core.ports import SearchHit
 from toolweft.core.snapshot import Snapshot
-from toolweft.search.confidence import CERTAIN, LIKELY, WEAK, rate_confidence
-from toolweft.search.documents import named_fields
-from toolweft.search.matches import find_named
+from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.matrix import ToolMatrix, build_matrix
 from toolweft.search.postings import (
     EMPTY,
@@ -38,41 +36,6 @@ _NAMED = 10.0
 _DIGITS = 5
 # Sets of visible tools an index remembers at once.
 _MAX_RANKERS = 16
-
-
-class _Reasons:
-    """Why the tools of one answer were found, and how sure that is."""
-
-    def __init__(self, ranked: Ranked, named: Mapping[int, int]) -> None:
-        self._ranked, self._named = ranked, named
-        self._cosines = dict(zip(ranked.slots.tolist(), ranked.cosines.tolist(), strict=True))
-        self._rarity = sum(word.rarity for word in ranked.asked)
-
-    def hit(self, name: QualifiedName, slot: int, *, score: float) -> SearchHit:
-        """The hit of one tool."""
-        steps = self._named.get(slot, 0)
-        bits, held = 0, 0.0
-        for word in self._ranked.asked:
-            row = None if word.own is None else word.own.row(slot)
-            if word.own is not None and row is not None:
-                bits |= word.own.fields[row]
-                held += word.rarity
-        # Found by the beginning of its name, or by its meaning, a tool may hold none of the words.
-        matched = tuple(named_fields(bits)) or ("name" if steps else "meaning",)
-        confidence = rate_confidence(
-            cosine=self._cosines.get(slot, 0.0),
-            coverage=held / self._rarity if self._rarity else 0.0,
-            trust=self._ranked.trust,
-        )
-        if steps:
-            confidence = CERTAIN if steps > 1 else max(LIKELY, confidence)
-        return SearchHit(
-            qualified=name,
-            score=score,
-            matched=matched,
-            confidence=round(confidence, 3),
-            is_weak=confidence < WEAK,
-        )
 
 
 class HybridIndex:
@@ -133,7 +96,12 @@ class HybridIndex:
         lowest = min(nlargest(limit, scores.values()), default=0.0)
         found = [(-score, self._name(s), s) for s, score in scores.items() if score >= lowest]
         found.sort()
-        reasons = _Reasons(ranked, named)
+        reasons = Reasons(
+            [AskedWord(gains.rarity, gains.own) for gains in ranked.asked],
+            named=named,
+            cosines=dict(zip(ranked.slots.tolist(), ranked.cosines.tolist(), strict=True)),
+            trust=ranked.trust,
+        )
         return [reasons.hit(name, slot, score=-score) for score, name, slot in found[:limit]]
 
     def _name(self, slot: int) -> QualifiedName:

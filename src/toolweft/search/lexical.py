@@ -18,7 +18,7 @@ from typing import Self
 from toolweft.core.ids import QualifiedName
 from toolweft.core.ports import SearchHit
 from toolweft.core.snapshot import Snapshot
-from toolweft.search.matches import find_named, matched_fields
+from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.postings import (
     EMPTY,
     InvertedIndex,
@@ -33,7 +33,12 @@ __all__ = ("LexicalIndex",)
 
 # Beyond these a query says nothing new.
 _MAX_QUERY_CHARACTERS = 4_000
-_MAX_QUERY_WORDS = 32
+_MAX_QUERY_WORDS = 48
+# More than any sum of words: a name that fits goes before any description.
+_NAMED = 1_000.0
+# Sums of floats may differ in the last digits with their order.
+_DIGITS = 6
+_TINY = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,23 +96,24 @@ class LexicalIndex:
         query = query[:_MAX_QUERY_CHARACTERS]
         if visible is not None and not isinstance(visible, Set):
             visible = frozenset(visible)
-        terms = self._terms(query, visible)
+        asked, terms = self._terms(query, visible)
         scores = self._rank(terms, limit=limit, visible=visible)
-        # More than any sum of words: a name that fits goes before any description.
-        step = sum(term.bound for term in terms) + 1.0
-        named = find_named(self._inverted.names, query)
+        named = {
+            slot: steps
+            for slot, steps in find_named(self._inverted.names, query).items()
+            if visible is None or self._name(slot) in visible
+        }
         for slot, steps in named.items():
-            if visible is not None and self._name(slot) not in visible:
-                continue
-            scores[slot] = sum(term.gain(slot) for term in terms) + steps * step
+            scores[slot] = sum(term.gain(slot) for term in terms) + steps * _NAMED
         lowest = min(nlargest(limit, scores.values()), default=0.0)
-        found = [(-score, self._name(s), s) for s, score in scores.items() if score >= lowest]
-        found.sort()
-        words = [term.postings for term in terms]
-        return [
-            SearchHit(qualified=name, score=-score, matched=matched_fields(slot, words))
-            for score, name, slot in found[:limit]
+        found = [
+            (-round(score, _DIGITS), self._name(slot), slot)
+            for slot, score in scores.items()
+            if score >= lowest - _TINY
         ]
+        found.sort()
+        reasons = Reasons(asked, named=named)
+        return [reasons.hit(name, slot, score=-score) for score, name, slot in found[:limit]]
 
     def _name(self, slot: int) -> QualifiedName:
         entry = self._inverted.entries[slot]
@@ -115,22 +121,25 @@ class LexicalIndex:
         assert entry is not None
         return entry.qualified
 
-    def _terms(self, query: str, visible: Set[QualifiedName] | None) -> list[_Term]:
-        """The words of a query that the index knows, those that may add most first."""
+    def _terms(
+        self, query: str, visible: Set[QualifiedName] | None
+    ) -> tuple[list[AskedWord], list[_Term]]:
+        """The words of a query, and those the index knows, the ones that may add most first."""
         slots = self._inverted.slots
         count = len(slots) if visible is None else len(slots.keys() & visible)
-        terms = []
-        for word in query_words(query):
+        asked, terms = [], []
+        for word in query_words(query)[:_MAX_QUERY_WORDS]:
             postings = self._inverted.postings.get(word)
-            if postings is not None:
-                holders = len(postings.slots)
-                if visible is not None:
-                    # How rare a word is must not tell of tools that nobody here may see.
-                    holders = sum(self._name(slot) in visible for slot in postings.slots)
-                rarity = log(1 + (count - holders + 0.5) / (holders + 0.5))
+            holders = 0 if postings is None else len(postings.slots)
+            if postings is not None and visible is not None:
+                # How rare a word is must not tell of tools that nobody here may see.
+                holders = sum(self._name(slot) in visible for slot in postings.slots)
+            rarity = log(1 + (count - holders + 0.5) / (holders + 0.5))
+            asked.append(AskedWord(rarity if holders else rarity / 2, postings))
+            if postings is not None and holders:
                 terms.append(_Term(word, rarity, postings, rarity * postings.bound))
         terms.sort(key=lambda term: (-term.bound, term.word))
-        return terms[:_MAX_QUERY_WORDS]
+        return asked, terms
 
     def _rank(
         self, terms: Sequence[_Term], *, limit: int, visible: Set[QualifiedName] | None

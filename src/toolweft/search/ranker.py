@@ -272,7 +272,7 @@ def _says_purpose(postings: Postings) -> Flags:
 def _scaled(values: Floats) -> Floats:
     """Shares of the best; what is below 0 is 0."""
     best = np.float32(max(float(values.max(initial=0.0)), _TINY))
-    scaled: Floats = np.maximum(values, np.float32(0)) / best
+    scaled: Floats = (values.clip(0) / best).astype(np.float32)
     return scaled
 
 
