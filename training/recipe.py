@@ -72,7 +72,9 @@ def make_vectors(
     catalogs = {name: c for name, c in data.catalogs.items() if name not in without}
     corpus = build_corpus(catalogs, data.requests, data.meanings)
     table = train(corpus, TrainingOptions(seed=seed))
-    return WordVectors.build(table.words, table.rows, table.grams), len(corpus.pairs)
+    vectors = WordVectors.build(table.words, table.rows, table.grams)
+    # Rounded as in the file, so that what is judged is what ships.
+    return WordVectors.unpack(vectors.pack()), len(corpus.pairs)
 
 
 def _in_share(request: Request, share: float) -> bool:
