@@ -13,7 +13,7 @@ language, words alone decide. Called by the index; knows nothing of names or per
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from math import log, log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,7 @@ class Ranker:
         self._remembered: dict[str, Gains] = {}
         slots = len(matrix.rows)
         self._count = slots if usable is None else int(np.count_nonzero(usable))
+        self._meaning = _share_of_meaning(self._count)
 
     def rank(self, text: str) -> Ranked:
         """The tools that fit a query best."""
@@ -240,19 +241,27 @@ class Ranker:
         # Row by row, so that a tool's cosine does not depend on where it stands.
         cosines = np.einsum("ij,j->i", rows, request.direction)
         meant = _scaled(cosines)
+        clause_meaning = mix.clause_meaning * self._meaning
         if len(request.clauses):
             by_clause = sums.clauses[:, slots]
             by_clause /= sums.best_clauses[:, None]
             meanings = np.einsum("ij,kj->ki", rows, request.clause_directions)
-            by_clause += mix.clause_meaning * np.stack([_scaled(row) for row in meanings])
+            by_clause += clause_meaning * np.stack([_scaled(row) for row in meanings])
             clauses = by_clause.max(axis=0)
         else:
-            clauses = told + mix.clause_meaning * meant
+            clauses = told + clause_meaning * meant
         purpose = sums.purpose[slots] / np.maximum(self._matrix.purpose[slots], _TINY)
-        scores = (
-            mix.words * told + mix.meaning * meant + mix.clauses * clauses + mix.purpose * purpose
-        )
+        scores = mix.words * told + mix.meaning * self._meaning * meant
+        scores += mix.clauses * clauses + mix.purpose * purpose
         return trust * scores + (1 - trust) * told, cosines
+
+
+def _share_of_meaning(count: int) -> float:
+    """What meaning counts beside words: less where many tools are alike by chance.
+
+    All of it up to a thousand tools, 0.6 from ten thousand on, and in between by the logarithm.
+    """
+    return 1 - 0.4 * min(1.0, max(0.0, log10(max(count, 1)) - 3))
 
 
 def _column(postings: Postings) -> Slots:
