@@ -13,14 +13,14 @@ __all__ = ("CERTAIN", "LIKELY", "WEAK", "rate_confidence")
 CERTAIN = 1.0
 # Of a tool whose name begins with what was asked for.
 LIKELY = 0.7
-# Below it an answer is weak: 5 % of the requests that have a right tool fall there.
-WEAK = 0.3
+# Below it an answer is weak: about 5 % of the requests that have a right tool fall there.
+WEAK = 0.32
 
-_OF_COSINE = 3.6
-_OF_COVERAGE = 1.8
-_BIAS = -2.2
+_OF_COSINE = 3.0
+_OF_COVERAGE = 2.1
+_BIAS = -2.0
 # The usual cosine of a best hit, where the vectors do not know the language of the query.
-_USUAL_COSINE = 0.48
+_USUAL_COSINE = 0.47
 
 
 def rate_confidence(*, cosine: float, coverage: float, trust: float) -> float:

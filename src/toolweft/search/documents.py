@@ -14,7 +14,7 @@ from toolweft.core.json import Json, JsonSchema
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.words import Tokenizer
 
-__all__ = ("FIELDS", "PURPOSE", "Document", "Field", "build_document", "name_key", "named_fields")
+__all__ = ("FIELDS", "Document", "Field", "build_document", "name_key", "named_fields")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,6 @@ FIELDS = (
     Field("parameter descriptions", weight=0.4, emphasis=0.3, max_emphasised=40),
     Field("enum values", weight=0.4, emphasis=0.2, max_emphasised=20),
 )
-# The bits of the fields that say what a tool is for: its name and first sentence.
-PURPOSE = 0b00001001
 # Saturation and length normalisation as in BM25. The length a document is compared with is fixed,
 # so that a document's impacts stay as they are when other tools come and go.
 _K1 = 0.9

@@ -12,9 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from toolweft.search.documents import PURPOSE, Document
+from toolweft.search.documents import Document
 from toolweft.search.vectors import Floats, WordVectors, unit
-from toolweft.search.words import STOP_WORDS
 
 __all__ = ("FRONT", "ToolMatrix", "build_matrix")
 
@@ -68,8 +67,6 @@ class ToolMatrix:
     _rows: _Column
     # The leading dimensions of the rows, contiguous.
     _fronts: _Column
-    # How many words its name and first sentence have.
-    _purpose: _Column
 
     @property
     def rows(self) -> Floats:
@@ -81,17 +78,11 @@ class ToolMatrix:
         """Their leading dimensions, contiguous."""
         return self._fronts.rows
 
-    @property
-    def purpose(self) -> Floats:
-        """How many words the name and first sentence have."""
-        return self._purpose.rows
-
     def joined(self, newer: "ToolMatrix") -> "ToolMatrix":
         """This matrix with further rows at its end."""
         return ToolMatrix(
             self._rows.joined(newer.rows),
             self._fronts.joined(newer.fronts),
-            self._purpose.joined(newer.purpose),
         )
 
 
@@ -102,9 +93,7 @@ def build_matrix(documents: Sequence[Document], vectors: WordVectors) -> ToolMat
     flat = [numbers.setdefault(word, len(numbers)) for d in documents for word in d.words]
     words = np.array(flat, np.int64)
     emphases = np.fromiter(chain.from_iterable(d.emphases for d in documents), np.float32)
-    fields = np.frombuffer(b"".join(d.fields for d in documents), np.uint8)
     lengths = np.array([len(document.words) for document in documents], np.int64)
-    says = np.array([word not in STOP_WORDS for word in numbers], np.float32)
     table = np.zeros((len(numbers), vectors.dimensions), np.float32)
     for word, number in numbers.items():
         table[number] = vectors.vector(word)
@@ -119,10 +108,7 @@ def build_matrix(documents: Sequence[Document], vectors: WordVectors) -> ToolMat
             weighted *= emphases[part, None]
             rows[filled] = np.add.reduceat(weighted, starts[filled] - starts[first], axis=0)
     rows = unit(rows)
-    owners = np.repeat(np.arange(count), lengths)
-    purpose = np.bincount(owners, says[words] * ((fields & PURPOSE) > 0), count)
     return ToolMatrix(
         _Column(rows),
         _Column(np.ascontiguousarray(rows[:, :FRONT])),
-        _Column(purpose.astype(np.float32)),
     )

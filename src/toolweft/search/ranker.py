@@ -1,11 +1,10 @@
-"""Ranks tools for one query: four signals of each, mixed by fixed weights. Needs numpy.
+"""Ranks tools for one query: three signals of each, mixed by fixed weights. Needs numpy.
 
   words    BM25F, in which a tool's word also counts, at a discount, where it is a learned
            neighbour of the query's word
   meaning  cosine of the query's vector and the tool's
   clauses  the best of both over the clauses of the query, so that a request for several things
            finds each
-  purpose  how much of the tool's name and first sentence the query says
 
 Each is scaled to its best tool. Where the vocabulary knows too little of the query, as in another
 language, words alone decide. Called by the index; knows nothing of names or permissions.
@@ -18,7 +17,6 @@ from math import log, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from toolweft.search.documents import PURPOSE
 from toolweft.search.matrix import FRONT, ToolMatrix
 from toolweft.search.postings import Postings
 from toolweft.search.requests import Request, read_request
@@ -51,7 +49,6 @@ class Mix:
     words: float = 0.5
     meaning: float = 0.5
     clauses: float = 0.6
-    purpose: float = 0.2
     # Of the meaning beside the words, in a clause and in the first choice.
     clause_meaning: float = 1.0
     first_meaning: float = 0.7
@@ -90,7 +87,6 @@ class _Sums:
     """What the words add up to, by slot."""
 
     words: Floats
-    purpose: Floats
     # One row per clause; none where the request is one clause.
     clauses: Floats
     # The best sum of each clause.
@@ -159,7 +155,6 @@ class Ranker:
         slots = len(self._matrix.rows)
         sums = _Sums(
             np.zeros(slots, np.float32),
-            np.zeros(slots, np.float32),
             np.zeros((len(request.clauses), slots), np.float32),
             np.zeros(0, np.float32),
         )
@@ -179,7 +174,6 @@ class Ranker:
             if gains.own is not None:
                 columns.append(column := _column(gains.own))
                 row[column] = np.float32(gains.rarity) * _impacts(gains.own)
-                sums.purpose[column] += _says_purpose(gains.own)
             if columns:
                 column = np.concatenate(columns) if len(columns) > 1 else columns[0]
                 gained = row[column]
@@ -250,9 +244,8 @@ class Ranker:
             clauses = by_clause.max(axis=0)
         else:
             clauses = told + clause_meaning * meant
-        purpose = sums.purpose[slots] / np.maximum(self._matrix.purpose[slots], _TINY)
         scores = mix.words * told + mix.meaning * self._meaning * meant
-        scores += mix.clauses * clauses + mix.purpose * purpose
+        scores += mix.clauses * clauses
         return trust * scores + (1 - trust) * told, cosines
 
 
@@ -270,12 +263,6 @@ def _column(postings: Postings) -> Slots:
 
 def _impacts(postings: Postings) -> Floats:
     return np.frombuffer(postings.impacts, np.float32)
-
-
-def _says_purpose(postings: Postings) -> Flags:
-    """Where the word stands in the name or the first sentence."""
-    found: Flags = (np.frombuffer(postings.fields, np.uint8) & PURPOSE) > 0
-    return found
 
 
 def _scaled(values: Floats) -> Floats:
