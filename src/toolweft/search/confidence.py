@@ -16,9 +16,9 @@ LIKELY = 0.7
 # Below it an answer is weak: about 5 % of the requests that have a right tool fall there.
 WEAK = 0.32
 
-_OF_COSINE = 3.0
-_OF_COVERAGE = 2.1
-_BIAS = -2.0
+_OF_COSINE = 2.8
+_OF_COVERAGE = 2.2
+_BIAS = -1.9
 # The usual cosine of a best hit, where the vectors do not know the language of the query.
 _USUAL_COSINE = 0.47
 
