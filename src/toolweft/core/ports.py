@@ -100,8 +100,13 @@ class SearchHit:
     qualified: QualifiedName
     # Higher is better; comparable within one answer only.
     score: float
-    # The fields in which words of the query stood, best first: "name", "description", ...
+    # The fields in which words of the query stood, best first: "name", "description", ...;
+    # "meaning" where none did.
     matched: tuple[str, ...] = ()
+    # How likely the tool meets the need, in [0, 1]; comparable between answers and catalogs.
+    confidence: float = 1.0
+    # So low that the answer should say so; where the first hit is weak, the whole answer is.
+    is_weak: bool = False
 
 
 class SearchIndex(Protocol):

@@ -2,7 +2,7 @@
 
 from toolweft.core.ports import SearchIndex
 from toolweft.core.snapshot import Snapshot
-from toolweft.search.lexical import build_index, update_index
+from toolweft.search.index import build_index, update_index
 
 __all__ = ("IndexHolder",)
 

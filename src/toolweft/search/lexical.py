@@ -2,12 +2,12 @@
 
 Scores are BM25F with impacts precomputed per word and tool; a query adds up a few short lists and
 prunes the long ones (MaxScore), so it answers in well under a millisecond over ten thousand tools.
-An index never changes; `update_index` makes a new one that shares whatever stayed.
+An index never changes; `updated` makes a new one that shares whatever stayed. Used where numpy is
+not installed.
 
 Source: Robertson & Zaragoza 2009 (BM25F); Turtle & Flood 1995 (MaxScore).
 """
 
-from bisect import bisect_left
 from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from heapq import nlargest
@@ -16,20 +16,29 @@ from math import log
 from typing import Self
 
 from toolweft.core.ids import QualifiedName
-from toolweft.core.ports import SearchHit, SearchIndex
+from toolweft.core.ports import SearchHit
 from toolweft.core.snapshot import Snapshot
-from toolweft.search.documents import name_key, named_fields
-from toolweft.search.postings import InvertedIndex, Postings, index_snapshot
+from toolweft.search.matches import AskedWord, Reasons, find_named
+from toolweft.search.postings import (
+    EMPTY,
+    InvertedIndex,
+    Postings,
+    apply_change,
+    compare,
+    is_mostly_empty,
+)
 from toolweft.search.words import query_words
 
-__all__ = ("LexicalIndex", "build_index", "update_index")
+__all__ = ("LexicalIndex",)
 
 # Beyond these a query says nothing new.
 _MAX_QUERY_CHARACTERS = 4_000
-_MAX_QUERY_WORDS = 32
-# A shorter beginning of a name fits too many.
-_MIN_PREFIX_CHARACTERS = 3
-_MAX_PREFIX_MATCHES = 100
+_MAX_QUERY_WORDS = 48
+# More than any sum of words: a name that fits goes before any description.
+_NAMED = 1_000.0
+# Sums of floats may differ in the last digits with their order.
+_DIGITS = 6
+_TINY = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +57,15 @@ class _Term:
 
 
 class LexicalIndex:
-    """The index of one snapshot; made by `build_index` and `update_index`."""
+    """The index of one snapshot; made by `of` and `updated`."""
 
     def __init__(self, inverted: InvertedIndex) -> None:
         self._inverted = inverted
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """An index over every tool of a snapshot that is not disabled."""
+        return cls(apply_change(EMPTY, compare(EMPTY, snapshot)))
 
     def __len__(self) -> int:
         """How many tools can be found."""
@@ -59,8 +73,12 @@ class LexicalIndex:
 
     def updated(self, snapshot: Snapshot) -> Self:
         """The index of a newer snapshot, sharing what did not change; itself where nothing did."""
-        inverted = index_snapshot(snapshot, known=self._inverted)
-        return self if inverted is self._inverted else type(self)(inverted)
+        change = compare(self._inverted, snapshot)
+        if not change.come and not change.gone:
+            return self
+        if is_mostly_empty(self._inverted, change):
+            return type(self).of(snapshot)
+        return type(self)(apply_change(self._inverted, change))
 
     def search(
         self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
@@ -78,19 +96,24 @@ class LexicalIndex:
         query = query[:_MAX_QUERY_CHARACTERS]
         if visible is not None and not isinstance(visible, Set):
             visible = frozenset(visible)
-        terms = self._terms(query)
+        asked, terms = self._terms(query, visible)
         scores = self._rank(terms, limit=limit, visible=visible)
-        # More than any sum of words: a name that fits goes before any description.
-        step = sum(term.bound for term in terms) + 1.0
-        for slot, steps in self._named(query, visible=visible).items():
-            scores[slot] = sum(term.gain(slot) for term in terms) + steps * step
+        named = {
+            slot: steps
+            for slot, steps in find_named(self._inverted.names, query).items()
+            if visible is None or self._name(slot) in visible
+        }
+        for slot, steps in named.items():
+            scores[slot] = sum(term.gain(slot) for term in terms) + steps * _NAMED
         lowest = min(nlargest(limit, scores.values()), default=0.0)
-        found = [(-score, self._name(s), s) for s, score in scores.items() if score >= lowest]
-        found.sort()
-        return [
-            SearchHit(qualified=name, score=-score, matched=_matched(slot, terms))
-            for score, name, slot in found[:limit]
+        found = [
+            (-round(score, _DIGITS), self._name(slot), slot)
+            for slot, score in scores.items()
+            if score >= lowest - _TINY
         ]
+        found.sort()
+        reasons = Reasons(asked, named=named)
+        return [reasons.hit(name, slot, score=-score) for score, name, slot in found[:limit]]
 
     def _name(self, slot: int) -> QualifiedName:
         entry = self._inverted.entries[slot]
@@ -98,18 +121,25 @@ class LexicalIndex:
         assert entry is not None
         return entry.qualified
 
-    def _terms(self, query: str) -> list[_Term]:
-        """The words of a query that the index knows, those that may add most first."""
-        count = len(self._inverted.slots)
-        terms = []
-        for word in query_words(query):
+    def _terms(
+        self, query: str, visible: Set[QualifiedName] | None
+    ) -> tuple[list[AskedWord], list[_Term]]:
+        """The words of a query, and those the index knows, the ones that may add most first."""
+        slots = self._inverted.slots
+        count = len(slots) if visible is None else len(slots.keys() & visible)
+        asked, terms = [], []
+        for word in query_words(query)[:_MAX_QUERY_WORDS]:
             postings = self._inverted.postings.get(word)
-            if postings is not None:
-                holders = len(postings.slots)
-                rarity = log(1 + (count - holders + 0.5) / (holders + 0.5))
+            holders = 0 if postings is None else len(postings.slots)
+            if postings is not None and visible is not None:
+                # How rare a word is must not tell of tools that nobody here may see.
+                holders = sum(self._name(slot) in visible for slot in postings.slots)
+            rarity = log(1 + (count - holders + 0.5) / (holders + 0.5))
+            asked.append(AskedWord(rarity if holders else rarity / 2, postings))
+            if postings is not None and holders:
                 terms.append(_Term(word, rarity, postings, rarity * postings.bound))
         terms.sort(key=lambda term: (-term.bound, term.word))
-        return terms[:_MAX_QUERY_WORDS]
+        return asked, terms
 
     def _rank(
         self, terms: Sequence[_Term], *, limit: int, visible: Set[QualifiedName] | None
@@ -140,40 +170,6 @@ class LexicalIndex:
                 score = 0.0
             scores[slot] = score + rarity * impact
 
-    def _named(self, query: str, *, visible: Set[QualifiedName] | None) -> dict[int, int]:
-        """Slots whose name is the query (2) or begins with it (1)."""
-        key = name_key(query)
-        if not key:
-            return {}
-        found: dict[int, int] = {}
-        begins = len(key) >= _MIN_PREFIX_CHARACTERS and not any(map(str.isspace, query.strip()))
-        position = bisect_left(self._inverted.names, (key, 0))
-        while position < len(self._inverted.names):
-            name, slot = self._inverted.names[position]
-            position += 1
-            exact = name == key
-            if not exact and not (begins and name.startswith(key)):
-                break
-            if len(found) > _MAX_PREFIX_MATCHES:
-                # A beginning of so many names tells nothing; an exact name still does.
-                return {slot: steps for slot, steps in found.items() if steps > 1}
-            if visible is None or self._name(slot) in visible:
-                found[slot] = max(found.get(slot, 0), 2 if exact else 1)
-        return found
-
-
-def build_index(snapshot: Snapshot) -> LexicalIndex:
-    """An index over every tool of a snapshot that is not disabled."""
-    return LexicalIndex(index_snapshot(snapshot))
-
-
-def update_index(index: SearchIndex, snapshot: Snapshot) -> LexicalIndex:
-    """The index of a newer snapshot, from one of an older; it answers as a new one would.
-
-    Whatever did not change is shared; where nothing did, it is the same index.
-    """
-    return index.updated(snapshot) if isinstance(index, LexicalIndex) else build_index(snapshot)
-
 
 def _refined(
     scores: dict[int, float], terms: Sequence[_Term], rests: Sequence[float], *, limit: int
@@ -185,13 +181,3 @@ def _refined(
             slot: score + term.gain(slot) for slot, score in scores.items() if score >= lowest
         }
     return scores
-
-
-def _matched(slot: int, terms: Sequence[_Term]) -> tuple[str, ...]:
-    bits = 0
-    for term in terms:
-        row = term.postings.row(slot)
-        if row is not None:
-            bits |= term.postings.fields[row]
-    # A name found by its beginning alone holds none of the words.
-    return tuple(named_fields(bits)) or ("name",)

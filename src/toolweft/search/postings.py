@@ -5,21 +5,33 @@ change, so a server that comes or goes costs about what its own tools cost.
 """
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 
 from toolweft.core.ids import QualifiedName
-from toolweft.core.snapshot import Snapshot
+from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.documents import Document, build_document, name_key
 from toolweft.search.words import Tokenizer
 
-__all__ = ("EMPTY", "Entry", "InvertedIndex", "Postings", "index_snapshot")
+__all__ = (
+    "EMPTY",
+    "Change",
+    "Entry",
+    "InvertedIndex",
+    "Postings",
+    "apply_change",
+    "compare",
+    "is_mostly_empty",
+)
 
 # A slot is not used twice; with more empty ones than this share the index is made anew.
 _MAX_EMPTY_SHARE = 0.5
+# Names put in place one by one; more are sorted together.
+_MAX_SINGLE_NAMES = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,58 +76,114 @@ class InvertedIndex:
     postings: Mapping[str, Postings]
     # (name key, slot), sorted: for exact names and beginnings of names.
     names: Sequence[tuple[str, int]]
+    # The snapshot's tools it was made from, those that cannot be found too.
+    tools: Sequence[CatalogTool]
 
 
-EMPTY = InvertedIndex((), {}, {}, ())
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What makes a newer index of an older one."""
+
+    gone: Sequence[int]
+    come: Sequence[Entry]
+    # One for each that came, in the same order.
+    documents: Sequence[Document]
+    tools: Sequence[CatalogTool]
 
 
-def index_snapshot(snapshot: Snapshot, *, known: InvertedIndex = EMPTY) -> InvertedIndex:
-    """The index over every tool that is not disabled.
+EMPTY = InvertedIndex((), {}, {}, (), ())
 
-    Args:
-        snapshot: what is to be found.
-        known: an older index to take over from; returned as it is where nothing changed.
+
+def compare(known: InvertedIndex, snapshot: Snapshot) -> Change:
+    """What is to be done so that exactly the tools of a snapshot are found that are not disabled.
+
+    Only between the first and the last tool that differ is anything looked at: most often one
+    source has changed.
     """
-    kept: set[int] = set()
+    tools = list(snapshot.tools.values())
+    first, rest = _same_ends(known.tools, tools)
+    old = known.tools[first : len(known.tools) - rest]
+    new = tools[first : len(tools) - rest]
+    kept: set[QualifiedName] = set()
     come: list[Entry] = []
-    for qualified, tool in snapshot.tools.items():
+    for tool in new:
         if tool.status == "disabled":
             continue
-        slot = known.slots.get(qualified)
+        slot = known.slots.get(tool.qualified)
         entry = None if slot is None else known.entries[slot]
-        if slot is not None and entry is not None and entry.definition is tool.definition:
-            kept.add(slot)
+        if entry is not None and entry.definition is tool.definition:
+            kept.add(tool.qualified)
         else:
-            come.append(Entry(qualified, tool.definition))
-    gone = [slot for slot in known.slots.values() if slot not in kept]
-    if not come and not gone:
-        return known
-    if len(known.entries) - len(kept) > _MAX_EMPTY_SHARE * len(known.entries):
-        return index_snapshot(snapshot)
-    return _changed(known, gone=frozenset(gone), come=come)
-
-
-def _changed(known: InvertedIndex, *, gone: frozenset[int], come: Sequence[Entry]) -> InvertedIndex:
-    first = len(known.entries)
+            come.append(Entry(tool.qualified, tool.definition))
+    left = dict.fromkeys(tool.qualified for tool in old if tool.qualified not in kept)
+    gone = sorted(known.slots[name] for name in left if name in known.slots)
     tokenizer = Tokenizer()
-    leaving = [(s, entry) for s in sorted(gone) if (entry := known.entries[s]) is not None]
-    left = {entry.qualified for _, entry in leaving}
-    slots = {name: slot for name, slot in known.slots.items() if name not in left}
-    slots |= {entry.qualified: slot for slot, entry in enumerate(come, first)}
-    names = [row for row in known.names if row[1] not in gone]
-    names += ((key, s) for s, entry in enumerate(come, first) for key in _name_keys(entry))
-    names.sort()
+    documents = [build_document(entry.definition, tokenizer) for entry in come]
+    return Change(gone, come, documents, tools)
+
+
+def is_mostly_empty(known: InvertedIndex, change: Change) -> bool:
+    """Whether so many slots would be empty that an index made anew is better."""
+    left = len(known.slots) - len(change.gone)
+    return len(known.entries) - left > _MAX_EMPTY_SHARE * len(known.entries)
+
+
+def apply_change(known: InvertedIndex, change: Change) -> InvertedIndex:
+    """The newer index; the older one stays as it is."""
+    first = len(known.entries)
+    entries = list(known.entries)
+    slots = dict(known.slots)
     postings = dict(known.postings)
+    leaving = [(s, entry) for s in change.gone if (entry := entries[s]) is not None]
+    for slot, entry in leaving:
+        entries[slot] = None
+        del slots[entry.qualified]
     # Words are not kept per tool: reading the few that leave again costs less than the memory.
+    tokenizer = Tokenizer()
     _drop(postings, ((s, build_document(entry.definition, tokenizer)) for s, entry in leaving))
-    _append(postings, first, (build_document(entry.definition, tokenizer) for entry in come))
-    entries = [None if s in gone else entry for s, entry in enumerate(known.entries)]
-    return InvertedIndex([*entries, *come], slots, postings, names)
+    _append(postings, first, change.documents)
+    slots |= {entry.qualified: slot for slot, entry in enumerate(change.come, first)}
+    names = _changed_names(
+        known.names,
+        [(key, slot) for slot, entry in leaving for key in _name_keys(entry)],
+        [(key, s) for s, entry in enumerate(change.come, first) for key in _name_keys(entry)],
+    )
+    return InvertedIndex([*entries, *change.come], slots, postings, names, change.tools)
+
+
+def _same_ends(old: Sequence[CatalogTool], new: Sequence[CatalogTool]) -> tuple[int, int]:
+    """How many tools are the same object at the beginning of both, and then at the end."""
+    shorter = min(len(old), len(new))
+    first = _first_difference(old, new)
+    rest = _first_difference(reversed(old), reversed(new))
+    return first, min(rest, shorter - first)
+
+
+def _first_difference(old: Iterable[CatalogTool], new: Iterable[CatalogTool]) -> int:
+    same = list(map(is_, old, new))
+    return len(same) if all(same) else same.index(False)
+
+
+def _changed_names(
+    known: Sequence[tuple[str, int]],
+    gone: Sequence[tuple[str, int]],
+    come: Sequence[tuple[str, int]],
+) -> list[tuple[str, int]]:
+    if len(gone) + len(come) > _MAX_SINGLE_NAMES:
+        left = set(gone)
+        return sorted([row for row in known if row not in left] + [*come])
+    names = list(known)
+    for row in gone:
+        del names[bisect_left(names, row)]
+    for row in come:
+        insort(names, row)
+    return names
 
 
 def _name_keys(entry: Entry) -> tuple[str, str]:
     """The keys of a tool's name, alone and behind its namespace."""
-    return name_key(entry.qualified.partition(".")[2]), name_key(entry.qualified)
+    name, namespace = entry.definition.name, entry.definition.namespace
+    return name_key(name), name_key(f"{namespace}{name}")
 
 
 def _drop(postings: dict[str, Postings], documents: Iterable[tuple[int, Document]]) -> None:
@@ -141,7 +209,7 @@ def _without(old: Postings, gone: Iterable[int]) -> Postings:
     return Postings(slots, impacts, bytes(fields), max(impacts) if held_bound else old.bound)
 
 
-def _append(postings: dict[str, Postings], first: int, documents: Iterable[Document]) -> None:
+def _append(postings: dict[str, Postings], first: int, documents: Sequence[Document]) -> None:
     slots: defaultdict[str, list[int]] = defaultdict(list)
     impacts: defaultdict[str, list[float]] = defaultdict(list)
     fields: defaultdict[str, list[int]] = defaultdict(list)

@@ -6,12 +6,13 @@ Pure; the same rules for tools and queries. Called by the index alone.
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain
 from sys import intern
 
 from toolweft.search.stemming import stem
 
-__all__ = ("Tokenizer", "query_words")
+__all__ = ("STOP_WORDS", "Tokenizer", "query_words")
 
 _RUN = re.compile(r"[^\W_]+")
 # "getHTTPResponse2" -> get HTTP Response 2; plural acronyms stay whole ("URLs", "IDs").
@@ -23,8 +24,8 @@ _UNSPACED = re.compile(
 # A longer run is not a word (a key, a hash, base64): its head is enough.
 _MAX_WORD_CHARACTERS = 40
 
-# In queries only; compared as stems, since that is what words are.
-_STOP_WORDS = frozenset(
+# Left out of queries and of vectors; compared as stems, since that is what words are.
+STOP_WORDS = frozenset(
     map(
         stem,
         _RUN.findall("""
@@ -64,14 +65,20 @@ class _Splits(dict[str, tuple[str, ...]]):
 
 def query_words(text: str) -> list[str]:
     """The distinct words of a text, without stop words unless there is nothing else."""
-    words = list(dict.fromkeys(word for run in _runs(text) for word in _split(run)))
-    return [word for word in words if word not in _STOP_WORDS] or words
+    words = list(dict.fromkeys(chain.from_iterable(map(_split_remembered, _runs(text)))))
+    return [word for word in words if word not in STOP_WORDS] or words
 
 
 def _runs(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return _RUN.findall(text)
+
+
+# People ask with few words; no run is longer than a query may be.
+@lru_cache(maxsize=4_096)
+def _split_remembered(run: str) -> tuple[str, ...]:
+    return tuple(_split(run))
 
 
 def _split(run: str) -> Iterable[str]:

@@ -13,6 +13,7 @@ from toolweft.testing.catalogs import (
 from toolweft.testing.clock import FakeClock
 from toolweft.testing.ids import CountingIds
 from toolweft.testing.ledger import MemoryLedger
+from toolweft.testing.retrieval import Retriever, retriever
 from toolweft.testing.sources import FakeSource, RecordingListener, SourceChange, SourceRequest
 
 __all__ = (
@@ -22,9 +23,11 @@ __all__ = (
     "FixedHolder",
     "MemoryLedger",
     "RecordingListener",
+    "Retriever",
     "SourceChange",
     "SourceRequest",
     "build_catalog",
     "build_definition",
     "build_snapshot",
+    "retriever",
 )

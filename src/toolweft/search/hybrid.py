@@ -1,0 +1,149 @@
+"""An index over one snapshot that finds tools by words and by meaning. Needs numpy.
+
+The inverted index gives the words, the matrix the meanings, the ranker the order. An index never
+changes; `updated` makes a new one that shares whatever stayed.
+"""
+
+from collections.abc import Collection, Sequence
+from heapq import nlargest
+from typing import Self
+
+import numpy as np
+
+from toolweft.core.ids import QualifiedName
+from toolweft.core.ports import SearchHit
+from toolweft.core.snapshot import Snapshot
+from toolweft.search.matches import AskedWord, Reasons, find_named
+from toolweft.search.matrix import ToolMatrix, build_matrix
+from toolweft.search.postings import (
+    EMPTY,
+    InvertedIndex,
+    apply_change,
+    compare,
+    is_mostly_empty,
+)
+from toolweft.search.ranker import Flags, Ranked, Ranker
+from toolweft.search.vectors import WordVectors
+
+__all__ = ("HybridIndex",)
+
+_MAX_QUERY_CHARACTERS = 4_000
+# A tool without any word of the query must mean at least so much the same.
+_MIN_COSINE = 0.25
+# More than any mix of signals: a name that fits goes before any description.
+_NAMED = 10.0
+# Sums of floats may differ in the last digits with the order of the slots.
+_DIGITS = 5
+# Sets of visible tools an index remembers at once.
+_MAX_RANKERS = 16
+
+
+class HybridIndex:
+    """The index of one snapshot; made by `of` and `updated`."""
+
+    def __init__(
+        self, inverted: InvertedIndex, *, matrix: ToolMatrix, vectors: WordVectors
+    ) -> None:
+        self._inverted, self._matrix, self._vectors = inverted, matrix, vectors
+        self._rankers: dict[int, tuple[Collection[QualifiedName] | None, Ranker]] = {}
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, *, vectors: WordVectors) -> Self:
+        """An index over every tool of a snapshot that is not disabled."""
+        change = compare(EMPTY, snapshot)
+        matrix = build_matrix(change.documents, vectors)
+        return cls(apply_change(EMPTY, change), matrix=matrix, vectors=vectors)
+
+    def __len__(self) -> int:
+        """How many tools can be found."""
+        return len(self._inverted.slots)
+
+    def updated(self, snapshot: Snapshot) -> Self:
+        """The index of a newer snapshot, sharing what did not change; itself where nothing did."""
+        change = compare(self._inverted, snapshot)
+        if not change.come and not change.gone:
+            return self
+        if is_mostly_empty(self._inverted, change):
+            return type(self).of(snapshot, vectors=self._vectors)
+        matrix = self._matrix.joined(build_matrix(change.documents, self._vectors))
+        inverted = apply_change(self._inverted, change)
+        return type(self)(inverted, matrix=matrix, vectors=self._vectors)
+
+    def search(
+        self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
+    ) -> Sequence[SearchHit]:
+        """The tools that fit, best first; equal scores in name order; no hit scores 0.
+
+        A tool whose name is the query comes first, then those whose name begins with it, then
+        the others by words and meaning. How rare a word is counts over the visible tools alone.
+
+        Args:
+            query: any text of any length; what stands beyond 4,000 characters does not count.
+            limit: at most this many, >= 1.
+            visible: only these may be found; None for all.
+        """
+        query = query[:_MAX_QUERY_CHARACTERS]
+        ranker = self._ranker(visible)
+        ranked = ranker.rank(query)
+        scores = _shown(ranked)
+        named = {
+            slot: steps
+            for slot, steps in find_named(self._inverted.names, query).items()
+            if ranker.can_find(slot)
+        }
+        for slot, steps in named.items():
+            scores[slot] = scores.get(slot, 0.0) + steps * _NAMED
+        lowest = min(nlargest(limit, scores.values()), default=0.0)
+        found = [(-score, self._name(s), s) for s, score in scores.items() if score >= lowest]
+        found.sort()
+        reasons = Reasons(
+            [AskedWord(gains.rarity, gains.own) for gains in ranked.asked],
+            named=named,
+            cosines=dict(zip(ranked.slots.tolist(), ranked.cosines.tolist(), strict=True)),
+            trust=ranked.trust,
+        )
+        return [reasons.hit(name, slot, score=-score) for score, name, slot in found[:limit]]
+
+    def _name(self, slot: int) -> QualifiedName:
+        entry = self._inverted.entries[slot]
+        # Slots come from postings, names and usable rows, in which empty slots do not stand.
+        assert entry is not None
+        return entry.qualified
+
+    def _ranker(self, visible: Collection[QualifiedName] | None) -> Ranker:
+        """The ranker over the visible tools; kept, since the same callers come again."""
+        known = self._rankers.get(id(visible))
+        # The collection is kept beside its ranker, so that its identity is not given away again.
+        if known is not None and known[0] is visible:
+            return known[1]
+        ranker = Ranker(
+            self._inverted.postings,
+            matrix=self._matrix,
+            vectors=self._vectors,
+            usable=self._usable(visible),
+        )
+        if len(self._rankers) >= _MAX_RANKERS:
+            self._rankers.clear()
+        if visible is None or isinstance(visible, frozenset):
+            self._rankers[id(visible)] = visible, ranker
+        return ranker
+
+    def _usable(self, visible: Collection[QualifiedName] | None) -> Flags | None:
+        slots = self._inverted.slots
+        if visible is None:
+            chosen = list(slots.values())
+        else:
+            chosen = [slot for name in visible if (slot := slots.get(name)) is not None]
+        if len(chosen) == len(self._inverted.entries):
+            return None
+        usable = np.zeros(len(self._inverted.entries), np.bool_)
+        usable[chosen] = True
+        return usable
+
+
+def _shown(ranked: Ranked) -> dict[int, float]:
+    """Scores, by slot, of the tools that have anything to do with the query."""
+    shown = (ranked.words > 0) | (ranked.cosines >= _MIN_COSINE)
+    scores = np.round(ranked.scores[shown].astype(np.float64), _DIGITS)
+    pairs = zip(ranked.slots[shown].tolist(), scores.tolist(), strict=True)
+    return {slot: score for slot, score in pairs if score > 0}

@@ -1,0 +1,38 @@
+"""Making and moving on the index of a snapshot, of the best kind that is installed."""
+
+from typing import Protocol, runtime_checkable
+
+from toolweft.core.ports import SearchIndex
+from toolweft.core.snapshot import Snapshot
+from toolweft.search.lexical import LexicalIndex
+
+__all__ = ("build_index", "update_index")
+
+
+@runtime_checkable
+class _Updatable(SearchIndex, Protocol):
+    def updated(self, snapshot: Snapshot) -> SearchIndex: ...
+
+
+def build_index(snapshot: Snapshot) -> SearchIndex:
+    """An index over every tool of a snapshot that is not disabled.
+
+    With words and meanings; with words alone where numpy is not installed.
+    """
+    try:
+        # Imported at the first index: numpy and the vectors take a tenth of a second.
+        from toolweft.search.hybrid import HybridIndex
+        from toolweft.search.vectors import load_vectors
+    except ModuleNotFoundError as exc:
+        if exc.name != "numpy":
+            raise
+        return LexicalIndex.of(snapshot)
+    return HybridIndex.of(snapshot, vectors=load_vectors())
+
+
+def update_index(index: SearchIndex, snapshot: Snapshot) -> SearchIndex:
+    """The index of a newer snapshot, from one of an older; it answers as a new one would.
+
+    Whatever did not change is shared; where nothing did, it is the same index.
+    """
+    return index.updated(snapshot) if isinstance(index, _Updatable) else build_index(snapshot)

@@ -1,0 +1,104 @@
+"""Why a tool was found: its name, the beginning of its name, or the fields that hold the words.
+
+Pure; shared by every kind of index.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from toolweft.core.ids import QualifiedName
+from toolweft.core.ports import SearchHit
+from toolweft.search.confidence import CERTAIN, LIKELY, WEAK, rate_confidence
+from toolweft.search.documents import name_key, named_fields
+from toolweft.search.postings import Postings
+
+__all__ = ("AskedWord", "Reasons", "find_named")
+
+# A shorter beginning of a name fits too many.
+_MIN_PREFIX_CHARACTERS = 3
+_MAX_PREFIX_MATCHES = 100
+
+
+def find_named(names: Sequence[tuple[str, int]], query: str) -> dict[int, int]:
+    """Slots whose name is the query (2) or begins with it (1).
+
+    Args:
+        names: (name key, slot), sorted.
+        query: any text.
+    """
+    key = name_key(query)
+    if not key:
+        return {}
+    found: dict[int, int] = {}
+    begins = len(key) >= _MIN_PREFIX_CHARACTERS and not any(map(str.isspace, query.strip()))
+    position = bisect_left(names, (key, 0))
+    while position < len(names):
+        name, slot = names[position]
+        position += 1
+        exact = name == key
+        if not exact and not (begins and name.startswith(key)):
+            break
+        if len(found) > _MAX_PREFIX_MATCHES:
+            # A beginning of so many names tells nothing; an exact name still does.
+            return {slot: steps for slot, steps in found.items() if steps > 1}
+        found[slot] = max(found.get(slot, 0), 2 if exact else 1)
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedWord:
+    """A word of a query, how rare it is, and who holds it; None where nobody does."""
+
+    rarity: float
+    postings: Postings | None
+
+
+class Reasons:
+    """Why the tools of one answer were found, and how sure that is.
+
+    Args:
+        asked: the words of the query.
+        named: slots whose name is the query (2) or begins with it (1).
+        cosines: of the meanings of query and tool, by slot.
+        trust: how far the cosines are to be trusted; 0 to 1.
+    """
+
+    def __init__(
+        self,
+        asked: Sequence[AskedWord],
+        *,
+        named: Mapping[int, int],
+        cosines: Mapping[int, float] = MappingProxyType({}),
+        trust: float = 0.0,
+    ) -> None:
+        self._asked, self._named = asked, named
+        self._cosines, self._trust = cosines, trust
+        self._rarity = sum(word.rarity for word in asked)
+
+    def hit(self, name: QualifiedName, slot: int, *, score: float) -> SearchHit:
+        """The hit of one tool."""
+        bits, held = 0, 0.0
+        for word in self._asked:
+            row = None if word.postings is None else word.postings.row(slot)
+            if word.postings is not None and row is not None:
+                bits |= word.postings.fields[row]
+                held += word.rarity
+        steps = self._named.get(slot, 0)
+        # Found by the beginning of its name, or by its meaning, a tool may hold none of the words.
+        matched = tuple(named_fields(bits)) or ("name" if steps else "meaning",)
+        confidence = rate_confidence(
+            cosine=self._cosines.get(slot, 0.0),
+            coverage=held / self._rarity if self._rarity else 0.0,
+            trust=self._trust,
+        )
+        if steps:
+            confidence = CERTAIN if steps > 1 else max(LIKELY, confidence)
+        return SearchHit(
+            qualified=name,
+            score=score,
+            matched=matched,
+            confidence=round(confidence, 3),
+            is_weak=confidence < WEAK,
+        )

@@ -1,0 +1,286 @@
+"""Ranks tools for one query: three signals of each, mixed by fixed weights. Needs numpy.
+
+  words    BM25F, in which a tool's word also counts, at a discount, where it is a learned
+           neighbour of the query's word
+  meaning  cosine of the query's vector and the tool's
+  clauses  the best of both over the clauses of the query, so that a request for several things
+           finds each
+
+Each is scaled to its best tool. Where the vocabulary knows too little of the query, as in another
+language, words alone decide. Called by the index; knows nothing of names or permissions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log, log10
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolweft.search.matrix import FRONT, ToolMatrix
+from toolweft.search.postings import Postings
+from toolweft.search.requests import Request, read_request
+from toolweft.search.vectors import Floats, WordVectors
+
+__all__ = ("Flags", "Gains", "Mix", "Ranked", "Ranker", "Slots")
+
+Slots = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+# Neighbours of all words together: what one query may cost.
+_MAX_NEIGHBOURS = 64
+_MAX_NEIGHBOURS_OF_WORD = 8
+# Words of queries whose neighbours a ranker remembers; people ask with few.
+_MAX_REMEMBERED = 4_096
+# Tools scored fully, and those its clauses may add: near their best.
+_CANDIDATES = 100
+_CANDIDATES_OF_CLAUSES = 48
+_LIKELY_IN_CLAUSE = 0.7
+# One in so many scores tells about where the best begin.
+_SAMPLED = 8
+# Division by the best of nothing.
+_TINY = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What each signal counts; found by leaving whole query sets out."""
+
+    words: float = 0.5
+    meaning: float = 0.5
+    clauses: float = 0.6
+    # Of the meaning beside the words, in a clause and in the first choice.
+    clause_meaning: float = 1.0
+    first_meaning: float = 0.7
+
+
+_MIX = Mix()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gains:
+    """What one word of a query adds to the tools that hold it or a neighbour."""
+
+    own: Postings | None
+    rarity: float
+    # The weakest first, with what their impacts are multiplied by.
+    near: Sequence[tuple[Postings, np.float32]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """The likeliest tools in no order, one row each."""
+
+    slots: Slots
+    # At most the sum of the mix.
+    scores: Floats
+    # The raw signals, comparable between queries: a sum of BM25F, and a cosine.
+    words: Floats
+    cosines: Floats
+    # The words of the query, and how far the cosines are to be trusted, in [0, 1].
+    asked: Sequence[Gains]
+    trust: float
+
+
+@dataclass(slots=True, eq=False)
+class _Sums:
+    """What the words add up to, by slot."""
+
+    words: Floats
+    # One row per clause; none where the request is one clause.
+    clauses: Floats
+    # The best sum of each clause.
+    best_clauses: Floats
+
+
+class Ranker:
+    """Ranks the tools of one index.
+
+    Args:
+        postings: which tools hold which words.
+        matrix: their vectors; as many rows as slots.
+        vectors: the vocabulary both were made with.
+        usable: slots that may be found; None for all.
+    """
+
+    def __init__(
+        self,
+        postings: Mapping[str, Postings],
+        *,
+        matrix: ToolMatrix,
+        vectors: WordVectors,
+        usable: Flags | None = None,
+        mix: Mix = _MIX,
+    ) -> None:
+        self._postings, self._matrix, self._vectors = postings, matrix, vectors
+        self._usable, self._mix = usable, mix
+        self._remembered: dict[str, Gains] = {}
+        slots = len(matrix.rows)
+        self._count = slots if usable is None else int(np.count_nonzero(usable))
+        self._meaning = _share_of_meaning(self._count)
+
+    def rank(self, text: str) -> Ranked:
+        """The tools that fit a query best."""
+        request = read_request(text, self._vectors)
+        asked = [self._gains(word) for word in request.words]
+        sums = self._sum_words(request, asked)
+        best_words = max(float(sums.words.max(initial=0.0)), _TINY)
+        first = sums.words / best_words
+        if request.trust:
+            cosines = self._first_cosines(request)
+            share = self._mix.first_meaning * request.trust
+            first += cosines * (share / max(float(cosines.max(initial=0.0)), _TINY))
+        slots = self._choose(first, sums)
+        told = sums.words[slots] / best_words
+        scores, cosines = self._score(request, slots, sums, told)
+        return Ranked(slots, scores, sums.words[slots], cosines, asked, request.trust)
+
+    def can_find(self, slot: int) -> bool:
+        """Whether the tool in a slot is usable."""
+        return self._usable is None or bool(self._usable[slot])
+
+    def rarity(self, word: str) -> float:
+        """How rare a word is among the usable tools; of one they lack, half of the rarest."""
+        postings = self._postings.get(word)
+        holders = 0 if postings is None else self._holders(postings)
+        rarity = log(1 + (self._count - holders + 0.5) / (holders + 0.5))
+        return rarity if holders else rarity / 2
+
+    def _holders(self, postings: Postings) -> int:
+        if self._usable is None:
+            return len(postings.slots)
+        return int(np.count_nonzero(self._usable[_column(postings)]))
+
+    def _sum_words(self, request: Request, asked: Sequence[Gains]) -> _Sums:
+        slots = len(self._matrix.rows)
+        sums = _Sums(
+            np.zeros(slots, np.float32),
+            np.zeros((len(request.clauses), slots), np.float32),
+            np.zeros(0, np.float32),
+        )
+        row = np.empty(slots, np.float32)
+        most = _MAX_NEIGHBOURS // max(1, len(request.words)) if request.trust else 0
+        holders = (
+            [np.flatnonzero(column) for column in request.clauses.T]
+            if len(request.clauses)
+            else [()] * len(asked)
+        )
+        for place, gains in enumerate(asked):
+            columns = []
+            # The weakest first: what comes later stays.
+            for postings, factor in gains.near[-most:] if most else ():
+                columns.append(column := _column(postings))
+                row[column] = factor * _impacts(postings)
+            if gains.own is not None:
+                columns.append(column := _column(gains.own))
+                row[column] = np.float32(gains.rarity) * _impacts(gains.own)
+            if columns:
+                column = np.concatenate(columns) if len(columns) > 1 else columns[0]
+                gained = row[column]
+                # Where a slot stands twice, both rows hold the same sum.
+                sums.words[column] += gained
+                for clause in holders[place]:
+                    sums.clauses[clause, column] += gained
+        if self._usable is not None:
+            sums.words[~self._usable] = 0
+            sums.clauses[:, ~self._usable] = 0
+        sums.best_clauses = sums.clauses.max(axis=1, initial=np.float32(_TINY))
+        return sums
+
+    def _gains(self, word: str) -> Gains:
+        """What a word of a query adds, by itself and by its neighbours; remembered."""
+        known = self._remembered.get(word)
+        if known is not None:
+            return known
+        rarity = self.rarity(word)
+        near = [
+            (postings, np.float32(likeness * likeness * min(rarity, self.rarity(other))))
+            for other, likeness in self._vectors.neighbours(word)
+            if (postings := self._postings.get(other)) is not None
+        ]
+        near = near[:_MAX_NEIGHBOURS_OF_WORD][::-1]
+        gains = Gains(self._postings.get(word), rarity, near)
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[word] = gains
+        return gains
+
+    def _first_cosines(self, request: Request) -> Floats:
+        """About the cosines of all tools, from the leading dimensions alone."""
+        cosines: Floats = self._matrix.fronts @ request.direction[:FRONT]
+        if self._usable is not None:
+            cosines[~self._usable] = -1
+        return cosines
+
+    def _choose(self, first: Floats, sums: _Sums) -> Slots:
+        """The tools worth scoring fully."""
+        chosen = _best(first, _CANDIDATES)
+        if len(sums.clauses) and len(first) > _CANDIDATES:
+            likely = sums.clauses > (_LIKELY_IN_CLAUSE * sums.best_clauses)[:, None]
+            added = np.flatnonzero(likely.any(axis=0))
+            if len(added) > _CANDIDATES_OF_CLAUSES:
+                shares = (sums.clauses[:, added] / sums.best_clauses[:, None]).max(axis=0)
+                added = added[_best(shares, _CANDIDATES_OF_CLAUSES)]
+            chosen = np.union1d(chosen, added)
+        return chosen if self._usable is None else chosen[self._usable[chosen]]
+
+    def _score(
+        self, request: Request, slots: Slots, sums: _Sums, told: Floats
+    ) -> tuple[Floats, Floats]:
+        """The mixed scores of the chosen tools, and their cosines."""
+        mix, trust = self._mix, request.trust
+        if not trust:
+            return told, np.zeros(len(slots), np.float32)
+        rows = self._matrix.rows[slots]
+        # Row by row, so that a tool's cosine does not depend on where it stands.
+        cosines = np.einsum("ij,j->i", rows, request.direction)
+        meant = _scaled(cosines)
+        clause_meaning = mix.clause_meaning * self._meaning
+        if len(request.clauses):
+            by_clause = sums.clauses[:, slots]
+            by_clause /= sums.best_clauses[:, None]
+            meanings = np.einsum("ij,kj->ki", rows, request.clause_directions)
+            by_clause += clause_meaning * np.stack([_scaled(row) for row in meanings])
+            clauses = by_clause.max(axis=0)
+        else:
+            clauses = told + clause_meaning * meant
+        scores = mix.words * told + mix.meaning * self._meaning * meant
+        scores += mix.clauses * clauses
+        return trust * scores + (1 - trust) * told, cosines
+
+
+def _share_of_meaning(count: int) -> float:
+    """What meaning counts beside words: less where many tools are alike by chance.
+
+    All of it up to a thousand tools, 0.6 from ten thousand on, and in between by the logarithm.
+    """
+    return 1 - 0.4 * min(1.0, max(0.0, log10(max(count, 1)) - 3))
+
+
+def _column(postings: Postings) -> Slots:
+    return np.frombuffer(postings.slots, np.uint32).astype(np.intp)
+
+
+def _impacts(postings: Postings) -> Floats:
+    return np.frombuffer(postings.impacts, np.float32)
+
+
+def _scaled(values: Floats) -> Floats:
+    """Shares of the best; what is below 0 is 0."""
+    best = np.float32(max(float(values.max(initial=0.0)), _TINY))
+    scaled: Floats = (values.clip(0) / best).astype(np.float32)
+    return scaled
+
+
+def _best(scores: Floats, most: int) -> Slots:
+    """Where the highest `most` scores stand, in no order."""
+    if len(scores) <= most:
+        return np.arange(len(scores))
+    # A sample tells a threshold that all but surely leaves enough; the rest is not looked at.
+    sample = scores[::_SAMPLED]
+    rank = 2 * most // _SAMPLED + 2
+    if rank < len(sample):
+        likely = np.flatnonzero(scores >= np.partition(sample, -rank)[-rank])
+        if len(likely) >= most:
+            return likely[np.argpartition(-scores[likely], most - 1)[:most]]
+    return np.argpartition(-scores, most - 1)[:most]
