@@ -2,8 +2,9 @@
 
     python -m benchmarks.hostile --data programs.jsonl --backend process [--rows FILE] [--json]
 
-With `--without LAYER` one layer of the sandbox is left out, in a throw-away backend of this
-script: the judge must then report escapes. A judge that sees nothing is broken.
+With `--without LAYER` one layer of the sandbox is left out, in a backend of this script alone: the
+judge must then report escapes, for a judge that sees nothing is broken. The programs then really
+do what they try, so this is refused to root; run it as a user who owns nothing.
 """
 
 import gc
@@ -12,8 +13,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,16 @@ import toolweft
 from benchmarks.harness import Report, Rows, data_root, parser
 from benchmarks.hostile_judge import Seen, escapes, verdict
 from benchmarks.hostile_world import Canaries, GrantedTools
+from toolweft.bootstrap import open_app
+from toolweft.config import load_settings
+from toolweft.core.calls import LOCAL
+from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxError
+from toolweft.core.ports import SandboxBackend
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox import ProcessBackend
+from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.tiers import TIERS
 
 _MIB = 1024 * 1024
 # The collection's own limits.
@@ -171,6 +181,41 @@ def _config(granted: Sequence[str], folder: Path, options: Any) -> dict[str, str
     }
 
 
+async def _unproven(*_: object) -> None:
+    """Accept a tier without a dry run; only for a tier weakened on purpose."""
+
+
+def _weakened(options: Any) -> SandboxBackend | None:
+    """The wanted tier without one of its layers; None where all stay."""
+    if not options.without:
+        return None
+    if os.geteuid() == 0:
+        raise SystemExit("--without: not as root; the programs would really do what they try")
+    name = "ns" if options.tier == "auto" else options.tier
+    tier = next(tier for tier in TIERS if tier.name == name)
+    if options.without not in tier.layers:
+        raise SystemExit(f"--without: tier {name!r} has only {sorted(tier.layers)}")
+    weaker = replace(tier, layers=tier.layers - {options.without})
+    # The one candidate is the weaker tier, so whatever is wanted is that.
+    return ProcessBackend(SandboxOptions(), clock=SystemClock(), tiers=(weaker,), proof=_unproven)
+
+
+@asynccontextmanager
+async def _open(
+    scratch: Path, tools: Sequence[toolweft.ToolSpec], overrides: dict[str, str], options: Any
+) -> AsyncIterator[toolweft.Toolbox]:
+    settings = load_settings(
+        config=scratch / "toolweft.toml",
+        overrides=overrides,
+        environ={},
+        cwd=scratch,
+        home=scratch,
+    )
+    async with open_app(settings, tools=tools, sandbox=_weakened(options)) as app:
+        await app.settle()
+        yield app.toolbox_for(LOCAL)
+
+
 async def _run_group(
     programs: list[dict[str, Any]],
     extra: Sequence[str],
@@ -188,12 +233,12 @@ async def _run_group(
         async with AsyncExitStack() as stack:
             canaries.listen()
             stack.callback(canaries.close)
-            opened = toolweft.open(
-                scratch / "toolweft.toml", tools=tools.specs(extra), overrides=overrides
-            )
+            opened = _open(scratch, tools.specs(extra), overrides, options)
             bench = _Bench(await stack.enter_async_context(opened), tools, canaries)
-            if not await bench.pool_works():
+            # Twice, and then a moment: the ledger's files are open before anything is counted.
+            if not (await bench.pool_works() and await bench.pool_works()):
                 raise SystemExit("the sandbox does not run an ordinary program")
+            await anyio.sleep(_LATE_CALL_S)
             for program in programs:
                 seen = await bench.judge(program)
                 found = escapes(seen, canaries.secret)
@@ -249,6 +294,7 @@ def main() -> None:
     options.add_argument("--backend", default="process", choices=["process"])
     options.add_argument("--tier", default="auto", choices=["auto", "ns", "landlock", "noopen"])
     options.add_argument("--tools", type=Path, help="tools.json; default: beside the programs")
+    options.add_argument("--without", default="", help="a layer to leave out, to test the judge")
     options.add_argument("--only", default="", help="ids of programs, comma-separated")
     given = options.parse_args()
     if given.data is None or given.data.is_dir():
