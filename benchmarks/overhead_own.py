@@ -23,8 +23,9 @@ _GATHER = (
     "print(len(rows))\n"
 )
 _CALLS_PER_SAMPLE = 300
-# Long enough that the kernel and the process have gone to sleep.
-_IDLE_S = 0.05
+_BACK_TO_BACK = 10
+# Longer than a container stays unpaused after a run.
+_IDLE_S = 0.1
 
 
 @asynccontextmanager
@@ -98,8 +99,8 @@ class Own:
         """An empty run in a live container: at once after another, and after idling."""
         container = await self._container()
         for _ in range(repeats):
-            await self._timed("1 + 1", container)
-            back_to_back.add(await self._timed("1 + 1", container))
+            for _ in range(_BACK_TO_BACK):
+                back_to_back.add(await self._timed("1 + 1", container))
             await anyio.sleep(_IDLE_S)
             resumed.add(await self._timed("1 + 1", container))
         await self._box.close_container(container)

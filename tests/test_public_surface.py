@@ -20,6 +20,7 @@ TOP_LEVEL = (
     "ProgramLimits",
     "ProgramOutcome",
     "ToolDefinition",
+    "ToolExample",
     "ToolResult",
     "ToolSpec",
     "Toolbox",

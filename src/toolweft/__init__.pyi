@@ -7,6 +7,7 @@ from toolweft.core.programs import Container as Container
 from toolweft.core.programs import ProgramLimits as ProgramLimits
 from toolweft.core.programs import ProgramOutcome as ProgramOutcome
 from toolweft.core.tools import ToolDefinition as ToolDefinition
+from toolweft.core.tools import ToolExample as ToolExample
 from toolweft.core.tools import ToolSpec as ToolSpec
 from toolweft.sources import tool as tool
 from toolweft.toolbox import Toolbox as Toolbox
@@ -18,6 +19,7 @@ __all__ = (
     "ProgramLimits",
     "ProgramOutcome",
     "ToolDefinition",
+    "ToolExample",
     "ToolResult",
     "ToolSpec",
     "Toolbox",

@@ -15,20 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
-
 from toolweft import __version__
 from toolweft.calls import Road
 from toolweft.catalog import Catalog
-from toolweft.config import Settings, load_settings, read_environment
+from toolweft.config import PythonSourceOptions, Settings, load_settings, read_environment
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.clock import Clock, RandomIds, SystemClock
-from toolweft.core.errors import SandboxUnavailable
+from toolweft.core.errors import ToolweftError
 from toolweft.core.ids import SourceName
 from toolweft.core.ports import (
     Ledger,
     LedgerReader,
     Policy,
+    SandboxBackend,
     SandboxCapabilities,
     SearchIndex,
 )
@@ -43,6 +42,7 @@ from toolweft.sources import (
     HttpServerOptions,
     HttpSource,
     ManagedSource,
+    PatientRoad,
     PythonSource,
     RecordedServerOptions,
     RecordedSource,
@@ -68,6 +68,11 @@ log = logging.getLogger(__name__)
 
 PythonTool = Callable[..., Any] | ToolSpec
 
+# A command and the library wait this long for slow servers, a client's first listing much less:
+# one server that hangs must not hold up the others. A call of its tools still waits for it.
+_SETTLE_S = 10.0
+_LISTING_GRACE_S = 2.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
@@ -89,8 +94,8 @@ class App:
         return all(status.state != "starting" for status in self.sources.statuses().values())
 
     async def settle(self) -> None:
-        """Return once every source is ready or has failed, or the start time-out has passed."""
-        await self.sources.settle(self.settings.start_wait_s)
+        """Return once every source is ready or has failed, after ten seconds at the latest."""
+        await self.sources.settle(min(self.settings.start_wait_s, _SETTLE_S))
 
 
 @asynccontextmanager
@@ -101,6 +106,7 @@ async def open_app(
     policies: Sequence[Policy] = (),
     on_source: Callable[[Catalog], None] | None = None,
     clock: Clock | None = None,
+    sandbox: SandboxBackend | None = None,
 ) -> AsyncIterator[App]:
     """Open ledger, catalog, sources, road, sandbox and programs; close them in reverse.
 
@@ -113,9 +119,10 @@ async def open_app(
         policies: more wrappers for every call, inside toolweft's own, nearest to the source.
         on_source: hears of every change of the catalog; called in the event loop.
         clock: for tests.
+        sandbox: in place of the one the settings name.
 
     Raises:
-        ConfigError: a Python source cannot be loaded.
+        ConfigError: two sources have one name.
         LedgerUnavailable: the ledger cannot be opened.
     """
     time = clock or SystemClock()
@@ -127,7 +134,7 @@ async def open_app(
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
         await stack.enter_async_context(sources)
-        road = Road(
+        calls = Road(
             holder=catalog,
             find_source=sources.get,
             policies=(
@@ -140,8 +147,11 @@ async def open_app(
             clock=time,
             options=settings.calls,
         )
+        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
         backend = await stack.enter_async_context(
-            LazyBackend(ProcessBackend(settings.sandbox, clock=time), expected=_expected())
+            LazyBackend(
+                sandbox or ProcessBackend(settings.sandbox, clock=time), expected=_expected()
+            )
         )
         index_for = IndexHolder().index_for
         runner = await stack.enter_async_context(
@@ -193,7 +203,8 @@ async def open_toolbox(
 ) -> AsyncIterator[Toolbox]:
     """A toolbox over the servers of a configuration and over Python functions.
 
-    Returns when every source is ready or has failed; a failed one leaves the others usable.
+    Returns when every source is ready or has failed, after ten seconds at the latest. A failed one
+    leaves the others usable; a call of a tool whose source is still starting waits for it.
 
     Args:
         config: an `mcp.json` or `toolweft.toml`; None for no servers at all.
@@ -233,8 +244,9 @@ async def serve_stdio(app: App) -> None:
         version=__version__,
         instructions=INSTRUCTIONS,
     )
-    async with _warmed(app):
-        await stdio.serve_stdio(made)
+    # Beside everything else, so that the first program finds it running.
+    app.backend.want()
+    await stdio.serve_stdio(made)
 
 
 async def serve_http(app: App, *, on_listening: Callable[[str], None] | None = None) -> None:
@@ -255,31 +267,15 @@ async def serve_http(app: App, *, on_listening: Callable[[str], None] | None = N
         version=__version__,
         instructions=INSTRUCTIONS,
     )
-    async with _warmed(app):
-        await http.serve_http(
-            made, app.settings.http, on_listening=on_listening, is_ready=app.is_settled
-        )
-
-
-@asynccontextmanager
-async def _warmed(app: App) -> AsyncIterator[None]:
-    """Start the sandbox beside everything else, so that the first program finds it running."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_warm, app)
-        yield
-        tasks.cancel_scope.cancel()
-
-
-async def _warm(app: App) -> None:
-    try:
-        await app.backend.start()
-    except SandboxUnavailable as error:
-        # Search and calls go on; every program is told the same.
-        log.warning("sandbox.unavailable", extra={"reason": error.message})
+    # Beside everything else, so that the first program finds it running.
+    app.backend.want()
+    await http.serve_http(
+        made, app.settings.http, on_listening=on_listening, is_ready=app.is_settled
+    )
 
 
 async def _surface_for(app: App, principal: Principal) -> Surface:
-    await app.settle()
+    await app.sources.settle(_LISTING_GRACE_S)
     return app.toolbox_for(principal).surface()
 
 
@@ -299,12 +295,19 @@ def _build_sources(
         BrokenSource(broken.name, reason=f"{broken.reason} ({broken.hint})", listener=catalog)
         for broken in settings.broken_servers
     )
-    for python in settings.python_sources:
-        loaded = load_python_tools(python.target)
-        sources.append(PythonSource(python.name, loaded, listener=catalog))
+    sources.extend(_build_python_source(python, catalog) for python in settings.python_sources)
     if tools:
         sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
     return SourceGroup(sources, listener=catalog)
+
+
+def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:
+    """The source, or one that says why it cannot be used: the others go on."""
+    try:
+        return PythonSource(python.name, load_python_tools(python.target), listener=catalog)
+    except ToolweftError as error:
+        reason = f"python.{python.name}: {error}"
+        return BrokenSource(python.name, reason=reason, listener=catalog)
 
 
 def _expected() -> SandboxCapabilities:

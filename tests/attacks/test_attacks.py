@@ -165,6 +165,7 @@ def attacks_for(kind: str, tier: Tier) -> tuple[Attack, ...]:
     return (*CLASSES[kind], *scratch)
 
 
+@pytest.mark.promise("sandbox.no-escape")
 @pytest.mark.parametrize("tier", TIERS, ids=[tier.name for tier in TIERS])
 @pytest.mark.parametrize("kind", sorted(CLASSES))
 async def test_no_attack_gets_out_and_each_ends_clearly(kind, tier, host):

@@ -77,6 +77,7 @@ def test_no_content_is_null() -> None:
     assert read() == Normalised(None, b"null", 4)
 
 
+@pytest.mark.promise("calls.unwrapped")
 @pytest.mark.parametrize(
     ("schema", "expected"),
     [
@@ -243,3 +244,8 @@ def test_a_failing_tools_structured_reason_is_shown() -> None:
     assert render_error_text(RawResult(structured="no")) == "no"
     assert render_error_text(RawResult(structured=["x" * 10_000])) == ""
     assert render_error_text(RawResult()) == ""
+
+
+@pytest.mark.parametrize("text", ["[Infinity War] is a film", "[NaN", '{"a": 1e999, oops'])
+def test_text_that_begins_like_json_with_an_odd_number_stays_text(text: str) -> None:
+    assert read(text).value == text

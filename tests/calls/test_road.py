@@ -7,8 +7,8 @@ from tests.calls.roads import PROGRAM, Rig
 
 from toolweft.calls import CallOptions
 from toolweft.core.calls import Blob, RawResult, TextContent, ToolCall, ToolResult
-from toolweft.core.errors import SourceUnavailable
-from toolweft.core.events import CallStarted
+from toolweft.core.errors import LedgerUnavailable, SourceUnavailable
+from toolweft.core.events import CallFinished, CallStarted, Event
 from toolweft.core.ports import Proceed
 from toolweft.core.snapshot import CatalogTool
 from toolweft.testing.ledger import MemoryLedger
@@ -73,6 +73,7 @@ async def test_only_what_may_change_something_awaits_its_entry(tool: str, commit
     assert len(rig.started) == len(rig.finished) == 1
 
 
+@pytest.mark.promise("calls.recorded-first")
 async def test_the_entry_is_committed_before_the_source_is_called() -> None:
     rig = Rig()
     committed: list[int] = []
@@ -83,6 +84,7 @@ async def test_the_entry_is_committed_before_the_source_is_called() -> None:
     assert committed == [1]
 
 
+@pytest.mark.promise("calls.no-ledger")
 @pytest.mark.parametrize("tool", ["read", "store", "erase"])
 async def test_nothing_is_called_while_the_ledger_cannot_write(tool: str) -> None:
     rig = Rig()
@@ -172,6 +174,7 @@ async def test_a_removed_source_is_unavailable() -> None:
     assert "'gone'" in result.failure.message
 
 
+@pytest.mark.promise("calls.refusals-recorded")
 async def test_a_refused_caller_is_recorded_and_reads_the_line_that_would_allow_it() -> None:
     rig = Rig()
 
@@ -378,3 +381,75 @@ async def test_a_call_after_its_deadline_reaches_no_source() -> None:
     assert result.failure.code == "timeout"
     assert [e.status for e in rig.finished] == ["timeout"]
     assert rig.source.requests == []
+
+
+# -------------------------------------------------------------------------- arguments as JSON text
+
+
+@pytest.mark.parametrize("text", ['{"city": "Rome"}', ' {"city":"Rome"}\n'])
+async def test_arguments_sent_as_json_text_are_read_once_and_measured(text: str) -> None:
+    rig = Rig()
+
+    result = await rig.road.call(replace(rig.call(), arguments=text))
+
+    assert rig.source.requests[0].arguments == {"city": "Rome"}
+    assert result.usage.bytes_in == len('{"city":"Rome"}')
+
+
+async def test_empty_text_means_no_arguments() -> None:
+    rig = Rig(policies=())
+
+    await rig.road.call(replace(rig.call(), arguments=" "))
+
+    assert rig.source.requests[0].arguments == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{broken", "a text that is not JSON"),
+        ('{"city": NaN}', "NaN is not a JSON number"),
+        ('{"city": 1e999}', "too large for a number"),
+        ('{"city": "\\ud800"}', "cannot be written as JSON"),
+        ("[" * 1_000, "not JSON"),
+        ('{"city": ' + "[" * 90 + "]" * 90 + "}", "nest deeper"),
+        ('{"city": "' + "x" * 1_000 + '"}', "more than 1,000 bytes"),
+        ("[1]", "are a list, not an object"),
+    ],
+)
+async def test_json_text_passes_the_same_checks_as_an_object(text: str, words: str) -> None:
+    rig = Rig(options=CallOptions(max_argument_bytes=1_000, max_depth=64))
+
+    failure = (await rig.road.call(replace(rig.call(), arguments=text))).failure
+
+    assert failure is not None
+    assert failure.code == "invalid_arguments"
+    assert words in failure.message
+    assert rig.source.requests == []
+
+
+# ------------------------------------------------------------------------------- late entries
+
+
+class _LateLedger(MemoryLedger):
+    """Writes an entry, but only after whoever waited for it has given up."""
+
+    async def commit(self, event: Event) -> None:
+        self.record(event)
+        late = LedgerUnavailable("too slow")
+        late.may_be_written = True
+        raise late
+
+
+async def test_an_entry_that_may_be_written_late_is_closed() -> None:
+    ledger = _LateLedger()
+    rig = Rig(ledger=ledger)
+
+    result = await rig.road.call(rig.call("weather.store"))
+
+    assert result.failure is not None
+    assert rig.source.requests == []
+    started, finished = ledger.events
+    assert isinstance(started, CallStarted)
+    assert isinstance(finished, CallFinished)
+    assert (finished.call_id, finished.status) == (started.call_id, "ledger_unavailable")

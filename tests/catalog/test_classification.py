@@ -5,7 +5,7 @@ import tomllib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.catalog.cases import tool
+from tests.catalog.cases import catalog_of, tool
 
 from toolweft.catalog.classification import classify, decide_callers
 from toolweft.catalog.options import CatalogOptions, Profile, ToolRule
@@ -97,6 +97,7 @@ def test_explicit_callers_beat_every_profile(profile: Profile, severity: Severit
     assert "set by here" in reason
 
 
+@pytest.mark.promise("calls.destructive")
 @given(source=st.text(min_size=1, max_size=12), name=st.text(min_size=1, max_size=12))
 def test_a_refusal_quotes_lines_that_are_toml_and_allow_the_call(source: str, name: str) -> None:
     if not (source.isprintable() and name.isprintable()):
@@ -121,3 +122,48 @@ def test_callers_that_leave_out_programs_on_purpose_say_how_to_let_them_in() -> 
     assert found == DIRECT
     assert reason.startswith('allowed_callers = ["direct"] declared with the tool; ')
     assert "[servers.git.configs.x]" in reason
+
+
+def test_functions_of_the_library_are_opened_where_they_are_declared_or_for_all_sources() -> None:
+    definition = tool("wipe", "local")
+    _, reason = decide_callers(definition, "destructive", (), OPTIONS, section="python")
+    assert '@toolweft.tool(allowed_callers={"direct", "programmatic"})' in reason
+    lines = tomllib.loads(reason.split("toolweft.toml:\n", 1)[1])
+    ((name, written),) = lines["catalog"]["configs"].items()
+    rule = ToolRule(tool=name, allowed_callers=frozenset(written["allowed_callers"]))
+    found = catalog_of(definition, options=CatalogOptions(rules=(rule,))).snapshot.resolve("wipe")
+    assert found.callers == BOTH
+
+
+def test_advice_names_the_file_of_the_options() -> None:
+    options = CatalogOptions(advised_file='toolweft.toml (with include = ["mcp.json"])')
+    _, reason = decide_callers(tool("x"), "destructive", (), options)
+    assert 'write in toolweft.toml (with include = ["mcp.json"]):\n[servers.git' in reason
+
+
+EXACT = ToolRule(server="git", tool="x", severity="destructive", origin="exact")
+GLOB = ToolRule(server="git", tool="*", allowed_callers=DIRECT, origin="glob")
+CLOSED = ToolRule(tool="x", allowed_callers=DIRECT, origin="closed")
+
+
+@pytest.mark.parametrize(
+    ("rules", "origin"),
+    [
+        ((EXACT,), "exact"),
+        ((CLOSED,), "closed"),
+        ((EXACT, GLOB), "exact"),
+        # Here the glob is the later, stronger one: to change the other would not help.
+        ((GLOB, EXACT), "glob"),
+    ],
+)
+def test_no_table_is_offered_that_the_user_already_has(
+    rules: tuple[ToolRule, ...], origin: str
+) -> None:
+    _, reason = decide_callers(tool("x"), "destructive", rules, OPTIONS)
+    advice = f'change allowed_callers at {origin} to ["direct", "programmatic"]'
+    assert reason.endswith(advice)
+
+
+def test_a_rule_for_several_tools_leaves_room_for_one_of_its_own() -> None:
+    _, reason = decide_callers(tool("x"), "destructive", (GLOB,), OPTIONS)
+    assert "\n[servers.git.configs.x]\n" in reason

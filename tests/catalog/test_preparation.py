@@ -20,6 +20,7 @@ def only(catalog: Catalog) -> CatalogTool:
     return found
 
 
+@pytest.mark.promise("catalog.one-tool")
 @pytest.mark.parametrize(
     ("field", "schema"),
     [

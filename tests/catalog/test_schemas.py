@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.catalog.cases import tool
 
+from toolweft.catalog.definitions import complete_definition
 from toolweft.catalog.schemas import (
     MAX_SCHEMA_BYTES,
     check_input_schema,
@@ -161,3 +163,16 @@ def test_keys_that_are_no_strings_are_refused() -> None:
 def test_an_output_schema_that_is_no_object_is_refused() -> None:
     with pytest.raises(InvalidDefinition, match="not an object"):
         check([])
+
+
+def test_a_list_of_very_many_plain_values_is_refused_as_it_is_counted() -> None:
+    with pytest.raises(InvalidDefinition, match="larger than"):
+        check_schema_bounds({"enum": [1] * MAX_SCHEMA_BYTES}, place="x")
+
+
+def test_a_schema_that_is_too_large_never_reaches_the_validator() -> None:
+    # Not valid either, as the validator would say first.
+    schema = {"minProperties": "many", "enum": ["x" * MAX_SCHEMA_BYTES]}
+    for definition in (tool("x", input_schema=schema), tool("x", output_schema=schema)):
+        with pytest.raises(InvalidDefinition, match="larger than"):
+            complete_definition(definition, max_examples=0)

@@ -1,3 +1,5 @@
+import pytest
+
 from toolweft.cli.results import (
     render_outcome_error,
     render_result,
@@ -26,10 +28,11 @@ def test_bytes_are_named_by_type_and_size() -> None:
     blocks = (TextContent("a chart"), image, LinkContent(uri="file:///x"))
 
     assert render_result(result([None, image], content=blocks)) == (
-        "a chart\n[image/png, 5 bytes]\n[link file:///x]"
+        "a chart\n[image/png, 5 bytes; --output FILE writes them]\n[link file:///x]"
     )
 
 
+@pytest.mark.promise("programs.error-line")
 def test_a_failed_program_shows_status_line_error_and_next_step() -> None:
     outcome = ProgramOutcome(
         run_id=RunId("run_1"),

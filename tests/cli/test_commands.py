@@ -216,6 +216,7 @@ def test_explain_shows_where_a_value_comes_from(
     assert "limits.wall_s" in shell("config", "explain").out
 
 
+@pytest.mark.promise("config.nearest")
 def test_an_unknown_key_offers_the_nearest(with_config: Callable[[str], Shell]) -> None:
     ended = with_config("[limits]\nwal_s = 7\n")("tools")
 
@@ -252,6 +253,7 @@ def test_a_missing_secret_breaks_one_server_and_leaves_the_rest(
     assert "'git' is not available" in called.err
 
 
+@pytest.mark.promise("sandbox.tier-shown")
 def test_doctor_is_content_with_a_house_in_order(shell: Shell) -> None:
     ended = shell("doctor", "--json")
 
@@ -329,3 +331,12 @@ def test_the_demo_says_what_to_install_where_its_servers_are_missing(
 
     assert ended.code == 2
     assert "pip install mcp-server-git mcp-server-time" in ended.err
+
+
+@pytest.mark.parametrize("folder", ["/proc", "gone"])
+def test_init_names_a_folder_that_cannot_be_written(bare: Shell, folder: str) -> None:
+    ended = bare("init", folder)
+
+    assert ended.code == 2
+    assert folder in ended.err
+    assert "fault of toolweft" not in ended.err

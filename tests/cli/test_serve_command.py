@@ -1,5 +1,6 @@
 """The gateway through the real entry point, with the protocol's own client."""
 
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,7 +54,10 @@ async def test_initialize_is_answered_while_a_server_hangs(bare: Shell) -> None:
         assert client.server_info.name == "toolweft"
 
 
-def test_serve_over_http_says_where_and_ends_on_a_signal(shell: Shell) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_serve_over_http_says_where_and_ends_on_a_signal(
+    shell: Shell, number: signal.Signals
+) -> None:
     with subprocess.Popen(
         [TOOLWEFT, "serve", "--http", "127.0.0.1:0"],
         cwd=shell.folder,
@@ -65,7 +69,7 @@ def test_serve_over_http_says_where_and_ends_on_a_signal(shell: Shell) -> None:
     ) as serving:
         assert serving.stderr is not None
         line = serving.stderr.readline()
-        serving.terminate()
+        serving.send_signal(number)
         out, errors = serving.communicate(timeout=20)
 
     assert line.startswith("serving MCP at http://127.0.0.1:")

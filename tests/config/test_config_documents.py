@@ -160,3 +160,21 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_document(latin, label="latin.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_document(tmp_path, label="folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('{\n // a comment\n "a": 1}', "JSON has no comments"),
+        ('{"a": 1 /* a comment */}', "JSON has no comments"),
+        ('{"a": 1,\n}', "JSON has no comma after the last value"),
+        ('{"a": [1, 2, ]}', "JSON has no comma after the last value"),
+        ('{"a" 1}', "look at line 1, column 6"),
+    ],
+)
+def test_what_only_editors_allow_in_json_is_called_by_its_name(text: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as failure:
+        parse_document(text, path=Path("mcp.json"), label="mcp.json")
+
+    assert failure.value.hint is not None
+    assert failure.value.hint.startswith(hint)

@@ -68,7 +68,7 @@ def test_what_only_looks_like_a_variable_is_text(text: str) -> None:
 
 
 def test_a_reference_becomes_a_secret_that_remembers_its_name() -> None:
-    secret = expand_secret("X", "env:TOKEN", {"TOKEN": "hunter2"})
+    secret = expand_secret("env:TOKEN", {"TOKEN": "hunter2"})
 
     assert isinstance(secret, Secret)
     assert secret.reveal() == "hunter2"
@@ -77,11 +77,11 @@ def test_a_reference_becomes_a_secret_that_remembers_its_name() -> None:
 
 def test_a_missing_reference_is_named() -> None:
     with pytest.raises(MissingVariable, match="TOKEN"):
-        expand_secret("X", "env:TOKEN", {})
+        expand_secret("env:TOKEN", {})
 
 
 def test_what_holds_a_variable_is_a_secret_too() -> None:
-    header = expand_secret("X", "Bearer ${TOKEN}", {"TOKEN": "hunter2"})
+    header = expand_secret("Bearer ${TOKEN}", {"TOKEN": "hunter2"})
 
     assert isinstance(header, Secret)
     assert header.reveal() == "Bearer hunter2"
@@ -89,15 +89,19 @@ def test_what_holds_a_variable_is_a_secret_too() -> None:
     assert header.reference == "env:TOKEN"
 
 
-def test_a_plain_value_is_no_secret() -> None:
-    assert expand_secret("MODE", "production", {}) == "production"
-    assert expand_secret("MODE", "env:", {}) == "env:"
+@pytest.mark.parametrize("text", ["hunter2", "production", "env:", "postgres://me:pw@db"])
+def test_a_literal_value_is_a_secret_whatever_it_is_called(text: str) -> None:
+    secret = expand_secret(text, {})
+
+    assert secret.reveal() == text
+    assert text not in repr(secret)
 
 
-@pytest.mark.parametrize("name", ["API_KEY", "Authorization", "slackBotToken", "PGPASSWORD"])
-def test_a_value_called_like_a_secret_is_one(name: str) -> None:
-    secret = expand_secret(name, "hunter2", {})
+@pytest.mark.parametrize("text", ["env:TOKEN", "${TOKEN}", "${env:TOKEN}"])
+def test_a_variable_and_nothing_more_is_a_reference(text: str) -> None:
+    assert is_reference(text)
 
-    assert isinstance(secret, Secret)
-    assert secret.reveal() == "hunter2"
-    assert "hunter2" not in repr(secret)
+
+@pytest.mark.parametrize("text", ["${TOKEN:-hunter2}", "hunter2${TOKEN}", "env:TOKEN hunter2"])
+def test_what_writes_out_a_part_of_the_value_is_no_reference(text: str) -> None:
+    assert not is_reference(text)

@@ -44,7 +44,7 @@ def test_without_any_file_everything_has_its_default(desk: Desk) -> None:
 
 def test_every_option_of_every_component_has_a_key() -> None:
     sections = {
-        "catalog": (CatalogOptions, {"profile", "rules"}),
+        "catalog": (CatalogOptions, {"profile", "rules", "advised_file"}),
         "sandbox": (SandboxOptions, set()),
         "limits": (ProgramLimits, set()),
         "programs": (ProgramOptions, {"limits", "containers"}),
@@ -169,12 +169,17 @@ def test_a_variable_may_hold_a_list(desk: Desk, text: str) -> None:
         ("[limits]\nport = 1", r"unknown key 'limits\.port' \(did you mean 'http\.port'\?\)"),
         ("qqq = 1", r"toolweft\.toml:1: unknown key 'qqq' \(`toolweft config explain`"),
         ("[limits]\nmemory = '1 XB'", r"toolweft\.toml:2: limits\.memory_bytes is '1 XB': .*GiB"),
+        ("[limits]\nmemry = 1", r"unknown key 'limits\.memry' \(did you mean 'memory'\?\)"),
+        ("[limits]\nmemory = '63 MiB'", r"toolweft\.toml:2: .*write at least '64 MiB'"),
         ("[limits]\nmemory = '9 GiB'", r"limits\.memory_bytes is '9 GiB'.*less than or equal"),
         ("[limits]\nmemory = true", r"toolweft\.toml:2: limits\.memory_bytes is True"),
         ("[limits]\nmax_calls = 0", r"limits\.max_calls is 0: it should be greater than or equal"),
         ("[limits]\nmax_calls = false", r"limits\.max_calls is False: .*a number is needed"),
         ("[limits]\nmemory = 1\nmemory_bytes = 2", r"toolweft\.toml:3: .* is given twice"),
-        ("[http]\nport = 'abc'", r"toolweft\.toml:2: http\.port is 'abc': it should be a valid"),
+        (
+            "[http]\nport = 'abc'",
+            r"toolweft\.toml:2: http\.port is 'abc': it should be a whole number",
+        ),
         ("[http]\nport = 70000", r"http\.port is 70000: it should be less than"),
         ("[http]\npath = 'mcp'", r"http\.path is 'mcp'"),
         ("http = 3", r"toolweft\.toml:1: http is 3"),
@@ -188,8 +193,10 @@ def test_a_variable_may_hold_a_list(desk: Desk, text: str) -> None:
         ("[[http.keys]]\nid='a'\nsha256='my key'\nuser='a'", r":3: .*sha256 is a str: it should"),
         (f"[[http.keys]]\nid='a'\nsha256='{SHA}'", r":1: 'http\.keys\.0\.user' is missing"),
         ("include = 'mcp.json'", r"toolweft\.toml:1: include is 'mcp\.json', not a list of paths"),
-        ("include = ['gone.json']", r"'gone\.json' does not exist"),
+        ("include = ['gone.json']", r"toolweft\.toml includes 'gone\.json', which does not exist"),
         ("include = ['toolweft.toml']", r"toolweft\.toml includes 'toolweft\.toml'"),
+        ("[servers.a]\ncommand='a'\nargs='x'", r"args is 'x': it should be a list \(write \["),
+        ("[catalog]\ntrust_hints = 'no way'", r"it should be true or false \(write true or"),
         ("[servers.a]\ncommand = ''", r"toolweft\.toml:2: servers\.a\.command is ''"),
         ("[servers.'']\ncommand = 'a'", r"servers\. is ''"),
         ("[limits\n", r"toolweft\.toml:1:8: not valid TOML"),
@@ -218,6 +225,31 @@ def test_many_faults_are_told_at_once_but_not_all(desk: Desk) -> None:
 
     with pytest.raises(ConfigError, match=r"limits\.wrong0.*limits\.wrong4.*and 4 more"):
         desk.load()
+
+
+def test_of_several_faults_each_hint_names_its_key(desk: Desk) -> None:
+    desk.write("toolweft.toml", "[limits]\nmemry = 1\nmax_cals = 1\n")
+
+    with pytest.raises(ConfigError) as failure:
+        desk.load()
+
+    assert failure.value.hint == (
+        "limits.memry: did you mean 'memory'?; limits.max_cals: did you mean 'max_calls'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TOOLWEFT_PROFIL", "TOOLWEFT_PROFILE"),
+        ("TOOLWEFT_CONFG", "TOOLWEFT_CONFIG"),
+        ("TOOLWEFT_HTTP_PORT", "TOOLWEFT_HTTP__PORT"),
+    ],
+)
+def test_a_misspelt_variable_is_a_problem(desk: Desk, name: str, meant: str) -> None:
+    problems = desk.load(look_up=False, environ={name: "1", "TOOLWEFT_DATA": "x"}).problems
+
+    assert problems == (f"the variable {name} is not used: did you mean {meant}?",)
 
 
 @pytest.mark.parametrize(
@@ -319,6 +351,7 @@ def test_a_file_included_twice_is_read_once(desk: Desk) -> None:
     assert [path.name for path in desk.load().files] == ["base.toml", "more.toml", "toolweft.toml"]
 
 
+@pytest.mark.promise("config.secrets")
 def test_explain_shows_values_as_written_and_no_secret(desk: Desk) -> None:
     desk.write(
         "toolweft.toml",
@@ -350,17 +383,47 @@ user = "anna"
     assert "hunter2" not in json.dumps(explain(settings))
     assert "hunter2" not in repr(settings.values)
     assert json.loads(shown["servers.git.args"]) == [
-        "${HOME}/x", "--token", "***", "--api-key=***", "--depth", "3", "https://me:***@a/?q=***",
+        "${HOME}/x", "--token", "***", "--api-key=***", "--depth", "3", "https://***@a/?q=***",
     ]  # fmt: skip
-    assert shown["servers.git.env.MODE"] == "fast"
-    assert shown["servers.git.env.A"] == "***"
+    assert shown["servers.git.env.MODE"] == "***"
+    assert shown["servers.git.env.B"] == "***"
+    assert shown["servers.git.env.A"] == "env:T"
     assert shown["servers.docs.url"] == "https://***@docs.example/mcp?api_key=***&v=***"
-    assert shown["servers.docs.headers.X"] == "plain"
+    assert shown["servers.docs.headers.X"] == "***"
     assert shown["servers.git.configs.git_push.enabled"] == "false"
-    assert shown["ledger.url"] == "postgresql://me:***@db/x"
+    assert shown["ledger.url"] == "postgresql://***@db/x"
     assert json.loads(shown["http.keys"]) == ["k1 (local/anna): ***"]
     assert shown["limits.memory_bytes"] == "1 GiB"
     assert shown["profile"] == "standard"
+
+
+@pytest.mark.parametrize(
+    ("argument", "shown"),
+    [
+        ("Authorization: Bearer hunter2", "Authorization: ***"),
+        ("--header=X-Any: hunter2", "--header=X-Any: ***"),
+        ("X-Any: hunter2 hunter2", "X-Any: ***"),
+        ("X-Api-Key:hunter2", "X-Api-Key:***"),
+        ("bearer hunter2", "bearer ***"),
+        ("token=hunter2", "token=***"),
+        ("--aws-key=hunter2", "--aws-key=***"),
+        ("AccountKey=hunter2;Server=a", "AccountKey=***"),
+        ("a?api_key=hunter2", "a?api_key=***"),
+        ("--url=https://hunter2@a/b?hunter2#t=hunter2", "--url=https://***@a/b?***#t=***"),
+        ("https://ghp_hunter2:x@a/", "https://***@a/"),
+        ("--depth=3", "--depth=3"),
+        ("https://a/b", "https://a/b"),
+        ("C:/work/${HOME}", "C:/work/${HOME}"),
+    ],
+)
+def test_explain_hides_what_looks_like_a_credential_in_an_argument(
+    desk: Desk, argument: str, shown: str
+) -> None:
+    desk.write("mcp.json", {"mcpServers": {"a": {"command": "a", "args": [argument]}}})
+
+    values = {key: value for key, value, _ in explain(desk.load())}
+
+    assert json.loads(values["servers.a.args"]) == [shown]
 
 
 def test_the_shipped_schema_is_current() -> None:

@@ -1,11 +1,13 @@
 """Servers and Python sources from files."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from tests.config.desk import Desk
 
 from toolweft.config import BrokenServer
+from toolweft.config.models import ServerModel
 from toolweft.core.errors import ConfigError
 from toolweft.core.secret import Secret
 from toolweft.sources.options import (
@@ -44,13 +46,17 @@ def test_a_file_of_any_client_is_taken_as_it_is(desk: Desk) -> None:
         name="git",
         command="mcp-server-git",
         args=("--repository", "/desk/repo"),
-        env={"TOKEN": token, "MODE": "fast"},
+        secrets=(Secret("/desk", reference=""),),
+        env={"TOKEN": token, "MODE": Secret("fast", reference="")},
         cwd=desk.cwd / "work",
     )
     assert docs == HttpServerOptions(
         name="docs",
         url="https://docs.example/mcp",
-        headers={"Authorization": Secret("Bearer hunter2", reference=""), "X-Mode": "fast"},
+        headers={
+            "Authorization": Secret("Bearer hunter2", reference=""),
+            "X-Mode": Secret("fast", reference=""),
+        },
     )
     assert settings.problems == ("mcp.json:14: 'autoApprove' is not used",)
 
@@ -128,6 +134,78 @@ default_config = { defer_loading = false }
     assert default.origin == "mcp.json:5, servers.git.default_config"
 
 
+@pytest.mark.parametrize(
+    "later",
+    [{"command": "evil"}, {"url": "https://evil.example/mcp"}, {"recorded": "git.json"}],
+)
+def test_a_server_that_is_defined_anew_gets_nothing_of_the_earlier_one(
+    desk: Desk, later: dict[str, str]
+) -> None:
+    earlier = {
+        "command": "git",
+        "args": ["--key", "hunter2"],
+        "env": {"TOKEN": "hunter2"},
+        "cwd": "secret",
+        "disabled": True,
+        "start_timeout_s": 5,
+        "default_config": {"defer_loading": True},
+        "configs": {"git_push": {"enabled": False}},
+    }
+    desk.write("mcp.json", {"mcpServers": {"git": earlier}})
+    desk.write("team.json", {"mcpServers": {"git": later}})
+    desk.write("toolweft.toml", 'include = ["mcp.json", "team.json"]')
+
+    settings = desk.load()
+
+    (git,) = settings.servers
+    desk.write("alone.json", {"mcpServers": {"git": later}})
+    assert (git,) == desk.load("alone.json").servers
+    assert "hunter2" not in repr(settings.values)
+    assert [rule.tool for rule in settings.catalog.rules] == ["*", "git_push"]
+    assert settings.problems == (
+        "team.json:3: server 'git' replaces the one of mcp.json:3; "
+        "of that one only decisions about tools are kept",
+    )
+
+
+def test_a_flag_may_move_a_server_without_defining_it_anew(desk: Desk) -> None:
+    headers = {"Authorization": "env:TOKEN"}
+    desk.write("mcp.json", {"mcpServers": {"a": {"url": "http://a/mcp", "headers": headers}}})
+
+    settings = desk.load(
+        environ={"TOKEN": "x"}, overrides={"servers.a.url": "http://127.0.0.1:1/mcp"}
+    )
+
+    (server,) = settings.servers
+    assert server.url == "http://127.0.0.1:1/mcp"
+    assert set(server.headers) == {"Authorization"}
+
+
+@pytest.mark.parametrize("transport", ["command", "url"])
+def test_every_key_of_a_server_reaches_its_options(desk: Desk, transport: str) -> None:
+    values = {
+        "command": ("command", "a"),
+        "args": ("args", ["x"]),
+        "env": ("env", {"A": "b"}),
+        "cwd": ("cwd", "work"),
+        "url": ("url", "http://a/mcp"),
+        "headers": ("headers", {"A": "b"}),
+        "start_timeout_s": ("start_timeout_s", 5),
+        "max_message_bytes": ("max_message_bytes", 1024),
+    }
+    decided_elsewhere = {"recorded", "type", "disabled", "default_config", "configs"}
+    assert set(ServerModel.model_fields) == set(values) | decided_elsewhere
+    options = {"command": StdioServerOptions, "url": HttpServerOptions}[transport]
+    wanted = {field.name for field in fields(options)} - {"name", "secrets"}
+    desk.write("mcp.json", {"mcpServers": {"a": {key: values[key][1] for key in wanted}}})
+
+    (server,) = desk.load().servers
+
+    plain = options(name="a", **{transport: values[transport][1]})
+    changed = {key for key in wanted if getattr(server, key) != getattr(plain, key)}
+    assert changed == wanted - {transport}
+
+
 def test_a_later_file_adds_to_a_server_of_an_included_one(desk: Desk) -> None:
     desk.write("mcp.json", {"mcpServers": {"git": {"command": "git", "args": ["a"]}}})
     desk.write(
@@ -178,6 +256,46 @@ def test_a_server_that_cannot_be_used_is_told_and_the_rest_go_on(
     assert broken.hint
 
 
+def test_decisions_about_a_server_of_no_file_say_to_include_that_file(desk: Desk) -> None:
+    desk.write("mcp.json", {"mcpServers": {"git": {"command": "git"}}})
+    text = '[servers.git.configs.push]\nallowed_callers = ["direct"]'
+    desk.write("toolweft.toml", text)
+
+    with pytest.raises(
+        ConfigError, match=r"toolweft\.toml:2: nothing says how .* 'git'"
+    ) as failure:
+        desk.load()
+    assert failure.value.hint is not None
+    assert 'include = ["mcp.json"]' in failure.value.hint
+
+    desk.write("toolweft.toml", f'include = ["mcp.json"]\n{text}')
+    assert [server.name for server in desk.load().servers] == ["git"]
+
+
+@pytest.mark.parametrize(
+    ("file", "advised"),
+    [
+        ("toolweft.toml", "toolweft.toml"),
+        ("other.toml", "other.toml"),
+        (".mcp.json", 'toolweft.toml (with include = [".mcp.json"])'),
+    ],
+)
+def test_advice_names_the_file_that_was_read_or_one_to_write_beside_it(
+    desk: Desk, file: str, advised: str
+) -> None:
+    desk.write(file, "" if file.endswith("toml") else {"mcpServers": {}})
+
+    assert desk.load(file).catalog.advised_file == advised
+
+
+def test_a_flag_may_decide_about_a_tool_of_any_source(desk: Desk) -> None:
+    key = "catalog.configs.wipe.allowed_callers"
+    (rule,) = desk.load(overrides={key: '["direct", "programmatic"]'}).catalog.rules
+
+    assert (rule.server, rule.tool) == ("*", "wipe")
+    assert rule.allowed_callers == {"direct", "programmatic"}
+
+
 @pytest.mark.parametrize(
     ("server", "message"),
     [
@@ -188,7 +306,7 @@ def test_a_server_that_cannot_be_used_is_told_and_the_rest_go_on(
         ({"url": "http://a/", "type": "stdio"}, "has the type 'stdio', but a 'url'"),
         ({"command": "a", "argz": []}, r"mcp\.json:5: unknown key 'argz' .*mean 'args'"),
         ({"command": "a", "args": "x"}, r"mcp\.json:5: servers\.bad\.args is 'x'"),
-        ({"command": 3}, r"mcp\.json:4: servers\.bad\.command is 3: it should be a valid string"),
+        ({"command": 3}, r"mcp\.json:4: servers\.bad\.command is 3: it should be a text"),
         ({"command": "a", "env": {"TOKEN": 7}}, r"servers\.bad\.env\.TOKEN is a int"),
         ({"command": "a", "type": "pigeon"}, r"servers\.bad\.type is 'pigeon'"),
         ({"command": "a", "toolweft": 3}, r"unknown key 'servers\.bad\.toolweft'"),
@@ -296,3 +414,38 @@ def test_waiting_covers_the_slowest_start(desk: Desk) -> None:
     )
 
     assert 90 < desk.load().start_wait_s < 120
+
+
+@pytest.mark.parametrize("key", ["disabledTools", "excludeTools"])
+def test_tools_that_a_client_turned_off_are_turned_off_here_too(desk: Desk, key: str) -> None:
+    server = {
+        "command": "git",
+        key: ["push", "a*"],
+        "toolweft": {"configs": {"push": {"timeout_s": 5}, "*": {"enabled": True}}},
+    }
+    desk.write("mcp.json", {"mcpServers": {"git": server}})
+
+    settings = desk.load()
+
+    assert [(rule.tool, rule.enabled) for rule in settings.catalog.rules] == [
+        ("*", True),
+        ("push", False),
+        ("a[*]", False),
+    ]
+    assert settings.catalog.rules[1].timeout_s == pytest.approx(5.0)
+    assert settings.problems == ()
+
+
+def test_turned_off_tools_that_are_no_list_are_an_error(desk: Desk) -> None:
+    desk.write("mcp.json", {"mcpServers": {"a": {"command": "a", "disabledTools": "push"}}})
+
+    with pytest.raises(ConfigError, match=r"mcp\.json:5: 'disabledTools' is 'push', not a list"):
+        desk.load()
+
+
+def test_a_file_of_variables_that_is_not_read_is_a_problem(desk: Desk) -> None:
+    desk.write("mcp.json", {"mcpServers": {"a": {"command": "a", "envFile": ".env"}}})
+
+    (problem,) = desk.load().problems
+
+    assert problem.startswith("mcp.json:5: 'envFile' is not used: variables from that file are not")

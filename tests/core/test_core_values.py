@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.budgets import estimate_tokens
-from toolweft.core.calls import DIRECT, MISSING, Blob, Caller, Failure, ToolResult
+from toolweft.core.calls import DIRECT, MISSING, Blob, Caller, Failure, Principal, ToolResult
 from toolweft.core.clock import RandomIds, SystemClock
 from toolweft.core.errors import CallTimeout, ToolNotFound
 from toolweft.core.ids import CallId, ContainerId, RunId
@@ -125,3 +125,9 @@ def test_a_declaration_prints_without_its_handler() -> None:
     printed = ToolSpec(name="add", handler=print).to_dict()
     assert printed["name"] == "add"
     assert "handler" not in printed
+
+
+def test_one_user_is_one_principal_with_every_key() -> None:
+    assert Principal("acme", "ann", "k1") == Principal("acme", "ann", "k2")
+    assert len({Principal("acme", "ann", "k1"), Principal("acme", "ann")}) == 1
+    assert Principal("acme", "ann", "k1") != Principal("acme", "ben", "k1")

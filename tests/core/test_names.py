@@ -55,6 +55,14 @@ def test_a_reserved_namespace_gets_a_suffix(reserved: str) -> None:
     assert python_namespace(reserved) == f"{reserved}_"
 
 
+@pytest.mark.parametrize(
+    "builtin", ["filter", "print", "map", "open", "input", "list", "Exception"]
+)
+def test_a_source_named_like_a_builtin_leaves_the_builtin_alone(builtin: str) -> None:
+    assert python_namespaces([builtin]) == {builtin: f"{builtin}_"}
+    assert python_names([builtin]) == {builtin: builtin}
+
+
 @given(sets_of_names)
 def test_all_names_of_a_set_are_spelled_differently(names: set[str]) -> None:
     spelled = python_names(names)

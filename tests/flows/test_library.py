@@ -41,6 +41,7 @@ def ledger(tmp_path: Path) -> dict[str, str]:
     return {"ledger.url": f"sqlite:///{tmp_path / 'ledger.db'}"}
 
 
+@pytest.mark.promise("programs.await")
 async def test_functions_are_found_described_called_and_used_by_a_program(
     ledger: dict[str, str],
 ) -> None:
@@ -74,6 +75,7 @@ async def test_variables_stay_in_a_container_and_failures_are_data(
     assert failed.failure.code == "invalid_arguments"
 
 
+@pytest.mark.promise("programs.static-check")
 async def test_a_program_that_names_no_tool_is_refused_before_it_runs(
     ledger: dict[str, str],
 ) -> None:

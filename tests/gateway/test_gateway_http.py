@@ -189,6 +189,7 @@ async def test_a_key_decides_who_calls(mode: str) -> None:
         assert await ask_who(url, mode=mode, key="ben's key") == "red/ben/k2"
 
 
+@pytest.mark.promise("gateway.principals")
 @BOTH
 async def test_two_principals_at_once_have_toolboxes_of_their_own(mode: str) -> None:
     desk = Desk()
@@ -204,6 +205,7 @@ async def test_two_principals_at_once_have_toolboxes_of_their_own(mode: str) -> 
     assert desk.opened == [Principal("blue", "anna", "k1"), Principal("red", "ben", "k2")]
 
 
+@pytest.mark.promise("gateway.keys")
 @pytest.mark.parametrize(
     ("headers", "challenge"),
     [
@@ -248,6 +250,7 @@ async def test_a_made_up_session_is_unknown() -> None:
     assert answer.status_code == 404
 
 
+@pytest.mark.promise("gateway.host-origin")
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

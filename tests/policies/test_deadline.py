@@ -36,6 +36,7 @@ async def test_the_earlier_of_deadline_and_time_limit_is_passed_on(
     assert [c.deadline_s for c in chain.passed] == [clock.monotonic_s() + expected_s]
 
 
+@pytest.mark.promise("calls.deadline")
 @pytest.mark.parametrize(
     ("left_s", "timeout_s", "hint"),
     [(60.0, 0.001, "timeout_s = 0.001"), (0.001, 60.0, "the time of the run")],

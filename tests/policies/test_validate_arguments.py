@@ -76,6 +76,7 @@ async def test_a_fault_names_place_value_and_rule(arguments: Json, fault: str) -
     assert fault in await refuse(arguments)
 
 
+@pytest.mark.promise("calls.every-fault")
 async def test_every_fault_is_listed() -> None:
     message = await refuse({"city": 5, "unit": "x", "items": [{"name": 1, "count": 0}]})
 
@@ -152,22 +153,10 @@ async def test_a_parameter_given_under_both_names_is_refused() -> None:
     assert "twice" in message
 
 
-@pytest.mark.parametrize("text", ['{"city": "Rome"}', ' {"city":"Rome"}\n'])
-async def test_arguments_sent_as_json_text_are_read(text: str) -> None:
-    assert await check(text) == {"city": "Rome"}
-
-
-async def test_empty_text_means_no_arguments() -> None:
-    assert await check("", build_tool()) == {}
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("{broken", "not JSON"),
-        ('{"city": NaN}', "JSON has no NaN"),
-        ("[" * 100_000, "not JSON"),
-        ("[1]", "are a list, not an object"),
+        ("{}", "are a str, not an object"),
         ([1], "are a list, not an object"),
         (5, "are a int, not an object"),
     ],

@@ -131,7 +131,6 @@ def test_any_bytes_are_an_object_or_refused(raw: bytes) -> None:
         ("tools.describe", {"name": "nope"}, "tool_not_found"),
         ("tools.call", {"arguments": {}}, "invalid_arguments"),
         ("tools.call", {"name": "notes.add", "arguments": 5}, "invalid_arguments"),
-        ("tools.call", {"name": "notes.add", "arguments": "{"}, "invalid_arguments"),
         ("tools.call", {"name": "notes.add", "extra": 5}, "invalid_arguments"),
         ("tools.gone", {}, "tool_not_found"),
     ],
@@ -157,9 +156,9 @@ async def test_describe_takes_one_name_or_several(bridge: RunBridge) -> None:
     ]
 
 
-async def test_call_takes_arguments_as_json_text_too(bridge: RunBridge, road: FakeRoad) -> None:
+async def test_call_leaves_json_text_to_the_road(bridge: RunBridge, road: FakeRoad) -> None:
     await bridge.answer(ask("tools.call", name="notes.add", arguments='{"text": "x"}'))
-    assert road.calls[0].arguments == {"text": "x"}
+    assert road.calls[0].arguments == '{"text": "x"}'
 
 
 async def test_a_cancelled_call_stands_in_the_records(bridge: RunBridge, road: FakeRoad) -> None:

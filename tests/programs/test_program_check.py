@@ -1,6 +1,7 @@
 """The check before a run: what it refuses, what it only mentions, what it leaves alone."""
 
 import json
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def check(
     return check_program(code, snapshot=snapshot, namespaces=namespaces, known=known, mode=mode)
 
 
+@pytest.mark.promise("programs.static-check")
 @pytest.mark.parametrize(
     ("code", "kind", "line", "message", "hint"),
     [
@@ -160,7 +162,7 @@ def test_a_source_that_is_not_ready_may_still_have_the_tool(state: str) -> None:
         "try:\n    await add_note()\nexcept* ToolError:\n    pass",
         "with contextlib.suppress(Exception):\n    await add_note()",
         "async with suppress():\n    await add_note()",
-        "await asyncio.gather(add_note(), return_exceptions=True)",
+        "import asyncio\nawait asyncio.gather(add_note(), return_exceptions=True)",
     ],
 )
 def test_a_program_ready_for_the_failure_is_only_warned(code: str) -> None:
@@ -184,21 +186,74 @@ def test_a_failure_nobody_catches_is_refused(code: str) -> None:
     "code",
     [
         "add_note(text='x')",
+        "def later():\n    add_note(text='x')",
         "print(add_note(text='x'))",
+        "len(add_note(text='x'))",
         "f'{add_note(text=1)}'",
         "add_note(text='x')['id']",
+        "add_note(text='x').id",
         "for x in add_note(text='x'): pass",
         "[x for x in add_note(text='x')]",
         "add_note(text='x') + 1",
         "tools.search(query='x')[0]",
+    ],
+)
+def test_a_forgotten_await_that_must_fail_or_do_nothing_is_refused(code: str) -> None:
+    error = check(code).error
+    assert error is not None
+    assert error.type == "MissingAwait"
+    assert "is not awaited" in error.message
+    assert (error.hint or "").startswith("await ")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import json\njson.dumps(add_note(text='x'))",
+        "add_note(text='x') == 1",
+        "try:\n    add_note(text='x')\nexcept ToolError:\n    pass",
         "r = add_note(text='x')\nprint(r['id'], r)",
     ],
 )
-def test_a_forgotten_await_is_mentioned(code: str) -> None:
+def test_a_forgotten_await_that_may_be_meant_is_mentioned(code: str) -> None:
     report = check(code)
     assert report.error is None
     assert "is not awaited" in report.warnings[0].message
     assert (report.warnings[0].hint or "").startswith("await ")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "add_note(text='x').close()",
+        "list(map(await_it, [add_note(text='x')]))",
+        "def print(call): jobs.append(call)\nprint(add_note(text='x'))",
+        "lambda: add_note(text='x')",
+        "asyncio.create_task(add_note(text='x'))",
+    ],
+)
+def test_a_call_that_is_handed_on_is_left_alone(code: str) -> None:
+    assert check(code) == check(code.replace("add_note", "(add_note)"))
+    assert check(code).error is None
+    assert not [w for w in check(code).warnings if "awaited" in w.message]
+
+
+def test_long_programs_are_checked_in_time_that_grows_with_their_length() -> None:
+    calls = "r = add_note(text='x')\n" * 11_000
+    assert check(calls).error is None
+    keywords = ", ".join(f"k{n}=1" for n in range(12_000))
+    assert check(f"await open.any({keywords})").error is None
+    unknown = "\n".join(f"await add_nota{n}(text='x')" for n in range(3))
+    assert check("await zqzq()\n" * 4_000 + unknown).error is not None
+
+
+def test_warnings_of_the_parser_go_nowhere_and_filters_of_others_stay() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        assert check("x = '\\d'").error is None
+        check("x = '\\d'")
+        assert warnings.filters[1:] == before
 
 
 def test_an_unlisted_argument_is_mentioned_where_the_schema_is_silent() -> None:
@@ -286,7 +341,8 @@ def test_a_program_above_the_cap_is_not_parsed() -> None:
 
 def test_namespaces_are_bound_always_and_bare_names_where_they_are_read() -> None:
     names = check("await add_note(text='x')\nprint(1)\nlist_issues").names
-    assert names.namespaces == ("github", "gitlab", "notes", "open", "time", "tools")
+    assert names.namespaces == collect_namespaces(SNAPSHOT).names
+    assert {"github", "gitlab", "notes", "time", "tools"} <= set(names.namespaces)
     assert names.functions == ("add_note", "list_issues")
 
 
@@ -294,6 +350,16 @@ def test_names_the_program_or_python_has_are_not_bound() -> None:
     names = check("add_note = 1\nprint(add_note)", known={"github"}).names
     assert names.functions == ()
     assert "github" not in names.namespaces
+
+
+def test_an_awaited_call_on_a_name_that_nothing_has_is_refused() -> None:
+    error = check("await Notes.add_note(text='x')").error
+    assert error is not None
+    assert (error.type, error.message) == ("ToolNotFound", "nothing is named 'Notes'")
+    assert "notes.add_note" in (error.hint or "")
+    assert check("await zzzqq.sleep(1)").error is not None
+    assert check("import zzzqq\nawait zzzqq.sleep(1)").error is None
+    assert check("await zzzqq.sleep(1)", known={"zzzqq"}).error is None
 
 
 def test_an_awaited_name_that_is_nearly_a_tool_is_refused_before_anything_runs() -> None:

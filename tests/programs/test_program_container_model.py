@@ -59,7 +59,7 @@ class TableMachine(RuleBasedStateMachine):
     @rule()
     def evict(self) -> None:
         idle = [c for c in self.table.live if not c.is_busy]
-        evicted = self.table.take_least_recent()
+        evicted = self.table.take_least_recent(ANN)
         assert evicted is (min(idle, key=lambda c: c.last_active_s, default=None) and idle[0])
 
     @invariant()

@@ -54,6 +54,29 @@ def test_an_idle_container_expires_at_the_very_second(
         table.claim(container.id, owner=ANN)
 
 
+def test_room_is_made_from_ones_own_containers_and_from_others_only_when_long_idle(
+    clock: FakeClock,
+) -> None:
+    table = ContainerTable(clock=clock, options=ContainerOptions())
+    others = table.add(ContainerId("c_1"), owner=BEN, session=InProcessSession(), backend="f/n")
+    own = add(table, "c_2")
+    table.release(others)
+    table.release(own)
+    assert table.take_least_recent(ANN) is own
+    clock.advance(29)
+    assert table.take_least_recent(ANN) is None
+    clock.advance(1)
+    assert table.take_least_recent(ANN) is others
+
+
+def test_too_many_known_names_stand_for_any_name(table: ContainerTable) -> None:
+    container = add(table)
+    container.learn(f"n{n}" for n in range(containers.MAX_KNOWN_NAMES))
+    assert len(container.known) == containers.MAX_KNOWN_NAMES
+    container.learn({"one_more"})
+    assert container.known == {"*"}
+
+
 def test_use_puts_off_idleness_but_never_age(table: ContainerTable, clock: FakeClock) -> None:
     container = add(table)
     for _ in range(3):
@@ -113,9 +136,9 @@ def test_only_so_many_ended_containers_are_remembered(table: ContainerTable) -> 
 
 def test_all_busy_means_none_to_evict(table: ContainerTable) -> None:
     container = add(table)
-    assert table.take_least_recent() is None
+    assert table.take_least_recent(ANN) is None
     table.release(container)
-    assert table.take_least_recent() is container
+    assert table.take_least_recent(ANN) is container
 
 
 # ------------------------------------------------------------------------------------------ pool

@@ -240,6 +240,7 @@ async def test_the_least_recently_used_idle_container_makes_room() -> None:
         assert first.container is not None
         assert second.container is not None
         await world.runner.run("x", principal=ANN, container_id=first.container.id)
+        world.clock.advance(30)
         await world.runner.run("x = 3", principal=BEN)
         assert [s.is_closed for s in world.backend.sessions] == [False, True, False]
         with pytest.raises(ContainerExpired, match="made room"):
@@ -269,14 +270,14 @@ async def test_a_queued_run_goes_on_when_a_container_becomes_free() -> None:
         await world.runner.start("await jobs.wait()", principal=ANN)
         while not world.road.calls:
             await anyio.lowlevel.checkpoint()
-        queued = await world.runner.start("print('at last')", principal=BEN)
+        queued = await world.runner.start("print('at last')", principal=ANN)
         for _ in range(10):
             await anyio.lowlevel.checkpoint()
         with pytest.raises(Overloaded, match="1 runs wait"):
             await world.runner.run("1", principal=ANN)
         gate.set()
         with anyio.fail_after(5):
-            outcome = await world.runner.wait(queued, principal=BEN, wait_s=60)
+            outcome = await world.runner.wait(queued, principal=ANN, wait_s=60)
     assert outcome.stdout == "at last\n"
 
 
@@ -374,10 +375,17 @@ async def test_cancelling_a_started_run_stops_its_calls() -> None:
         run_id = await world.runner.start("await jobs.wait()", principal=ANN)
         while not world.road.calls:
             await anyio.lowlevel.checkpoint()
-        world.runner.cancel(run_id, principal=ANN)
+        world.clock.advance(3)
+        world.runner.cancel(run_id, principal=ANN, reason="enough")
         with anyio.fail_after(5):
             outcome = await world.runner.wait(run_id, principal=ANN, wait_s=60)
+        finished = world.ledger.events[-1]
     assert outcome.status == "cancelled"
+    assert outcome.error is not None
+    assert outcome.error.message == "the run was stopped: enough"
+    assert [call.status for call in outcome.calls] == ["cancelled"]
+    assert isinstance(finished, RunFinished)
+    assert (finished.stats.calls, finished.stats.wall_s) == (1, 3)
 
 
 async def test_cancelling_the_caller_cancels_its_run() -> None:

@@ -297,3 +297,22 @@ def test_every_recorded_tool_gives_stubs_that_parse(data: Path) -> None:
             assert all(is_readable(render_stub(made, detail=detail)) for detail in DETAILS)
             assert len(render_stub(made)) <= 900
     assert count == 830
+
+
+def test_a_tool_of_very_many_properties_is_written_in_little_time_and_says_that_it_takes_more() -> (
+    None
+):
+    names = [f"p{n}" for n in range(20_000)]
+    wide: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in names},
+        "required": names,
+    }
+    tool = make_tool("wide.tool", schema=wide, output=wide)
+    for detail in DETAILS:
+        text = render_stub(tool, detail=detail)
+        assert len(text) <= 8_000
+        ast.parse(text)
+    assert "**" in render_stub(tool)
+    assert TypeWriter({}, max_depth=3).write(wide) == "dict"
+    assert TypeWriter({}, max_depth=3, keys_only=True).write(wide).endswith('"p23", ...}')

@@ -77,6 +77,7 @@ async def test_a_survey_reports_the_weaker_tiers_too_and_uses_the_strongest():
         assert opened.capabilities.tier == "ns"
 
 
+@pytest.mark.promise("sandbox.refusal")
 async def test_when_no_tier_holds_the_reason_for_each_is_given():
     with pytest.raises(SandboxUnavailable, match=r"ns: ns was refused.*noopen: noopen was"):
         await backend(proof=refuse).__aenter__()
@@ -106,6 +107,7 @@ async def test_outside_of_the_with_block_nothing_opens():
         _ = closed.capabilities
 
 
+@pytest.mark.promise("sandbox.proven")
 @pytest.mark.parametrize(
     ("name", "layer"),
     [(tier.name, layer) for tier in TIERS for layer in sorted(tier.layers)],
@@ -133,6 +135,7 @@ def test_the_kernel_s_own_words_are_checked():
         check_status({})
 
 
+@pytest.mark.promise("sandbox.processes")
 async def test_the_zygote_ends_with_its_control_socket_and_takes_its_guests_along():
     zygote = await Zygote.start(ALL_TIERS["noopen"], timeout_s=START_TIMEOUT_S)
     session = await ProcessSession.open(zygote, LIMITS, clock=SystemClock())
@@ -228,3 +231,14 @@ async def test_a_guest_that_cannot_be_locked_down_is_refused_with_the_reason():
             await ProcessSession.open(
                 zygote, replace(LIMITS, memory_bytes=1 << 80), clock=SystemClock()
             )
+
+
+async def test_a_machine_without_free_descriptors_is_a_reason_and_no_crash():
+    async def exhaust(_zygote, _tier, _clock):
+        raise OSError(24, "Too many open files")
+
+    unusable = backend(proof=exhaust)
+    for _ in range(2):
+        with pytest.raises(SandboxUnavailable, match="Too many open files"):
+            await unusable.__aenter__()
+    assert len(unusable.reports) == len(TIERS)

@@ -1,5 +1,6 @@
 """From what the host saw to an outcome."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -156,3 +157,21 @@ async def test_a_slow_guest_makes_answers_wait():
     channel.pause_writing()
     channel.resume_writing()
     await channel.writable()
+
+
+def test_the_output_limit_says_what_to_do_in_the_host_s_words():
+    text = b'{"type": "Stop", "message": "output limit", "line": 3}'
+    error = report(b"1" + text, status="limit", limit="output").error
+    assert (error.type, error.line) == ("LimitExceeded", 3)
+    assert "more than 10,000,000 characters" in error.message
+    assert "limits.max_output_characters raises it" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("", "ok"), ("0", "ok"), ("1", "error"), ("'0'", "error")]
+)
+def test_a_program_that_exits_without_fault_is_done(code, status):
+    message = f"the program called sys.exit({code})"
+    text = json.dumps({"type": "SystemExit", "message": message}).encode()
+    read = report(b"1" + text, status="error")
+    assert (read.status, read.error is None) == (status, status == "ok")

@@ -17,16 +17,16 @@ PROVEN = SandboxCapabilities(backend="process", tier="ns", language="CPython 3")
 class Backend:
     """Counts what is done to it."""
 
-    def __init__(self, *, holds: bool = True) -> None:
+    def __init__(self, *, failure: Exception | None = None) -> None:
         self.log: list[str] = []
-        self._holds = holds
+        self.failure = failure
         self.capabilities = PROVEN
-        self.reports = (IsolationReport(tier="ns", holds=holds),)
+        self.reports = (IsolationReport(tier="ns", holds=True),)
 
     async def __aenter__(self):
         self.log.append("entered")
-        if not self._holds:
-            raise SandboxUnavailable("nothing holds", hint="try elsewhere")
+        if self.failure is not None:
+            raise self.failure
         return self
 
     async def __aexit__(self, *_details):
@@ -55,12 +55,32 @@ async def test_the_first_session_starts_it_once_and_leaving_ends_it():
     assert backend.log == ["entered", "opened", "opened", "left"]
 
 
-async def test_a_failed_start_gives_the_same_answer_every_time():
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (SandboxUnavailable("nothing holds", hint="try elsewhere"), "nothing holds"),
+        (OSError(24, "Too many open files"), "cannot be started: OSError: .*Too many open files"),
+    ],
+)
+async def test_a_failed_start_is_told_and_tried_again_by_the_next(failure, said):
+    backend = Backend(failure=failure)
     async with AsyncExitStack() as stack:
-        backend = Backend(holds=False)
         lazy = await stack.enter_async_context(LazyBackend(backend, expected=EXPECTED))
-        for _ in range(2):
-            with pytest.raises(SandboxUnavailable, match="nothing holds"):
-                await lazy.open(ProgramLimits())
-        assert lazy.capabilities == EXPECTED
+        with anyio.fail_after(5):
+            for _ in range(2):
+                with pytest.raises(SandboxUnavailable, match=said):
+                    await lazy.open(ProgramLimits())
+            assert lazy.capabilities == EXPECTED
+            backend.failure = None
+            await lazy.open(ProgramLimits())
+        assert lazy.capabilities == PROVEN
+    assert backend.log == ["entered", "entered", "entered", "opened", "left"]
+
+
+async def test_wanting_it_starts_it_without_waiting():
+    backend = Backend()
+    async with LazyBackend(backend, expected=EXPECTED) as lazy:
+        lazy.want()
+        assert backend.log == []
+        await anyio.wait_all_tasks_blocked()
         assert backend.log == ["entered"]

@@ -12,6 +12,7 @@ from toolweft.core.ports import GuestNames, GuestReply
 pytestmark = pytest.mark.process
 
 
+@pytest.mark.promise("sandbox.files")
 async def test_no_path_of_the_host_shows_in_the_strongest_tier():
     code = (
         "import sys, os, json, traceback, asyncio\n"

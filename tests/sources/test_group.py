@@ -54,6 +54,7 @@ async def test_sources_are_found_by_name_and_tell_how_they_stand(
     assert {s.state for s in group.statuses().values()} == {"stopped"}
 
 
+@pytest.mark.promise("sources.alone")
 async def test_a_source_whose_owner_breaks_leaves_the_others_alone(
     listener: WaitingListener,
 ) -> None:

@@ -267,8 +267,9 @@ async def test_a_commit_that_takes_too_long_is_given_up() -> None:
     sink = BreakableSink(MemorySink())
     async with with_sink(sink, commit_timeout_s=0.001) as ledger:
         sink.may_write.clear()
-        with pytest.raises(LedgerUnavailable, match="did not commit within"):
+        with pytest.raises(LedgerUnavailable, match="did not commit within") as caught:
             await ledger.commit(call_started())
+        assert caught.value.may_be_written
         sink.may_write.set()
 
 
@@ -388,6 +389,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.promise("ledger.survives")
 def test_a_committed_event_survives_the_kill_of_its_process(path: Path) -> None:
     outcome = subprocess.run(
         [sys.executable, "-c", KILLED, f"sqlite:///{path}"],

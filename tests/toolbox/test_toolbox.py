@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
-from tests.programs.fakes import ANN, BEN, FakeIndex, World, make_tool, open_world
+from tests.programs.fakes import ANN, BEN, FakeIndex, World, make_snapshot, make_tool, open_world
 
 from toolweft.core.calls import Blob, Failure, LinkContent, TextContent, ToolResult
 from toolweft.core.errors import ContainerExpired, InvalidArguments, RunNotFound
@@ -14,6 +15,7 @@ from toolweft.core.events import RunFinished, SearchDone
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.snapshot import CatalogTool
 from toolweft.toolbox import Toolbox, ToolboxOptions
+from toolweft.toolbox.finding import callable_tools
 
 TEXT = {"type": "string"}
 ISSUES = make_tool(
@@ -128,7 +130,8 @@ async def test_a_direct_call_has_the_tools_own_time() -> None:
         await box.call("unknown")
         now_s = world.clock.monotonic_s()
     calls = world.road.calls
-    assert [call.deadline_s - now_s for call in calls] == [7, 2, 60]
+    # Without a time of its own a call outlasts its tool's, which then is what ends it.
+    assert [call.deadline_s - now_s for call in calls] == [12, 2, 65]
     assert (calls[0].caller.type, calls[0].principal, calls[0].id) == ("direct", ANN, "call_1")
 
 
@@ -148,9 +151,7 @@ async def test_a_direct_call_has_the_tools_own_time() -> None:
 async def test_a_model_reads_a_result_as_plainly_as_a_direct_call(answer: Any, text: str) -> None:
     async with open_toolbox(ISSUES) as (box, world):
         world.road.answers["github.list_issues"] = answer
-        reply = await box.invoke(
-            "call_tool", {"name": "list_issues", "arguments": '{"repo": "a/b"}'}
-        )
+        reply = await box.invoke("call_tool", {"name": "list_issues", "arguments": {"repo": "a/b"}})
     assert (reply.text, reply.content) == (text, ())
     assert reply.is_error == isinstance(answer, Failure)
     assert world.road.calls[0].arguments == {"repo": "a/b"}
@@ -170,6 +171,36 @@ async def test_images_and_links_go_on_as_they_came() -> None:
     assert isinstance(first, TextContent)
     assert "89 characters not shown" in first.text
     assert tuple(others) == blocks[1:]
+
+
+async def test_a_structured_value_stands_before_the_links_that_came_with_it() -> None:
+    link = LinkContent(uri="a:b")
+    for value, blocks, text in (
+        ({"id": 7}, (link,), '{"id":7}'),
+        ({"id": 7}, (TextContent("see"), link), '{"id":7}'),
+        ({"id": 7}, (TextContent('{"id": 7}'), link), ""),
+        ({"uri": "a:b"}, (link,), ""),
+        (["see", {"uri": "a:b"}], (TextContent("see"), link), ""),
+    ):
+        async with open_toolbox(ISSUES) as (box, world):
+            answer = ToolResult(call_id=CallId("1"), value=value, content=blocks)
+            world.road.answers["github.list_issues"] = answer
+            reply = await box.invoke("call_tool", {"name": "list_issues"})
+        assert (reply.text, reply.content) == (text, blocks)
+
+
+async def test_all_blocks_share_one_budget_of_characters() -> None:
+    blocks = (*(TextContent("q" * 8) for _ in range(50)), LinkContent(uri="a:b"))
+    async with open_toolbox(ISSUES, options=ToolboxOptions(shown_result_characters=20)) as (
+        box,
+        world,
+    ):
+        world.road.answers["github.list_issues"] = ToolResult(call_id=CallId("1"), content=blocks)
+        reply = await box.invoke("call_tool", {"name": "list_issues"})
+    texts = [block.text for block in reply.content if isinstance(block, TextContent)]
+    assert sum(text.count("q") for text in texts) == 20
+    assert len(texts) == 4
+    assert "376 characters" in texts[-1]
 
 
 async def test_bytes_among_values_stand_after_the_text() -> None:
@@ -259,6 +290,45 @@ async def test_whoever_stops_waiting_stops_the_run() -> None:
         with anyio.fail_after(5):
             while not isinstance(world.ledger.events[-1], RunFinished):
                 await anyio.lowlevel.checkpoint()
+
+
+async def test_giving_up_a_wait_leaves_the_run_to_whoever_started_it() -> None:
+    async with open_toolbox(SLOW) as (box, world):
+        gate = anyio.Event()
+        world.road.answers["jobs.wait"] = gate.wait
+        started = await box.run_code("await jobs.wait()", wait_s=0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(box.run_code, run_id=started.run_id))
+            while not world.road.calls:
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+        gate.set()
+        outcome = await box.run_code(run_id=started.run_id)
+    assert outcome.status == "ok"
+
+
+@pytest.mark.parametrize("digits", [400, 5_000])
+async def test_numbers_beyond_all_bounds_are_refused_in_words(digits: int) -> None:
+    wait_s = 10**digits
+    async with open_toolbox(ISSUES) as (box, _):
+        waited = await box.invoke("run_code", {"code": "1", "wait_s": wait_s})
+        found = await box.invoke("search_tools", {"queries": "a", "limit": wait_s})
+    assert "$.wait_s must be from 0 to 600" in waited.text
+    assert "$.limit must be from 1" in found.text
+
+
+async def test_a_search_refuses_a_detail_and_a_limit_that_are_none() -> None:
+    detail: Any = "nope"
+    async with open_toolbox(ISSUES) as (box, _):
+        with pytest.raises(InvalidArguments, match="no detail 'nope'"):
+            await box.search("list", detail=detail)
+        with pytest.raises(InvalidArguments, match="limit is 0"):
+            await box.search("list", limit=0)
+
+
+def test_where_every_tool_may_be_called_nothing_is_filtered() -> None:
+    assert callable_tools(make_snapshot(ISSUES, LISTED)) is None
+    assert callable_tools(make_snapshot(ISSUES, SECRET)) == {"github.list_issues"}
 
 
 async def test_a_program_or_a_run_is_named_never_both() -> None:

@@ -112,6 +112,7 @@ def test_search_names_the_largest_sources_and_counts_the_rest() -> None:
     assert build().tools[0].description.endswith("Sources: none yet.")
 
 
+@pytest.mark.promise("gateway.four-tools")
 def test_the_four_stay_small_whatever_the_catalog() -> None:
     tools = [make_tool(f"{'long_source_name_' * 9}{n}.t{i}") for n in range(40) for i in range(9)]
     surface = build(*tools)
@@ -144,7 +145,8 @@ def test_null_means_nothing_and_numbers_may_be_text() -> None:
     assert parse_search({"queries": "a"}, OPTIONS).limit == OPTIONS.search_limit
     assert parse_run({"code": "1", "run_id": None, "wait_s": "0"}, OPTIONS).wait_s == 0
     assert parse_run({"run_id": "run_1"}, OPTIONS).wait_s == OPTIONS.wait_s
-    assert parse_call({"name": "a", "arguments": ""}).arguments == {}
+    assert parse_call({"name": "a", "arguments": "{}"}).arguments == "{}"
+    assert parse_call({"name": "a", "arguments": None}).arguments == {}
 
 
 @pytest.mark.parametrize(
@@ -155,8 +157,7 @@ def test_null_means_nothing_and_numbers_may_be_text() -> None:
         (parse_describe, {"names": ["a", 5]}, "$.names[1] must be a text, not 5"),
         (parse_call, {}, "$.name is missing"),
         (parse_call, {"name": 5}, "$.name must be a text, not 5"),
-        (parse_call, {"name": "a", "arguments": "[1]"}, "$.arguments must be an object, not '[1]'"),
-        (parse_call, {"name": "a", "arguments": "{"}, "$.arguments must be an object"),
+        (parse_call, {"name": "a", "arguments": [1]}, "$.arguments must be an object, not [1]"),
         (parse_call, {"name": "a", "arguments": ["x" * 99]}, "..."),
         (parse_call, {"name": "a", "argumens": {}}, "did you mean 'arguments'?"),
     ],
@@ -249,7 +250,7 @@ def test_an_error_stands_after_what_was_printed_with_its_way_out() -> None:
         ("running", None, "[still running: run_code(run_id='run_1') waits on]"),
         ("invalid", None, "Not run, line 2: X: m"),
         ("limit", "memory", "Stopped at the memory limit, line 2: X: m"),
-        ("cancelled", None, "Cancelled"),
+        ("cancelled", None, "Cancelled: m"),
         ("crashed", None, "Crashed, line 2: X: m"),
     ],
 )

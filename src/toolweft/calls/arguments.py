@@ -1,4 +1,4 @@
-"""Checks that arguments are JSON within bounds before anything else reads them.
+"""Reads arguments, and checks that they are JSON within bounds, before anything else sees them.
 
 Whether they fit the tool is the business of a policy.
 """
@@ -6,16 +6,35 @@ Whether they fit the tool is the business of a policy.
 from toolweft.calls.measure import encode_json, find_misfit
 from toolweft.calls.options import CallOptions
 from toolweft.core.errors import InvalidArguments
-from toolweft.core.json import Json
+from toolweft.core.json import Json, decode_json
 
-__all__ = ("measure_arguments",)
+__all__ = ("measure_arguments", "read_arguments")
+
+
+def read_arguments(given: Json, options: CallOptions) -> Json:
+    """The arguments themselves, where models send them as JSON text.
+
+    Raises:
+        InvalidArguments: a text that is too large, or not strict JSON.
+    """
+    if not isinstance(given, str):
+        return given
+    if len(given) > options.max_argument_bytes:
+        raise _too_large(options)
+    try:
+        return decode_json(given) if given.strip() else {}
+    except (ValueError, RecursionError) as exc:
+        raise InvalidArguments(
+            f"the arguments are a text that is not JSON: {str(exc)[:200]}",
+            hint='send an object: {"name": "value"}',
+        ) from exc
 
 
 def measure_arguments(arguments: Json, options: CallOptions) -> int:
     """The size in bytes of the arguments as compact JSON.
 
     Args:
-        arguments: an object, or its JSON text.
+        arguments: whatever was sent in place of an object, too.
         options: the caps.
 
     Raises:
@@ -43,7 +62,11 @@ def measure_arguments(arguments: Json, options: CallOptions) -> int:
             f"the arguments nest deeper than {options.max_depth} lists and objects",
             hint="send them flatter, or raise calls.max_depth",
         )
-    raise InvalidArguments(
-        f"the arguments have more than {limit:,} bytes",
+    raise _too_large(options)
+
+
+def _too_large(options: CallOptions) -> InvalidArguments:
+    return InvalidArguments(
+        f"the arguments have more than {options.max_argument_bytes:,} bytes",
         hint="send less at a time, or raise calls.max_argument_bytes",
     )

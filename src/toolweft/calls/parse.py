@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from toolweft.core.json import Json
+from toolweft.core.json import Json, NotPlainNumberError, decode_json
 
 __all__ = ("Parsed", "parse_structure")
 
@@ -26,22 +26,6 @@ class Parsed:
     is_exact: bool
 
 
-class _NotPlainError(ValueError):
-    """The text holds a number that JSON does not have, or one too large for a float."""
-
-
-def _parse_finite(text: str) -> float:
-    number = float(text)
-    if number - number != 0:
-        raise _NotPlainError(text)
-    return number
-
-
-def _refuse_constant(text: str) -> Json:
-    raise _NotPlainError(text)
-
-
-_STRICT: Final = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_refuse_constant)
 _LENIENT: Final = json.JSONDecoder()
 
 
@@ -54,11 +38,17 @@ def parse_structure(text: str) -> Parsed | None:
     if text[:_MAX_INDENT].lstrip()[:1] not in {"{", "["}:
         return None
     try:
-        return Parsed(_STRICT.decode(text), _is_unicode(text))
-    except _NotPlainError:
-        return Parsed(_LENIENT.decode(text), is_exact=False)
+        return _decode(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _decode(text: str) -> Parsed:
+    try:
+        return Parsed(decode_json(text), _is_unicode(text))
+    except NotPlainNumberError:
+        # What follows the number may still be no JSON at all.
+        return Parsed(_LENIENT.decode(text), is_exact=False)
 
 
 def _is_unicode(text: str) -> bool:

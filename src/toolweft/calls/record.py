@@ -60,8 +60,9 @@ class OpenRecord:
                 await self._ledger.commit(started)
             else:
                 self._ledger.record(started)
-        except LedgerUnavailable:
-            self._is_open = False
+        except LedgerUnavailable as exc:
+            # An entry that is written late must not stand there without its end.
+            self._is_open = exc.may_be_written
             raise
 
     def elapsed_ms(self) -> float:

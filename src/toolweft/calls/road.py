@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from toolweft.calls.arguments import measure_arguments
+from toolweft.calls.arguments import measure_arguments, read_arguments
 from toolweft.calls.caller import answer
 from toolweft.calls.normalise import normalise, render_error_text
 from toolweft.calls.options import CallOptions
@@ -72,6 +72,7 @@ class Road:
     async def _travel(self, call: ToolCall, record: OpenRecord) -> ToolResult:
         fault = None
         try:
+            call = replace(call, arguments=read_arguments(call.arguments, self._options))
             record.bytes_in = measure_arguments(call.arguments, self._options)
         except InvalidArguments as exc:
             fault = exc

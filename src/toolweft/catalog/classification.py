@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from glob import escape
 
-from toolweft.catalog.options import CatalogOptions, Profile, ToolRule
+from toolweft.catalog.options import LIBRARY_SOURCE, CatalogOptions, Profile, ToolRule
 from toolweft.core.calls import CallerType
 from toolweft.core.tools import Severity, ToolDefinition
 
@@ -23,6 +23,7 @@ _PROGRAMMATIC: dict[Profile, frozenset[Severity]] = {
     "standard": frozenset({"read_only", "write"}),
     "strict": frozenset({"read_only"}),
 }
+_OPEN = '["direct", "programmatic"]'
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -75,35 +76,56 @@ def decide_callers(
         options: the profile.
         section: where toolweft.toml has the tool's source, for the reason.
     """
+    opt_in = _opt_in(definition, rules, options, section)
     for rule in rules:
         if rule.allowed_callers is not None:
-            return _explicit(definition, rule.allowed_callers, f"set by {rule.origin}", section)
+            return _explicit(rule.allowed_callers, f"set by {rule.origin}", opt_in)
     if definition.allowed_callers is not None:
-        return _explicit(definition, definition.allowed_callers, "declared with the tool", section)
+        return _explicit(definition.allowed_callers, "declared with the tool", opt_in)
     profile = options.profile
     if severity in _PROGRAMMATIC[profile]:
         return _BOTH, f"{severity} tools are open to programs in the profile {profile!r}"
     reason = f"{severity} tools are closed to programs in the profile {profile!r}"
-    return _DIRECT, f"{reason}; {_opt_in(definition, section)}"
+    return _DIRECT, f"{reason}; {opt_in}"
 
 
 def _explicit(
-    definition: ToolDefinition, callers: frozenset[CallerType], reason: str, section: str
+    callers: frozenset[CallerType], reason: str, opt_in: str
 ) -> tuple[frozenset[CallerType], str]:
     listed = ", ".join(f'"{caller}"' for caller in sorted(callers))
     said = f"allowed_callers = [{listed}] {reason}"
-    if "programmatic" in callers:
-        return callers, said
-    return callers, f"{said}; {_opt_in(definition, section)}"
+    return callers, said if "programmatic" in callers else f"{said}; {opt_in}"
 
 
-def _opt_in(definition: ToolDefinition, section: str) -> str:
-    """The lines of toolweft.toml that open one tool to programs."""
-    table = f"{section}.{_key(definition.namespace)}.configs.{_key(escape(definition.name))}"
+def _opt_in(
+    definition: ToolDefinition, rules: Sequence[ToolRule], options: CatalogOptions, section: str
+) -> str:
+    """What to write, and where, to open one tool to programs."""
+    origin = _origin_to_change(definition, rules)
+    if origin:
+        return f"to allow it, change allowed_callers at {origin} to {_OPEN}"
+    tool = _key(escape(definition.name))
+    before = ""
+    if section == "python" and definition.namespace == LIBRARY_SOURCE:
+        # Functions that a program handed over have no section of their own.
+        before = 'declare it with @toolweft.tool(allowed_callers={"direct", "programmatic"}), or '
+        table = f"catalog.configs.{tool}"
+    else:
+        table = f"{section}.{_key(definition.namespace)}.configs.{tool}"
     return (
-        f"to allow it, write in toolweft.toml:\n[{table}]\n"
-        'allowed_callers = ["direct", "programmatic"]'
+        f"to allow it, {before}write in {options.advised_file}:\n[{table}]\n"
+        f"allowed_callers = {_OPEN}"
     )
+
+
+def _origin_to_change(definition: ToolDefinition, rules: Sequence[ToolRule]) -> str:
+    """Where a rule stands that is to be changed; empty where a new one is needed and would win."""
+    names = {definition.name, escape(definition.name)}
+    exact = next((i for i, rule in enumerate(rules) if rule.tool in names), None)
+    if exact is None:
+        return ""
+    decisive = (i for i, rule in enumerate(rules) if rule.allowed_callers is not None)
+    return rules[min(exact, next(decisive, exact))].origin
 
 
 def _key(name: str) -> str:

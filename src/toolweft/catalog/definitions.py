@@ -62,13 +62,15 @@ def complete_definition(
     input_schema = check_schema_bounds(
         check_input_schema(definition.input_schema, place=place), place=place
     )
-    validator = check_schema_meaning(input_schema, place=place)
     output_schema = definition.output_schema
+    output_place = f"the output schema of {definition.name!r}"
     if output_schema is not None:
-        place = f"the output schema of {definition.name!r}"
-        output_schema = check_schema_bounds(output_schema, place=place)
-        check_schema_meaning(output_schema, place=place)
+        output_schema = check_schema_bounds(output_schema, place=output_place)
+    # It refuses what is too large, which the validator would take long to compile.
     definition_hash, size_bytes = fingerprint(definition)
+    validator = check_schema_meaning(input_schema, place=place)
+    if output_schema is not None:
+        check_schema_meaning(output_schema, place=output_place)
     description = clean_text(definition.description)
     usable = replace(
         definition,

@@ -6,7 +6,10 @@ from typing import Literal
 from toolweft.core.calls import CallerType
 from toolweft.core.tools import Severity
 
-__all__ = ("CatalogOptions", "Profile", "ToolRule")
+__all__ = ("LIBRARY_SOURCE", "CatalogOptions", "Profile", "ToolRule")
+
+# The source of the functions that a program hands over; no section of toolweft.toml speaks of it.
+LIBRARY_SOURCE = "local"
 
 # open: programs may call everything. standard: destructive tools only directly, or after opt-in.
 # strict: programs may call read-only tools only.
@@ -42,3 +45,5 @@ class CatalogOptions:
     max_examples: int = 5
     default_timeout_s: float = 60.0
     rules: tuple[ToolRule, ...] = ()
+    # The file that advice names: 'toolweft.toml', or how to begin one.
+    advised_file: str = "toolweft.toml"

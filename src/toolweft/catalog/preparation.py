@@ -237,6 +237,9 @@ def _aliases(tool: CatalogTool) -> tuple[str, ...]:
     spellings = dict.fromkeys(f"{n}.{t}" for n in namespaces for t in (tool.python_name, original))
     if tool.status != "disabled":
         # A tool that cannot be used makes no other's bare name ambiguous.
-        spellings |= dict.fromkeys((tool.python_name, original, tool.wire_name))
+        spellings |= dict.fromkeys((tool.python_name, tool.wire_name))
+        # What stands before a dot is a source, and a server may name its tools as it likes.
+        if "." not in original:
+            spellings[original] = None
     spellings.pop(tool.qualified, None)
     return tuple(spellings)

@@ -132,10 +132,11 @@ def _walk(schema: JsonSchema, *, place: str) -> _Walk:
     nodes = 0
     while pending:
         value, depth = pending.pop()
-        nodes += 1
+        nodes += 1 + len(value)
         if depth > MAX_SCHEMA_DEPTH:
             raise InvalidDefinition(f"{place} is nested deeper than {MAX_SCHEMA_DEPTH} levels")
-        # A node costs a byte at least; this ends the walk over values that hold themselves.
+        # A value costs a byte at least, a list or object two; this also ends the walk over values
+        # that hold themselves.
         if nodes > MAX_SCHEMA_BYTES:
             raise InvalidDefinition(f"{place} is larger than {MAX_SCHEMA_BYTES} bytes")
         if isinstance(value, dict):

@@ -4,16 +4,23 @@ Pure: text and a schema in, plain JSON out. The road validates the result.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from toolweft.cli.errors import UsageFault
 from toolweft.core.json import Json, JsonObject, JsonSchema
 
 __all__ = ("parse_arguments",)
 
+_NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+
 
 def parse_arguments(
-    pairs: Sequence[str], *, object_text: str | None, schema: JsonSchema
+    pairs: Sequence[str],
+    *,
+    object_text: str | None,
+    schema: JsonSchema,
+    parameters: Mapping[str, str] = _NO_PARAMETERS,
 ) -> JsonObject:
     """The arguments of a call.
 
@@ -22,13 +29,19 @@ def parse_arguments(
             else it is the text itself. `key:=JSON` is always JSON.
         object_text: a JSON object; `pairs` are added to it and win.
         schema: the tool's input schema.
+        parameters: Python spelling of a parameter -> original name, where they differ; either is
+            understood, the original first.
 
     Raises:
         UsageFault: a pair without `=`, or text that is not JSON where it must be.
     """
-    arguments = _parse_object(object_text) if object_text is not None else {}
     properties = schema.get("properties")
     known = properties if isinstance(properties, dict) else {}
+
+    def original(key: str) -> str:
+        return key if key in known else parameters.get(key, key)
+
+    arguments = _parse_object(object_text) if object_text is not None else {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip(":"):
@@ -37,9 +50,10 @@ def parse_arguments(
                 hint="write key=value, key:=JSON, or --args '{\"key\": ...}'",
             )
         if key.endswith(":") and key not in known:
-            key = key[:-1]
+            key = original(key[:-1])
             arguments[key] = _parse_json(text, place=key)
         else:
+            key = original(key)
             arguments[key] = _read_value(text, schema=known.get(key))
     return arguments
 

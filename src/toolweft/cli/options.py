@@ -26,7 +26,7 @@ class Common:
     config: Path | None = None
     # A folder of recorded definitions, taken instead of starting the servers.
     recorded: Path | None = None
-    # 0: warnings. 1: what happens. 2: everything. Below 0: errors only.
+    # 0: warnings. 1: what happens. 2: every step. Below 0: errors only.
     verbosity: int = 0
     json: bool = False
     progress: bool = True
@@ -52,7 +52,7 @@ _ANNOTATIONS: dict[str, Any] = {
         typer.Option(
             "--recorded",
             metavar="DIR",
-            help="Take definitions from DIR/<server>.json; start no server that has one.",
+            help="Read tools from DIR/<server>.json, start no server; they cannot be called.",
         ),
     ],
     "verbose": Annotated[
@@ -62,7 +62,7 @@ _ANNOTATIONS: dict[str, Any] = {
             "-v",
             count=True,
             show_default=False,
-            help="Say more; twice for everything.",
+            help="Say more; twice for every step (SDKs only warn, as they log secrets).",
         ),
     ],
     "quiet": Annotated[

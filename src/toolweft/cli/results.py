@@ -1,23 +1,93 @@
 """Results of calls and programs as people read them; pure."""
 
+import base64
 import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeGuard
 
 from toolweft.core.calls import Blob, LinkContent, TextContent, ToolResult
-from toolweft.core.json import Json
+from toolweft.core.json import Json, JsonObject
 from toolweft.core.programs import ProgramOutcome
 
-__all__ = ("render_outcome_error", "render_result", "render_savings", "render_stats")
+__all__ = (
+    "list_blobs",
+    "name_files",
+    "render_outcome_error",
+    "render_result",
+    "render_savings",
+    "render_stats",
+    "result_to_dict",
+)
 
 _MIB = 1024 * 1024
+# Larger bytes go to a file: as text they would drown everything else.
+_MAX_ENCODED_BYTES = _MIB
 
 
-def render_result(result: ToolResult) -> str:
-    """A call's value: text as it is, structure as indented JSON, bytes by type and size."""
-    if isinstance(result.value, str):
-        return result.value
+def render_result(result: ToolResult, *, files: Sequence[Path] = ()) -> str:
+    """A call's value: text as it is, structure as indented JSON, bytes by type and size.
+
+    Args:
+        result: what came back.
+        files: where its blobs were written, in order.
+    """
+    left = iter(files)
     if isinstance(result.value, Blob) or _holds_blobs(result.value):
-        return "\n".join(_render_block(block) for block in result.content)
-    return json.dumps(result.value, indent=2, ensure_ascii=False)
+        return "\n".join(_render_block(block, left) for block in result.content)
+    text = result.value
+    if not isinstance(text, str):
+        text = json.dumps(text, indent=2, ensure_ascii=False)
+    # A tool may give a value and, beside it, a picture of it.
+    return "\n".join([text, *(_render_blob(blob, left) for blob in list_blobs(result))])
+
+
+def list_blobs(result: ToolResult) -> list[Blob]:
+    """The bytes in a call's result, in order."""
+    return [block for block in result.content if isinstance(block, Blob)]
+
+
+def name_files(path: Path, count: int) -> list[Path]:
+    """Where so many blobs go: one as asked, `chart.png`, more as `chart-1.png`, `chart-2.png`."""
+    if count == 1:
+        return [path]
+    return [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
+
+
+def result_to_dict(result: ToolResult, *, files: Sequence[Path] = ()) -> JsonObject:
+    """A call's result as `--json` prints it.
+
+    Args:
+        result: its small blobs are given in base64, unless they are in files.
+        files: where its blobs were written, in order.
+    """
+    answer: JsonObject = {**result.to_dict()}
+    if isinstance(result.value, Blob):
+        answer["value"] = _describe_blob(result.value, is_written=bool(files))
+    elif _holds_blobs(result.value):
+        answer["value"] = [
+            _describe_blob(item, is_written=bool(files)) if isinstance(item, Blob) else item
+            for item in result.value
+        ]
+    if files:
+        answer["files"] = [str(path) for path in files]
+    return {
+        **answer,
+        "call_id": result.call_id,
+        "usage": {
+            "duration_ms": round(result.usage.duration_ms, 3),
+            "bytes_in": result.usage.bytes_in,
+            "bytes_out": result.usage.bytes_out,
+            "tokens_out": result.usage.tokens_out,
+        },
+    }
+
+
+def _describe_blob(blob: Blob, *, is_written: bool) -> JsonObject:
+    described: JsonObject = {"media_type": blob.media_type, "size_bytes": len(blob.data)}
+    if not is_written and len(blob.data) <= _MAX_ENCODED_BYTES:
+        described["base64"] = base64.b64encode(blob.data).decode("ascii")
+    return described
 
 
 def render_outcome_error(outcome: ProgramOutcome) -> str:
@@ -53,15 +123,21 @@ def render_savings(outcome: ProgramOutcome) -> str:
     return f"about {outcome.stats.tokens_withheld} tokens kept out of context (UTF-8 bytes / 4)"
 
 
-def _holds_blobs(value: Json) -> bool:
+def _holds_blobs(value: Json) -> TypeGuard[list[Json]]:
     return isinstance(value, list) and any(isinstance(item, Blob) for item in value)
 
 
-def _render_block(block: TextContent | Blob | LinkContent) -> str:
+def _render_block(block: TextContent | Blob | LinkContent, files: Iterator[Path]) -> str:
     match block:
         case TextContent():
             return block.text
         case Blob():
-            return f"[{block.media_type}, {len(block.data)} bytes]"
+            return _render_blob(block, files)
         case LinkContent():
             return f"[link {block.uri}]"
+
+
+def _render_blob(blob: Blob, files: Iterator[Path]) -> str:
+    path = next(files, None)
+    where = "; --output FILE writes them" if path is None else f", in {path}"
+    return f"[{blob.media_type}, {len(blob.data)} bytes{where}]"

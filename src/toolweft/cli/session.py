@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,10 +17,14 @@ from toolweft.cli.progress import show_progress
 from toolweft.config import Settings, load_settings, read_environment
 from toolweft.core.ports import Policy
 from toolweft.core.snapshot import Snapshot
+from toolweft.stores import LedgerOptions
 
-__all__ = ("open_session", "read_settings", "run_async", "warn_of_failed_sources")
+__all__ = ("IN_MEMORY", "open_session", "read_settings", "run_async", "warn_of_failed_sources")
 
 Answer = TypeVar("Answer")
+
+# A ledger for commands that leave nothing to record.
+IN_MEMORY = LedgerOptions(url="sqlite://")
 
 
 def run_async(work: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -61,9 +66,20 @@ async def open_session(
     settings: Settings | None = None,
     overrides: Mapping[str, str] | None = None,
     policies: Sequence[Policy] = (),
+    keeps_ledger: bool = True,
 ) -> AsyncIterator[App]:
-    """The application with every source ready or failed; failures are noted on stderr."""
+    """The application with every source ready or failed; failures are noted on stderr.
+
+    Args:
+        common: the options of this invocation.
+        settings: read already; None reads them.
+        overrides: dotted keys from the command's own flags.
+        policies: more wrappers for every call.
+        keeps_ledger: False where nothing is called or run: the ledger is then not even opened.
+    """
     settings = settings or read_settings(common, overrides=overrides)
+    if not keeps_ledger:
+        settings = replace(settings, ledger=IN_MEMORY)
     if common.verbosity >= 0:
         for problem in settings.problems:
             note(f"note: {problem}")
@@ -82,7 +98,12 @@ def warn_of_failed_sources(snapshot: Snapshot) -> None:
     """Note every source that did not start, in one line each."""
     for source in snapshot.sources.values():
         if source.state == "failed":
-            first = source.reason.strip().partition("\n")[0]
-            note(f"warning: server {source.name!r} is not available: {first}")
+            note(f"warning: server {source.name!r} is not available: {_in_one_line(source.reason)}")
         elif source.state == "starting":
             note(f"warning: server {source.name!r} is still starting; its tools are not here yet")
+
+
+def _in_one_line(reason: str) -> str:
+    """The first line of a reason; where it announces more, with the last, which says most."""
+    lines = reason.strip().splitlines() or [""]
+    return f"{lines[0]} {lines[-1].strip()}" if lines[0].endswith(":") else lines[0]

@@ -7,6 +7,7 @@ client understands are dropped with a note; a key that looks like a mistyped one
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from glob import escape
 
 from toolweft.config.documents import Document, KeyPath
 from toolweft.config.models import ServerModel
@@ -19,12 +20,18 @@ _ROOTS = ("mcpServers", "servers")
 _KNOWN = frozenset(ServerModel.model_fields)
 # Where several clients write the same thing under another name.
 _SYNONYMS: Mapping[str, str] = {"httpUrl": "url", "serverUrl": "url", "transport": "type"}
-# Keys of other clients; none of them changes what a server does here.
+# Keys of other clients that are not used here.
 _FOREIGN = frozenset({
-    "alwaysAllow", "authorization", "autoApprove", "description", "dev", "disabledTools",
-    "enabledTools", "envFile", "excludeTools", "gallery", "icon", "icons", "id", "includeTools",
+    "alwaysAllow", "authorization", "autoApprove", "description", "dev", "enabledTools", "envFile",
+    "gallery", "icon", "icons", "id", "includeTools",
     "name", "oauth", "note", "notes", "timeout", "tools", "trust", "version",
 })  # fmt: skip
+# Names of tools that another client would not offer: they are turned off here too.
+_TURNED_OFF = frozenset({"disabledTools", "excludeTools"})
+# What a key that is not used would have changed.
+_LOST: Mapping[str, str] = {
+    "envFile": ": variables from that file are not read; write them in 'env', as 'env:NAME'",
+}
 # Below this likeness an unknown key is taken for one of a client not listed above.
 _MISTYPED = 0.75
 
@@ -79,15 +86,41 @@ def _convert_server(
     document: Document, place: KeyPath, server: JsonObject, notes: list[str]
 ) -> JsonObject:
     own: Json = server.get("toolweft", {})
+    turned_off: list[str] = []
     kept: JsonObject = dict(own) if isinstance(own, dict) else {"toolweft": own}
     for written, value in server.items():
         key = _SYNONYMS.get(written, written)
         if key in _KNOWN:
             kept[key] = value
+        elif written in _TURNED_OFF:
+            turned_off += _tool_names(document, (*place, written), value)
         elif written != "toolweft":
             _check_foreign(document, (*place, written))
-            notes.append(f"{document.place((*place, written))}: {written!r} is not used")
-    return kept
+            lost = _LOST.get(written, "")
+            notes.append(f"{document.place((*place, written))}: {written!r} is not used{lost}")
+    return _turn_off(kept, turned_off)
+
+
+def _tool_names(document: Document, place: KeyPath, value: Json) -> list[str]:
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return [str(name) for name in value]
+    raise ConfigError(
+        f"{document.place(place)}: {place[-1]!r} is {value!r:.80}, not a list of names",
+        hint='write the names of tools: ["delete_repo"]',
+    )
+
+
+def _turn_off(server: JsonObject, tools: list[str]) -> JsonObject:
+    configs = server.get("configs", {})
+    # Anything else is refused with its place when the whole is checked.
+    if not tools or not isinstance(configs, dict):
+        return server
+    turned_off: JsonObject = dict(configs)
+    for tool in map(escape, tools):
+        # Written anew, so that it comes after every glob of the file.
+        decided = turned_off.pop(tool, {})
+        turned_off[tool] = {**decided, "enabled": False} if isinstance(decided, dict) else decided
+    return {**server, "configs": turned_off}
 
 
 def _check_foreign(document: Document, place: KeyPath) -> None:

@@ -102,7 +102,7 @@ def _parse_json(text: str, label: str) -> JsonObject:
     except json.JSONDecodeError as exc:
         raise ConfigError(
             f"{label}:{exc.lineno}:{exc.colno}: not valid JSON: {exc.msg}",
-            hint=f"look at line {exc.lineno}, column {exc.colno}, and just before it",
+            hint=_json_hint(text, exc),
         ) from exc
     except RecursionError as exc:
         raise ConfigError(f"{label}: nested too deeply") from exc
@@ -112,6 +112,16 @@ def _parse_json(text: str, label: str) -> JsonObject:
             hint='a file looks like {"mcpServers": {"time": {"command": "mcp-server-time"}}}',
         )
     return data
+
+
+def _json_hint(text: str, fault: json.JSONDecodeError) -> str:
+    """What to do; some editors allow in their JSON what JSON itself has not."""
+    before, after = text[: fault.pos].rstrip(), text[fault.pos :].lstrip()
+    if after.startswith(("//", "/*")):
+        return "JSON has no comments: remove this one, and any other"
+    if before.endswith(",") and after.startswith(("}", "]")):
+        return "JSON has no comma after the last value: remove it"
+    return f"look at line {fault.lineno}, column {fault.colno}, and just before it"
 
 
 def _parse_toml(text: str, label: str) -> JsonObject:

@@ -5,11 +5,19 @@ value that is a secret. What a variable holds is never expanded again. Pure.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from toolweft.core.secret import Secret
 
-__all__ = ("MissingVariable", "expand_secret", "expand_text", "is_reference", "is_secret_name")
+__all__ = (
+    "MissingVariable",
+    "expand_secret",
+    "expand_text",
+    "is_reference",
+    "is_secret_name",
+    "secret_arguments",
+    "secret_variables",
+)
 
 _VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 # Other kinds a client may fill in, such as VS Code's `${input:token}`.
@@ -18,6 +26,8 @@ _SECRET = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _SECRET_NAME = re.compile(
     r"token|secret|passw|credential|authori[sz]ation|cookie|key|auth", re.IGNORECASE
 )
+# Variables of every shell, which hide nothing.
+_OPEN = frozenset({"HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "USER"})
 
 
 class MissingVariable(Exception):
@@ -56,10 +66,10 @@ def expand_text(text: str, variables: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
-def expand_secret(name: str, text: str, variables: Mapping[str, str]) -> str | Secret:
-    """The value of an environment entry or header.
+def expand_secret(text: str, variables: Mapping[str, str]) -> Secret:
+    """The value of an environment entry or header, always a secret.
 
-    Whatever came from a variable is a secret, and so is what is called like one.
+    Which of them are harmless, no name tells.
 
     Raises:
         MissingVariable: a variable is not set and has no default.
@@ -70,11 +80,10 @@ def expand_secret(name: str, text: str, variables: Mapping[str, str]) -> str | S
         if variable not in variables:
             raise _missing(variable)
         return Secret(variables[variable], reference=text)
-    value = expand_text(text, variables)
-    used = [match[1] for match in _VARIABLE.finditer(text)]
-    if used:
-        return Secret(value, reference=f"env:{','.join(used)}")
-    return Secret(value, reference="configuration") if is_secret_name(name) else value
+    used = ",".join(match[1] for match in _VARIABLE.finditer(text))
+    return Secret(
+        expand_text(text, variables), reference=f"env:{used}" if used else "configuration"
+    )
 
 
 def is_secret_name(name: str) -> bool:
@@ -82,9 +91,37 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+def secret_variables(*texts: str, variables: Mapping[str, str]) -> tuple[Secret, ...]:
+    """What the variables inside texts hold: any may be a secret, but those of every shell."""
+    used = {match[1] for text in texts for match in _VARIABLE.finditer(text)} - _OPEN
+    return tuple(
+        Secret(variables[name], reference=f"env:{name}")
+        for name in sorted(used)
+        if variables.get(name)
+    )
+
+
+def secret_arguments(args: Sequence[str]) -> tuple[Secret, ...]:
+    """Values written into `--token VALUE` and `--token=VALUE`."""
+    found: list[str] = []
+    for option, following in zip(args, (*args[1:], ""), strict=False):
+        name, separator, value = option.partition("=")
+        if name.startswith("-") and is_secret_name(name):
+            found.append(value if separator else following)
+    return tuple(
+        Secret(text, reference="configuration")
+        for text in found
+        if text and not text.startswith("-") and not is_reference(text)
+    )
+
+
 def is_reference(text: str) -> bool:
-    """Whether a value is taken from a variable, in part or as a whole."""
-    return _SECRET.fullmatch(text) is not None or _VARIABLE.search(text) is not None
+    """Whether a value is the name of a variable and nothing more, so that it may be shown."""
+    if _SECRET.fullmatch(text) is not None:
+        return True
+    variable = _VARIABLE.fullmatch(text)
+    # A default is written out, and may be the secret itself.
+    return variable is not None and variable[2] is None
 
 
 def _missing(name: str) -> MissingVariable:

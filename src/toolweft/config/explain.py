@@ -20,6 +20,17 @@ from toolweft.core.json import Json
 __all__ = ("explain", "setting_values")
 
 _HIDDEN = "***"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+# Each keeps its first group. A header is hidden whatever its name.
+_CREDENTIALS = (
+    re.compile(r"(\b(?:Bearer|Basic)\s+)(?!\*\*\*)\S.*", re.IGNORECASE | re.DOTALL),
+    re.compile(
+        r"([\w.-]*(?:token|secret|passw|pwd|credential|authori[sz]ation|cookie|key|auth)[\w.-]*"
+        r"\s*[=:]\s*)(?!//|\*\*\*).+",
+        re.IGNORECASE | re.DOTALL,
+    ),
+    re.compile(r"((?:^|=|\s)[A-Za-z][A-Za-z0-9-]*:\s+)(?!\*\*\*).+", re.DOTALL),
+)
 # Sections with names of the user's choice, shown key by key as written.
 _NAMED = frozenset({"servers", "python"})
 
@@ -79,15 +90,14 @@ def _render(key: str, value: Any) -> str:
 
 
 def _mask(path: KeyPath, value: Json) -> str:
-    key = str(path[-1])
-    if path[0] == "servers" and len(path) > 3 and path[2] in {"env", "headers"}:
+    if path[0] == "servers" and len(path) > 2 and path[2] in {"env", "headers"}:
+        # Whatever its name: no name tells which values are harmless.
         text = str(value)
-        return _HIDDEN if is_reference(text) or is_secret_name(key) else text
-    if key == "url" and isinstance(value, str):
-        return _mask_url(value)
-    if key == "args" and isinstance(value, list):
-        return json.dumps(_mask_arguments(value))
-    return value if isinstance(value, str) else json.dumps(value)
+        return text if is_reference(text) or value == {} else _HIDDEN
+    if isinstance(value, list):
+        is_command_line = path[-1] == "args"
+        return json.dumps(_mask_arguments(value) if is_command_line else value)
+    return _mask_text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _mask_arguments(arguments: list[Json]) -> list[Json]:
@@ -95,28 +105,39 @@ def _mask_arguments(arguments: list[Json]) -> list[Json]:
     previous = ""
     for argument in arguments:
         text = str(argument)
-        option, equals, _ = text.partition("=")
-        if equals and is_secret_name(option):
-            shown.append(f"{option}={_HIDDEN}")
-        elif previous.startswith("-") and is_secret_name(previous) and "=" not in previous:
+        if previous.startswith("-") and is_secret_name(previous) and "=" not in previous:
             shown.append(_HIDDEN)
         else:
-            shown.append(_mask_url(text) if "://" in text else argument)
+            shown.append(_mask_text(text))
         previous = text
     return shown
 
 
+def _mask_text(text: str) -> str:
+    """The text without what looks like a credential in it."""
+    text = _URL.sub(lambda found: _mask_url(found[0]), text)
+    for pattern in _CREDENTIALS:
+        text = pattern.sub(rf"\1{_HIDDEN}", text)
+    return text
+
+
 def _mask_url(url: str) -> str:
-    """The address without its password and without the values of its query."""
+    """The address without user, password and the values of its query and fragment."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return _HIDDEN
-    user, at, host = parts.netloc.rpartition("@")
-    if at:
-        host = f"{user.partition(':')[0]}:{_HIDDEN}@{host}" if ":" in user else f"{_HIDDEN}@{host}"
-    query = re.sub(r"=[^&]*", f"={_HIDDEN}", parts.query)
+    _, at, host = parts.netloc.rpartition("@")
+    host = f"{_HIDDEN}@{host}" if at else host
+    query, fragment = _mask_query(parts.query), _mask_query(parts.fragment)
     # urlunsplit would drop the empty authority of sqlite:///PATH.
-    if not parts.netloc and not query:
+    if not parts.netloc and not query and not fragment:
         return url
-    return urlunsplit((parts.scheme, host, parts.path, query, parts.fragment))
+    return urlunsplit((parts.scheme, host, parts.path, query, fragment))
+
+
+def _mask_query(query: str) -> str:
+    """The names of a query; without any, the whole is a value."""
+    if "=" not in query:
+        return query and _HIDDEN
+    return re.sub(r"=[^&]*", f"={_HIDDEN}", query)

@@ -16,6 +16,26 @@ __all__ = ("build_config",)
 # The rest is counted; the first few are the ones people mend first anyway.
 _MAX_FAULTS = 5
 _MAX_VALUE_CHARACTERS = 120
+_LIST = ("should be a list", 'write ["...", "..."]')
+_TABLE = ("should be a table", "write its keys below a [section] of that name, or {key = value}")
+_TEXT = ("should be a text", 'put it in quotes: "..."')
+_BOOL = ("should be true or false", "write true or false, without quotes")
+_WHOLE = ("should be a whole number", "write digits only, such as 10")
+# What pydantic says in its own words -> what is needed, and the next step.
+_PLAIN_WORDS: Mapping[str, tuple[str, str | None]] = {
+    "bool_parsing": _BOOL,
+    "bool_type": _BOOL,
+    "dict_type": _TABLE,
+    "frozen_set_type": _LIST,
+    "int_from_float": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_type": _WHOLE,
+    "list_type": _LIST,
+    "model_attributes_type": _TABLE,
+    "model_type": _TABLE,
+    "string_type": _TEXT,
+    "tuple_type": _LIST,
+}
 # How pydantic begins its sentences.
 _SUBJECT = re.compile(r"^(?:Value error, |Input |String )")
 # `sha256` too: whoever gets it wrong may have written the key itself there.
@@ -32,14 +52,17 @@ def build_config(layer: Layer) -> ConfigModel:
         return ConfigModel.model_validate(layer.data())
     except ValidationError as exc:
         faults = [_describe(fault, layer) for fault in exc.errors(include_url=False)]
-    messages = [message for message, _ in faults[:_MAX_FAULTS]]
+    messages = [message for message, _, _ in faults[:_MAX_FAULTS]]
     if len(faults) > _MAX_FAULTS:
         messages.append(f"and {len(faults) - _MAX_FAULTS} more")
-    hint = next((hint for _, hint in faults if hint), None)
-    raise ConfigError("; ".join(messages), hint=hint)
+    hints = [(key, hint) for _, key, hint in faults[:_MAX_FAULTS] if hint]
+    # Of several faults, each hint names its key.
+    said = [hint if len(faults) == 1 else f"{key}: {hint}" for key, hint in hints]
+    raise ConfigError("; ".join(messages), hint="; ".join(said) or None)
 
 
-def _describe(fault: Mapping[str, Any], layer: Layer) -> tuple[str, str | None]:
+def _describe(fault: Mapping[str, Any], layer: Layer) -> tuple[str, str, str | None]:
+    """The message, the dotted key and the next step."""
     path = fault["loc"]
     # pydantic marks a fault of a dict's key with a last part "[key]".
     path = path[:-1] if path and path[-1] == "[key]" else path
@@ -48,14 +71,15 @@ def _describe(fault: Mapping[str, Any], layer: Layer) -> tuple[str, str | None]:
     if fault["type"] == "extra_forbidden":
         near = nearest_key(path)
         hint = f"did you mean {near!r}?" if near else "`toolweft config explain` lists every key"
-        return f"{place}: unknown key {dotted!r}", hint
+        return f"{place}: unknown key {dotted!r}", dotted, hint
     if fault["type"] == "missing":
-        return f"{place}: {dotted!r} is missing", f"add {path[-1]} = ..."
+        return f"{place}: {dotted!r} is missing", dotted, f"add {path[-1]} = ..."
     entry = layer.entries.get(path)
     # As written: by now a size may have become a number.
     value = fault["input"] if entry is None else entry.value
-    message = _SUBJECT.sub("", str(fault["msg"]))
-    return f"{place}: {dotted} is {_shown(path, value)}: it {_joined(message)}", None
+    said, step = _PLAIN_WORDS.get(fault["type"], (str(fault["msg"]), None))
+    message = _SUBJECT.sub("", said)
+    return f"{place}: {dotted} is {_shown(path, value)}: it {_joined(message)}", dotted, step
 
 
 def _shown(path: tuple[str | int, ...], value: object) -> str:

@@ -7,19 +7,35 @@ remembers where it was written. Pure except `read_files`.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from toolweft.config.client_files import convert_client_file
 from toolweft.config.documents import Document, KeyPath, read_document
-from toolweft.config.shape import canonical_path
+from toolweft.config.shape import canonical_path, known_keys
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("Entry", "Layer", "environment_layer", "flag_layer", "merge_layers", "read_files")
+__all__ = (
+    "Entry",
+    "Layer",
+    "environment_layer",
+    "flag_layer",
+    "merge_files",
+    "merge_layers",
+    "read_files",
+    "unused_variables",
+)
 
 _PREFIX = "TOOLWEFT_"
 # Settings outside any section that a variable may set without a double underscore.
 _TOP_KEYS = ("profile",)
+# The variable that names the file.
+_FILE_KEY = "config"
+# Each says how a server is reached.
+_TRANSPORTS = frozenset({"command", "url", "recorded"})
+# What is said of a server's tools, however it is reached.
+_DECISIONS = frozenset({("default_config",), ("configs",)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +99,7 @@ def read_files(start: Path, *, cwd: Path) -> tuple[list[Layer], list[Path], list
             )
         if path in files:
             return
-        document = read_document(path, label=_label(path, cwd))
+        document = _read_included(path, above, cwd)
         data, lines = document.data, document.lines
         if not document.is_toml:
             converted = convert_client_file(document)
@@ -112,6 +128,23 @@ def environment_layer(environ: Mapping[str, str], *, cwd: Path) -> Layer:
     return _plain_layer(entries)
 
 
+def unused_variables(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that was probably meant to set a value and sets none."""
+    notes: list[str] = []
+    for name in sorted(environ):
+        key = name.removeprefix(_PREFIX).lower()
+        if not name.startswith(_PREFIX) or "__" in key or key in (*_TOP_KEYS, _FILE_KEY):
+            continue
+        section, _, below = key.partition("_")
+        near = get_close_matches(key, (*_TOP_KEYS, _FILE_KEY), n=1, cutoff=0.75)
+        if below and known_keys((section,)):
+            near = [f"{section}__{below}"]
+        if near:
+            meant = f"{_PREFIX}{near[0].upper()}"
+            notes.append(f"the variable {name} is not used: did you mean {meant}?")
+    return notes
+
+
 def flag_layer(overrides: Mapping[str, str], *, cwd: Path) -> Layer:
     """The values of flags, by dotted key."""
     return _plain_layer(
@@ -124,6 +157,26 @@ def flag_layer(overrides: Mapping[str, str], *, cwd: Path) -> Layer:
     )
 
 
+def merge_files(layers: Sequence[Layer]) -> tuple[Layer, list[str]]:
+    """One layer of several files, and notes; a server that is defined anew is not mixed.
+
+    What one file writes for a server (variables, headers, folders) may be credentials: another
+    server that a later file gives the same name must not get them. Decisions about tools stay.
+    """
+    merged = Layer()
+    notes: list[str] = []
+    for layer in layers:
+        for name in sorted(_defined_servers(layer) & _defined_servers(merged), key=str):
+            section = ("servers", name)
+            notes.append(
+                f"{layer.place(section)}: server {name!r} replaces the one of "
+                f"{merged.place(section)}; of that one only decisions about tools are kept"
+            )
+            merged = _without_transport(merged, section)
+        merged = merge_layers([merged, layer])
+    return merged, notes
+
+
 def merge_layers(layers: Sequence[Layer]) -> Layer:
     """One layer in which the later values replace the earlier."""
     entries: dict[KeyPath, Entry] = {}
@@ -132,6 +185,25 @@ def merge_layers(layers: Sequence[Layer]) -> Layer:
         entries |= layer.entries
         places |= layer.places
     return Layer(entries=entries, places=places)
+
+
+def _defined_servers(layer: Layer) -> set[str | int]:
+    """Servers that a layer says how to reach, not only more about."""
+    return {
+        path[1]
+        for path in layer.entries
+        if len(path) == 3 and path[0] == "servers" and path[2] in _TRANSPORTS
+    }
+
+
+def _without_transport(layer: Layer, section: KeyPath) -> Layer:
+    def is_kept(path: KeyPath) -> bool:
+        return path[:2] != section or path[2:3] in _DECISIONS
+
+    return Layer(
+        entries={path: entry for path, entry in layer.entries.items() if is_kept(path)},
+        places={path: place for path, place in layer.places.items() if is_kept(path)},
+    )
 
 
 def _document_layer(document: Document, data: JsonObject, lines: Mapping[KeyPath, int]) -> Layer:
@@ -160,6 +232,18 @@ def _leaves(value: Json, path: KeyPath) -> Iterator[tuple[KeyPath, Json]]:
             yield from _leaves(below, (*path, key))
     else:
         yield path, value
+
+
+def _read_included(path: Path, above: tuple[Path, ...], cwd: Path) -> Document:
+    try:
+        return read_document(path, label=_label(path, cwd))
+    except ConfigError as exc:
+        if not above or path.exists():
+            raise
+        raise ConfigError(
+            f"{_label(above[-1], cwd)} includes {_label(path, cwd)!r}, which does not exist",
+            hint="correct its include: paths count from the folder of the file they stand in",
+        ) from exc
 
 
 def _included(document: Document) -> list[str]:

@@ -11,8 +11,10 @@ from toolweft.config.layers import (
     Layer,
     environment_layer,
     flag_layer,
+    merge_files,
     merge_layers,
     read_files,
+    unused_variables,
 )
 from toolweft.config.lookup import FILE_NAMES, find_config, ledger_path, lookup_paths
 from toolweft.config.models import ConfigModel
@@ -62,7 +64,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     Raises:
         ConfigError: with file, line, key, value and what to do.
     """
-    layers: list[Layer] = []
+    written = Layer()
     files: list[Path] = []
     problems: list[str] = []
     start = None
@@ -73,9 +75,12 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         problems.append(f"no configuration file was found; looked for {listed}")
     if start is not None:
         layers, files, problems = read_files(start, cwd=cwd)
-        problems += _passed_over(files, cwd=cwd)
-    layers += [environment_layer(environ, cwd=cwd), flag_layer(overrides, cwd=cwd)]
-    layer = merge_layers(layers)
+        written, notes = merge_files(layers)
+        problems += [*notes, *_passed_over(files, cwd=cwd)]
+    problems += unused_variables(environ)
+    layer = merge_layers(
+        [written, environment_layer(environ, cwd=cwd), flag_layer(overrides, cwd=cwd)]
+    )
     checked = build_config(layer)
     builder = ServerBuilder(layer=layer, environ=environ, cwd=cwd, home=home)
     servers, broken = _servers(
@@ -90,7 +95,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         servers=servers,
         broken_servers=broken,
         python_sources=build_python_sources(checked, layer),
-        catalog=_catalog(checked, layer),
+        catalog=_catalog(checked, layer, files),
         sandbox=SandboxOptions(**dict(checked.sandbox)),
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
@@ -153,7 +158,7 @@ def _servers(
     return tuple(servers), tuple(broken)
 
 
-def _catalog(checked: ConfigModel, layer: Layer) -> CatalogOptions:
+def _catalog(checked: ConfigModel, layer: Layer, files: list[Path]) -> CatalogOptions:
     section = checked.catalog
     return CatalogOptions(
         profile=checked.profile,
@@ -162,7 +167,16 @@ def _catalog(checked: ConfigModel, layer: Layer) -> CatalogOptions:
         max_examples=section.max_examples,
         default_timeout_s=section.default_timeout_s,
         rules=build_rules(checked, layer),
+        advised_file=_advised_file(files),
     )
+
+
+def _advised_file(files: list[Path]) -> str:
+    """The TOML file that was read, or else the one to write beside a client's file."""
+    if not files:
+        return "toolweft.toml"
+    name = files[-1].name
+    return name if name.endswith(".toml") else f'toolweft.toml (with include = ["{name}"])'
 
 
 def _programs(checked: ConfigModel) -> ProgramOptions:

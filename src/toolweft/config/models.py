@@ -6,7 +6,14 @@ there is one place for each. Nothing here reads anything.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
@@ -38,6 +45,7 @@ __all__ = (
 )
 
 _GIB = 1024**3
+_MIN_MEMORY_BYTES = 64 * 1024**2
 
 _LIMITS = ProgramLimits()
 _CATALOG = CatalogOptions()
@@ -59,6 +67,12 @@ def _not_bool(value: Any) -> Any:
 def _split_text(value: Any) -> Any:
     # A variable or a flag gives one text; files may write a list as well.
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _enough_memory(value: int) -> int:
+    if value < _MIN_MEMORY_BYTES:
+        raise ValueError("write at least '64 MiB': less, and no program starts")
+    return value
 
 
 _QUANTITY_SCHEMA: dict[str, Any] = {"type": ["number", "string"]}
@@ -148,7 +162,9 @@ class SandboxModel(_Section):
 class LimitsModel(_Section):
     """What one run may use."""
 
-    memory_bytes: _Bytes = Field(default=_LIMITS.memory_bytes, le=5 * _GIB)
+    memory_bytes: Annotated[_Bytes, AfterValidator(_enough_memory)] = Field(
+        default=_LIMITS.memory_bytes, le=5 * _GIB
+    )
     active_s: _Seconds = _LIMITS.active_s
     wall_s: _Seconds = _LIMITS.wall_s
     max_calls: _Count = _LIMITS.max_calls

@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 
 from toolweft.catalog.options import ToolRule
 from toolweft.config.documents import KeyPath
-from toolweft.config.expand import MissingVariable, expand_secret, expand_text
+from toolweft.config.expand import (
+    MissingVariable,
+    expand_secret,
+    expand_text,
+    secret_arguments,
+    secret_variables,
+)
 from toolweft.config.layers import Layer
 from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerModel
 from toolweft.config.settings import BrokenServer, PythonSourceOptions, ServerOptions
@@ -61,6 +67,10 @@ class ServerBuilder:
             name=name,
             command=_under_home(fill.text("command", server.command or ""), self.home),
             args=tuple(fill.text(f"args[{i}]", text) for i, text in enumerate(server.args)),
+            secrets=(
+                *secret_variables(server.command or "", *server.args, variables=self.environ),
+                *secret_arguments(server.args),
+            ),
             env=fill.secrets("env", server.env),
             cwd=self._working_folder(fill, server.cwd),
             **_given(server, "start_timeout_s", "max_message_bytes"),
@@ -73,8 +83,9 @@ class ServerBuilder:
         return HttpServerOptions(
             name=name,
             url=url,
+            secrets=secret_variables(server.url or "", variables=self.environ),
             headers=fill.secrets("headers", server.headers),
-            **_given(server, "start_timeout_s"),
+            **_given(server, "start_timeout_s", "max_message_bytes"),
         )
 
     def _recorded(self, name: SourceName, recorded: str) -> RecordedServerOptions:
@@ -105,6 +116,12 @@ def _check_transport(name: str, server: ServerModel, *, place: str) -> None:
         listed = " and ".join(map(repr, given))
         raise ConfigError(f"{place}: server {name!r} has both {listed}", hint=hint)
     if not given:
+        if server.model_fields_set and server.model_fields_set <= {"default_config", "configs"}:
+            raise ConfigError(
+                f"{place}: nothing says how to reach server {name!r}: "
+                "it has decisions about its tools only",
+                hint='include the file that defines it: include = ["mcp.json"], or add a command',
+            )
         raise ConfigError(f"{place}: server {name!r} has neither 'command' nor 'url'", hint=hint)
     if server.type is not None and (server.type == "stdio") == bool(server.url):
         key = "url" if server.url else "command"
@@ -214,7 +231,7 @@ class _Filler:
         filled: dict[str, str | Secret] = {}
         for name, text in values.items():
             try:
-                filled[name] = expand_secret(name, text, self.variables)
+                filled[name] = expand_secret(text, self.variables)
             except MissingVariable as exc:
                 raise self._missing(f"{key}.{name}", exc) from exc
         return filled

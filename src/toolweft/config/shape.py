@@ -40,15 +40,21 @@ def known_keys(path: KeyPath) -> Sequence[str]:
 def nearest_key(path: KeyPath) -> str | None:
     """The known key that looks most like the last one of `path`, in the same place or anywhere."""
     asked = str(path[-1])
-    near = get_close_matches(asked, known_keys(path[:-1]), n=1, cutoff=0.6)
+    near = get_close_matches(asked, _with_short_names(known_keys(path[:-1])), n=1, cutoff=0.6)
     if near:
         return near[0]
     everywhere = {"profile": "profile"}
     for section in ConfigModel.model_fields:
-        everywhere |= {key: f"{section}.{key}" for key in known_keys((section,))}
+        keys = _with_short_names(known_keys((section,)))
+        everywhere |= {key: f"{section}.{key}" for key in keys}
         everywhere[section] = section
     near = get_close_matches(asked, everywhere, n=1, cutoff=0.8)
     return everywhere[near[0]] if near else None
+
+
+def _with_short_names(keys: Sequence[str]) -> tuple[str, ...]:
+    shorts = (key.removesuffix(suffix) for key in keys for suffix in UNIT_SUFFIXES)
+    return tuple(dict.fromkeys((*keys, *shorts)))
 
 
 def _full_name(kind: Any, part: str | int) -> str | int:

@@ -4,7 +4,7 @@ Sources return a `RawResult`; the road of `toolweft.calls` turns it into a `Tool
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from toolweft.core.ids import CallId, RunId
@@ -63,7 +63,8 @@ class Principal:
 
     tenant: str
     user: str
-    key: str | None = None
+    # One user may have several keys, and is one principal with each of them.
+    key: str | None = field(default=None, compare=False)
 
 
 # Without a server there is one principal.

@@ -153,6 +153,8 @@ class LedgerUnavailable(ToolweftError):
 
     code = "ledger_unavailable"
     retryable = True
+    # The writer was only too slow: the record may be written after all.
+    may_be_written = False
 
 
 class SandboxError(ToolweftError):

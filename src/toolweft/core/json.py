@@ -3,11 +3,41 @@
 Whoever receives a `Json` narrows it in the same function.
 """
 
-from typing import Any, TypeAlias
+import json
+from typing import Any, Final, TypeAlias
 
-__all__ = ("Json", "JsonObject", "JsonSchema")
+__all__ = ("Json", "JsonObject", "JsonSchema", "NotPlainNumberError", "decode_json")
 
 # null, bool, int, float, str, list or dict with string keys, as `json.loads` returns them.
 Json: TypeAlias = Any
 JsonObject: TypeAlias = dict[str, Any]
 JsonSchema: TypeAlias = dict[str, Any]
+
+
+class NotPlainNumberError(ValueError):
+    """A text holds a number that JSON does not have, or one too large for a float."""
+
+
+def decode_json(text: str) -> Json:
+    """The value of a text that is JSON and nothing beyond it.
+
+    Raises:
+        NotPlainNumberError: NaN, an infinity, or a number too large for a float.
+        ValueError: not JSON.
+        RecursionError: nested too deeply to be read.
+    """
+    return _STRICT.decode(text)
+
+
+def _parse_finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise NotPlainNumberError(f"{text[:40]} is too large for a number")
+    return number
+
+
+def _refuse_constant(text: str) -> Json:
+    raise NotPlainNumberError(f"{text} is not a JSON number")
+
+
+_STRICT: Final = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_refuse_constant)

@@ -16,6 +16,7 @@ source that had to be changed is also always reachable under its hashed spelling
 nothing but its own name (`lasting_namespace`).
 """
 
+import builtins
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +27,7 @@ __all__ = (
     "MAX_WIRE_NAME",
     "RESERVED_NAMESPACES",
     "lasting_namespace",
+    "names_source",
     "python_name",
     "python_names",
     "python_namespace",
@@ -33,8 +35,10 @@ __all__ = (
     "wire_name",
 )
 
-# Bound in every program.
-RESERVED_NAMESPACES = frozenset({"load", "tools", "worker", "worker_map"})
+# What every program may use without defining it: a source would hide it from all of them.
+RESERVED_NAMESPACES = frozenset({"load", "tools", "worker", "worker_map"}).union(
+    name for name in dir(builtins) if not name.startswith("_")
+)
 
 # Clients prefix names with the server's ("mcp__toolweft__") and providers refuse more than 64.
 MAX_WIRE_NAME = 48
@@ -45,6 +49,8 @@ _SPECIAL = re.compile(r"__.*__\Z", re.DOTALL)
 # 24 bits tell apart the few names of one set that clash; longer where they do not.
 _SUFFIX_DIGITS = 6
 _WIRE_HASH_DIGITS = 16
+# Of a wire name that was cut.
+_KEPT_WIRE_CHARACTERS = MAX_WIRE_NAME - 2 - _WIRE_HASH_DIGITS
 
 
 def python_name(original: str) -> str:
@@ -102,8 +108,30 @@ def wire_name(namespace: str, name: str) -> str:
     whole = f"{namespace}-{name}"
     if len(whole) <= MAX_WIRE_NAME:
         return whole
-    kept = whole[: MAX_WIRE_NAME - 2 - _WIRE_HASH_DIGITS].rstrip("-")
+    kept = whole[:_KEPT_WIRE_CHARACTERS].rstrip("-")
     return f"{kept}--{_digest(whole)[:_WIRE_HASH_DIGITS]}"
+
+
+def names_source(name: str, *, source: str, namespace: str) -> bool:
+    """Whether `name` is written as a tool of this source: "source.tool", or as a wire name.
+
+    Args:
+        name: as a caller wrote it.
+        source: the source's original name.
+        namespace: its Python spelling.
+
+    >>> names_source("my-docs.page", source="my-docs", namespace="my_docs")
+    True
+    >>> names_source("my_docs-page", source="my-docs", namespace="my_docs")
+    True
+    >>> names_source("page", source="my-docs", namespace="my_docs")
+    False
+    """
+    head, dot, _ = name.partition(".")
+    if dot:
+        return head in {namespace, source} or head == lasting_namespace(source)
+    head, hyphen, _ = name.partition("-")
+    return bool(hyphen) and head in {namespace, namespace[:_KEPT_WIRE_CHARACTERS]}
 
 
 def _spell(originals: Iterable[str], plain_of: Callable[[str], str]) -> dict[str, str]:

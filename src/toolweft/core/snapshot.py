@@ -12,6 +12,7 @@ from typing import Literal
 from toolweft.core.calls import CallerType
 from toolweft.core.errors import AmbiguousTool, ToolNotFound
 from toolweft.core.ids import QualifiedName, SourceName
+from toolweft.core.names import names_source
 from toolweft.core.tools import Severity, ToolDefinition
 
 __all__ = ("CatalogTool", "Snapshot", "SourceState", "SourceStatus", "ToolStatus")
@@ -87,7 +88,7 @@ class Snapshot:
         tool = self.tools.get(QualifiedName(name))
         if tool is not None:
             return tool
-        meant = self.aliases.get(name, ())
+        meant = self._meant(name)
         return self.tools[meant[0]] if len(meant) == 1 else None
 
     def resolve(self, name: str) -> CatalogTool:
@@ -103,7 +104,7 @@ class Snapshot:
         tool = self.find(name)
         if tool is not None:
             return tool
-        meant = self.aliases.get(name, ())
+        meant = self._meant(name)
         if meant:
             listed = ", ".join(sorted(meant))
             raise AmbiguousTool(
@@ -117,6 +118,24 @@ class Snapshot:
             f"the catalog has no tool named {name!r}",
             hint=f"{hint}search the catalog for what is available",
         )
+
+    def _meant(self, name: str) -> tuple[QualifiedName, ...]:
+        """The tools an alias stands for; where it names a source, only those of that source.
+
+        Servers choose the names of their tools: without this, one could take the calls meant for
+        another's tool while that other is starting or lacks it.
+        """
+        meant = self.aliases.get(name, ())
+        if not meant or not ("." in name or "-" in name):
+            return meant
+        named = {
+            source.name
+            for source in self.sources.values()
+            if names_source(name, source=source.name, namespace=source.python_name)
+        }
+        if not named:
+            return meant
+        return tuple(q for q in meant if self.tools[q].definition.namespace in named)
 
     def _check_source(self, name: str) -> None:
         """Say so where the tool may be missing because its source is not there."""

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a reason to stop in order."""
+"""SIGINT, SIGTERM and SIGHUP as a reason to stop in order."""
 
 import signal
 import threading
@@ -16,7 +16,11 @@ async def stop_on_signal(stop: Callable[[], object]) -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    # Under nohup a closed terminal is no reason to stop.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        wanted.append(signal.SIGHUP)
+    with anyio.open_signal_receiver(*wanted) as signals:
         async for _ in signals:
             stop()
             return

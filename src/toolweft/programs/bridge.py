@@ -7,14 +7,15 @@ when it may take come from the run alone, never from the guest.
 import json
 import logging
 from dataclasses import dataclass, field
-from typing import Final, NoReturn, Protocol
+from typing import Protocol
 
+from toolweft.calls.measure import is_deeper_than
 from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock
 from toolweft.core.errors import CallTimeout, InvalidArguments, ToolNotFound, ToolweftError
 from toolweft.core.events import SearchDone
 from toolweft.core.ids import CallId, QualifiedName, RunId
-from toolweft.core.json import Json, JsonObject
+from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.core.ports import GuestBlob, GuestCall, GuestReply, Ledger, SnapshotHolder
 from toolweft.core.programs import CallRecord
 from toolweft.programs.discovery import (
@@ -109,8 +110,8 @@ class RunBridge:
                 snapshot = self.desk.holder.snapshot
                 return _encode_reply(describe_for_program(arguments, snapshot=snapshot))
             case "tools.call":
-                name, arguments = _unpack_call(arguments)
-                return await self._call_tool(call, name, arguments)
+                name, inner = _unpack_call(arguments)
+                return await self._call_tool(call, name, inner)
             case name if name.startswith("tools."):
                 raise ToolNotFound(
                     f"tools has no {name.removeprefix('tools.')[:80]!r}",
@@ -119,7 +120,7 @@ class RunBridge:
             case name:
                 return await self._call_tool(call, name, arguments)
 
-    async def _call_tool(self, call: GuestCall, name: str, arguments: JsonObject) -> GuestReply:
+    async def _call_tool(self, call: GuestCall, name: str, arguments: Json) -> GuestReply:
         started_s = self.desk.clock.monotonic_s()
         result: ToolResult | None = None
         request = ToolCall(
@@ -190,20 +191,6 @@ def _status_of(result: ToolResult | None) -> str:
 # ------------------------------------------------------------------------------ bytes to arguments
 
 
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a JSON number")
-
-
-def _parse_finite(text: str) -> float:
-    number = float(text)
-    if number - number != 0:
-        raise ValueError(f"{text[:40]} is too large for a number")
-    return number
-
-
-_STRICT: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_parse_finite)
-
-
 def parse_arguments(raw: bytes) -> JsonObject:
     """A call's arguments from JSON text of bounded size.
 
@@ -211,7 +198,7 @@ def parse_arguments(raw: bytes) -> JsonObject:
         InvalidArguments: not strict JSON, not an object, or too deeply nested.
     """
     try:
-        arguments = _STRICT.decode(raw.decode("utf-8"))
+        arguments = decode_json(raw.decode("utf-8"))
     except RecursionError:
         raise _too_deep() from None
     except ValueError as exc:
@@ -225,23 +212,10 @@ def parse_arguments(raw: bytes) -> JsonObject:
             hint="pass arguments by keyword: tool(name=value)",
         )
     # Cheap first: few brackets cannot nest deeply.
-    if raw.count(b"[") + raw.count(b"{") > MAX_ARGUMENT_DEPTH:
-        _check_depth(arguments)
+    brackets = raw.count(b"[") + raw.count(b"{")
+    if brackets > MAX_ARGUMENT_DEPTH and is_deeper_than(arguments, MAX_ARGUMENT_DEPTH):
+        raise _too_deep()
     return arguments
-
-
-def _check_depth(arguments: JsonObject) -> None:
-    level: list[Json] = [arguments]
-    for _ in range(MAX_ARGUMENT_DEPTH):
-        level = [
-            item
-            for value in level
-            for item in (value.values() if isinstance(value, dict) else value)
-            if isinstance(item, dict | list)
-        ]
-        if not level:
-            return
-    raise _too_deep()
 
 
 def _too_deep() -> InvalidArguments:
@@ -251,14 +225,12 @@ def _too_deep() -> InvalidArguments:
     )
 
 
-def _unpack_call(arguments: JsonObject) -> tuple[str, JsonObject]:
-    """Name and arguments of `tools.call`; the arguments may come as JSON text too."""
+def _unpack_call(arguments: JsonObject) -> tuple[str, Json]:
+    """Name and arguments of `tools.call`; the road reads arguments that are JSON text."""
     name = arguments.get("name")
     inner = arguments.get("arguments", {})
-    if isinstance(inner, str):
-        inner = parse_arguments(inner.encode("utf-8", "replace"))
     others = arguments.keys() - {"name", "arguments"}
-    if not isinstance(name, str) or not isinstance(inner, dict) or others:
+    if not isinstance(name, str) or not isinstance(inner, dict | str) or others:
         raise InvalidArguments(
             "tools.call() takes name, a text, and arguments, a dict",
             hint="await tools.call(name='source.tool', arguments={'key': 'value'})",

@@ -115,10 +115,10 @@ def _parse(code: str, max_code_bytes: int) -> ast.Module | CheckReport:
         message = f"the program has {size_bytes:,} bytes; at most {max_code_bytes:,} are read"
         hint = "move data out of the program: let a tool or an earlier run supply it"
         return _unreadable("ProgramTooLong", message, hint=hint, limit="parser")
+    # For good and for programs alone: threads that save and restore filters undo one another's.
+    warnings.filterwarnings("ignore", module=r"<program>\Z")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(code, "<program>")
+        return ast.parse(code, "<program>")
     except SyntaxError as exc:
         if exc.msg.startswith(_TOO_DEEP):
             return _too_deep(exc.lineno)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Literal
 
 from toolweft.core.calls import Principal
@@ -17,6 +18,7 @@ from toolweft.core.ids import ContainerId
 from toolweft.core.ports import SandboxSession
 from toolweft.core.programs import Container, ContainerStatus
 from toolweft.programs.options import ContainerOptions
+from toolweft.programs.program_names import ANY_NAME
 
 __all__ = ("ContainerTable", "EndReason", "LiveContainer")
 
@@ -25,6 +27,12 @@ EndReason = Literal["idle", "age", "evicted", "died", "closed"]
 
 # Ended containers remembered; older ones are as unknown as if they had never been.
 MAX_REMEMBERED = 4_096
+
+# Nobody loses variables to somebody else between two runs of one task.
+KEPT_FROM_OTHERS_S = 30.0
+
+# Names remembered of what runs in one container may have bound.
+MAX_KNOWN_NAMES = 4_000
 
 _REASONS: dict[EndReason, str] = {
     "idle": "was idle too long",
@@ -50,6 +58,12 @@ class LiveContainer:
     is_busy: bool = True
     # Names that runs in it may have bound.
     known: set[str] = field(default_factory=set)
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Note names that a run may bind; too many stand for any."""
+        self.known |= set(names)
+        if len(self.known) > MAX_KNOWN_NAMES:
+            self.known = {ANY_NAME}
 
 
 class ContainerTable:
@@ -153,13 +167,20 @@ class ContainerTable:
             self.remove(container, reason)
         return [container for container, _ in over]
 
-    def take_least_recent(self) -> LiveContainer | None:
-        """Remove and return the idle container used longest ago; None where all are busy."""
-        for container in self._live.values():
-            if not container.is_busy:
-                self.remove(container, "evicted")
-                return container
-        return None
+    def take_least_recent(self, asker: Principal) -> LiveContainer | None:
+        """Remove and return an idle container that may make room for one of `asker`.
+
+        The asker's own one used longest ago, or else anybody's that has been idle for
+        `KEPT_FROM_OTHERS_S`; None where there is neither.
+        """
+        before_s = self._clock.monotonic_s() - KEPT_FROM_OTHERS_S
+        idle = [container for container in self._live.values() if not container.is_busy]
+        own = (container for container in idle if container.owner == asker)
+        old = (container for container in idle if container.last_active_s <= before_s)
+        container = next(chain(own, old), None)
+        if container is not None:
+            self.remove(container, "evicted")
+        return container
 
     def describe(self, container: LiveContainer) -> Container:
         """The container as outcomes show it, at this moment."""

@@ -12,11 +12,17 @@ from toolweft.core.budgets import estimate_tokens
 from toolweft.core.ids import RunId
 from toolweft.core.json import Json
 from toolweft.core.ports import SandboxOutcome
-from toolweft.core.programs import CallRecord, Container, ProgramError, ProgramOutcome
+from toolweft.core.programs import (
+    CallRecord,
+    Container,
+    ProgramError,
+    ProgramOutcome,
+    ProgramStats,
+)
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.check import CheckReport
 
-__all__ = ("build_outcome", "cancelled_outcome", "refused_outcome")
+__all__ = ("build_outcome", "cancelled_outcome", "crashed_outcome", "refused_outcome")
 
 _MAX_SHOWN_VALUE_CHARACTERS = 1_000
 _UNKNOWN_NAME = re.compile(r"name '([A-Za-z_][A-Za-z0-9_]{0,99})' is not defined")
@@ -45,7 +51,7 @@ def build_outcome(
         value_is_repr=value_is_repr,
         error=_with_near_tools(inside.error, snapshot),
         warnings=report.warnings,
-        calls=tuple(sorted(records, key=lambda record: record.index)),
+        calls=_in_order(records),
         stats=replace(inside.stats, tokens_withheld=max(0, tokens_out - shown)),
         container=container,
     )
@@ -65,16 +71,49 @@ def refused_outcome(
     )
 
 
-def cancelled_outcome(run_id: RunId, *, stdout: str, container: Container | None) -> ProgramOutcome:
+def cancelled_outcome(
+    run_id: RunId,
+    *,
+    stdout: str,
+    reason: str = "",
+    records: Sequence[CallRecord] = (),
+    wall_s: float = 0.0,
+) -> ProgramOutcome:
     """The outcome of a run that was stopped from outside."""
+    message = f"the run was stopped: {reason or 'from outside'}"
+    hint = "calls that ended are done; run the rest again if it is still wanted"
     return ProgramOutcome(
         run_id=run_id,
         status="cancelled",
         stdout=stdout,
         stdout_characters=len(stdout),
-        error=ProgramError(type="Cancelled", message="the run was cancelled"),
-        container=container,
+        error=ProgramError(type="Cancelled", message=message, hint=hint),
+        calls=_in_order(records),
+        stats=_stats_of(records, wall_s),
     )
+
+
+def crashed_outcome(
+    run_id: RunId, error: Exception, *, records: Sequence[CallRecord], wall_s: float
+) -> ProgramOutcome:
+    """The outcome of a run that its sandbox could not bring to an end."""
+    return ProgramOutcome(
+        run_id=run_id,
+        status="crashed",
+        error=ProgramError(type=type(error).__name__, message=str(error)[:1_000]),
+        calls=_in_order(records),
+        stats=_stats_of(records, wall_s),
+    )
+
+
+def _stats_of(records: Sequence[CallRecord], wall_s: float) -> ProgramStats:
+    """What is known of a run whose sandbox did not say."""
+    tokens = sum(record.tokens_out for record in records)
+    return ProgramStats(wall_s=wall_s, calls=len(records), tokens_withheld=tokens)
+
+
+def _in_order(records: Sequence[CallRecord]) -> tuple[CallRecord, ...]:
+    return tuple(sorted(records, key=lambda record: record.index))
 
 
 def _parse_value(inside: SandboxOutcome) -> tuple[Json, bool]:

@@ -85,7 +85,8 @@ class ContainerPool:
         """End the containers whose time is up."""
         expired = self._table.take_expired()
         await self._close(expired)
-        for _ in expired:
+        # Even where none is over: one may have been idle long enough to make room by now.
+        for _ in expired or (None,):
             self._wake_one()
 
     def describe(self, container: LiveContainer) -> Container:
@@ -98,8 +99,8 @@ class ContainerPool:
 
     async def _open(self, principal: Principal, limits: ProgramLimits) -> LiveContainer:
         await self._close(self._table.take_expired())
-        if not await self._take_slot():
-            await self._queue_for_slot()
+        if not await self._take_slot(principal):
+            await self._queue_for_slot(principal)
         try:
             session = await self._backend.open(limits)
         except BaseException:
@@ -115,11 +116,11 @@ class ContainerPool:
             backend=f"{capabilities.backend}/{capabilities.tier}",
         )
 
-    async def _take_slot(self) -> bool:
+    async def _take_slot(self, principal: Principal) -> bool:
         """Whether a container may be opened; if so, its slot counts from here on."""
         evicted: list[LiveContainer] = []
         if len(self._table) + self._opening >= self._options.max_live:
-            oldest = self._table.take_least_recent()
+            oldest = self._table.take_least_recent(principal)
             if oldest is None:
                 return False
             evicted.append(oldest)
@@ -135,13 +136,13 @@ class ContainerPool:
         self._opening -= 1
         self._wake_one()
 
-    async def _queue_for_slot(self) -> None:
+    async def _queue_for_slot(self, principal: Principal) -> None:
         if len(self._waiting) >= self._options.max_queued:
             raise self._overloaded(f"{len(self._waiting)} runs wait for one already")
         with anyio.move_on_after(self._options.queue_s):
             while True:
                 await self._wait_for_turn()
-                if await self._take_slot():
+                if await self._take_slot(principal):
                     return
         raise self._overloaded(f"none became free within {self._options.queue_s:g} s")
 
@@ -160,7 +161,7 @@ class ContainerPool:
 
     def _overloaded(self, reason: str) -> Overloaded:
         return Overloaded(
-            f"all {self._options.max_live} containers are busy and {reason}",
+            f"all {self._options.max_live} containers are taken and {reason}",
             hint="try again in a few seconds, or close a container that is no longer needed",
         )
 

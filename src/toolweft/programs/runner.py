@@ -6,6 +6,7 @@ It knows no tool and no model. The toolbox, the library and the command line cal
 import hashlib
 import logging
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -32,7 +33,12 @@ from toolweft.programs.check import CheckReport, check_program, collect_namespac
 from toolweft.programs.containers import LiveContainer
 from toolweft.programs.discovery import IndexFor
 from toolweft.programs.options import ProgramOptions
-from toolweft.programs.outcomes import build_outcome, cancelled_outcome, refused_outcome
+from toolweft.programs.outcomes import (
+    build_outcome,
+    cancelled_outcome,
+    crashed_outcome,
+    refused_outcome,
+)
 from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.pool import ContainerPool
 from toolweft.programs.runs import OnOutput, Run, RunTable
@@ -190,13 +196,20 @@ class ProgramRunner:
                 run.on_output = None
         return run.so_far()
 
-    def cancel(self, run_id: RunId, *, principal: Principal) -> None:
+    def cancel(self, run_id: RunId, *, principal: Principal, reason: str = "") -> None:
         """Stop a started run; one that is over stays as it is.
+
+        Args:
+            run_id: from `start`.
+            principal: whoever started it.
+            reason: what its outcome says of why.
 
         Raises:
             RunNotFound: no such run of this principal.
         """
-        self._runs.find(run_id, principal=principal).scope.cancel()
+        run = self._runs.find(run_id, principal=principal)
+        run.stop_reason = reason
+        run.scope.cancel()
 
     async def close_container(self, container_id: ContainerId, *, principal: Principal) -> None:
         """End a container before its time.
@@ -240,8 +253,10 @@ class ProgramRunner:
         finally:
             if run.outcome is None and run.refusal is None:
                 run.outcome = cancelled_outcome(
-                    run.id, stdout="".join(run.printed), container=run.container
+                    run.id, stdout="".join(run.printed), reason=run.stop_reason
                 )
+            if run.outcome is not None and run.outcome.status == "cancelled":
+                run.outcome = replace(run.outcome, container=run.container)
             run.finish(self._desk.clock.monotonic_s())
 
     async def _check_and_run(self, run: Run) -> ProgramOutcome:
@@ -254,7 +269,8 @@ class ProgramRunner:
             run.code,
             snapshot=snapshot,
             namespaces=self._namespaces.of(snapshot),
-            known=container.known if container else (),
+            # A copy: another run may end in the container while a thread reads this one.
+            known=frozenset(container.known) if container else frozenset(),
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
         )
@@ -285,11 +301,11 @@ class ProgramRunner:
         self, run: Run, container: LiveContainer, report: CheckReport
     ) -> tuple[SandboxOutcome, RunBridge]:
         desk = self._desk
-        deadline_s = desk.clock.monotonic_s() + run.limits.wall_s
+        started_s = desk.clock.monotonic_s()
+        deadline_s = started_s + run.limits.wall_s
         bridge = RunBridge(desk=desk, run_id=run.id, principal=run.principal, deadline_s=deadline_s)
         self._record_start(run, container)
-        container.known |= report.bound
-        is_over = False
+        container.learn(report.bound)
         try:
             inside = await container.session.run(
                 run.code,
@@ -298,12 +314,24 @@ class ProgramRunner:
                 on_call=bridge.answer,
                 on_output=run.take_output,
             )
-            is_over = True
+        except Exception as exc:
+            # Said to whoever waits by the error itself.
+            wall_s = desk.clock.monotonic_s() - started_s
+            crashed = crashed_outcome(run.id, exc, records=bridge.records, wall_s=wall_s)
+            self._record_end(run, crashed)
+            raise
+        except anyio.get_cancelled_exc_class():
+            run.outcome = cancelled_outcome(
+                run.id,
+                stdout="".join(run.printed),
+                reason=run.stop_reason,
+                records=bridge.records,
+                wall_s=desk.clock.monotonic_s() - started_s,
+            )
+            self._record_end(run, run.outcome)
+            raise
         finally:
             bridge.stop()
-            if not is_over:
-                stopped = cancelled_outcome(run.id, stdout="", container=None)
-                self._record_end(run, stopped)
         return inside, bridge
 
     def _record_start(self, run: Run, container: LiveContainer) -> None:

@@ -1,6 +1,7 @@
 """The runs that are going or were a short while ago, each known to its principal alone."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 # Gets printed text as it is printed.
 OnOutput: TypeAlias = Callable[[str], None]
 
-# Finished runs kept for whoever asks again; each may hold a whole output.
+# Finished runs of one principal kept for whoever asks again; each may hold a whole output.
 MAX_KEPT = 256
 
 
@@ -40,6 +41,8 @@ class Run:
     # One of the two is set when it is over: how it ended, or why it never began.
     outcome: ProgramOutcome | None = None
     refusal: ToolweftError | None = None
+    # Why it was stopped from outside, if it was.
+    stop_reason: str = ""
     finished_s: float | None = None
     finished: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -120,8 +123,10 @@ class RunTable:
         """Drop finished runs that are too old or too many, oldest first."""
         limit_s = self._clock.monotonic_s() - self._keep_finished_s
         finished = [run for run in self._runs.values() if run.finished_s is not None]
-        finished.sort(key=lambda run: run.finished_s or 0.0)
-        excess = len(finished) - MAX_KEPT
-        for position, run in enumerate(finished):
-            if position < excess or (run.finished_s or 0.0) <= limit_s:
+        # Newest first: what comes after the first `MAX_KEPT` of a principal is too many.
+        finished.sort(key=lambda run: run.finished_s or 0.0, reverse=True)
+        kept: Counter[Principal] = Counter()
+        for run in finished:
+            kept[run.principal] += 1
+            if kept[run.principal] > MAX_KEPT or (run.finished_s or 0.0) <= limit_s:
                 del self._runs[run.id]

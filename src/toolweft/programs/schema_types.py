@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from toolweft.core.json import Json, JsonSchema
 
@@ -192,16 +193,19 @@ class TypeWriter:
             return "dict" if written == "Any" else f"dict[str, {written}]"
         if place.depth >= self._max_depth or any(key.endswith("?") for key in properties):
             return "dict"
-        required = _list_of(schema.get("required"))
+        if not self._keys_only and len(properties) > MAX_NODES:
+            return "dict"
+        required = {key for key in _list_of(schema.get("required")) if isinstance(key, str)}
         inner = replace(place, depth=place.depth + 1)
         pairs = []
-        for key, value in properties.items():
+        shown = islice(properties.items(), MAX_KEYS if self._keys_only else None)
+        for key, value in shown:
             pair = write_literal(key if key in required else f"{key}?")
             if not self._keys_only:
                 pair += f": {self._union(value, inner).write()}"
             pairs.append(pair)
-        if self._keys_only and len(pairs) > MAX_KEYS:
-            pairs = [*pairs[:MAX_KEYS], "..."]
+        if len(pairs) < len(properties):
+            pairs.append("...")
         return "{" + ", ".join(pairs) + "}"
 
 

@@ -9,6 +9,7 @@ import keyword
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from toolweft.core.json import Json, JsonSchema
@@ -24,6 +25,8 @@ DETAILS: tuple[Detail, ...] = ("typed", "brief", "full")
 # A default longer than this is not worth its tokens; the parameter is then marked optional alone.
 _MAX_DEFAULT_CHARACTERS = 40
 _MAX_EXAMPLE_CHARACTERS = 300
+# Parameters written of one tool; more do not fit into any stub.
+MAX_PARAMETERS = 256
 # The default already says so.
 _OPTIONAL_PREFIX = re.compile(r"^\s*[(\[]?optional[)\].:,]*\s+", re.IGNORECASE)
 _FILLER = frozenset({"a", "an", "the", "of", "to", "for", "in", "on", "and", "or", "value", "name"})
@@ -178,21 +181,28 @@ def _says_nothing(comment: str, name: str) -> bool:
 
 
 def _parameters_of(tool: CatalogTool) -> Iterator[_Parameter]:
-    """Parameters under their Python names, required ones first."""
+    """At most `MAX_PARAMETERS` under their Python names, required ones first."""
     schema = tool.definition.input_schema
     properties = schema.get("properties")
     required = schema.get("required")
     if not isinstance(properties, dict):
         return
-    wanted = required if isinstance(required, list) else []
+    wanted = (
+        {name for name in required if isinstance(name, str)}
+        if isinstance(required, list)
+        else set()
+    )
     spelled: dict[str, str] = {original: python for python, original in tool.parameters.items()}
-    found = [
-        _Parameter(spelled.get(str(original)) or str(original), inner, original in wanted)
-        for original, inner in properties.items()
-    ]
-    named = {p.name: p for p in found if p.name.isidentifier() and not keyword.iskeyword(p.name)}
-    yield from (p for p in named.values() if p.required)
-    yield from (p for p in named.values() if not p.required)
+    named: set[str] = set()
+    needed = (original for original in properties if original in wanted)
+    others = (original for original in properties if original not in wanted)
+    for original in chain(needed, others):
+        if len(named) >= MAX_PARAMETERS:
+            return
+        name = spelled.get(str(original)) or str(original)
+        if name.isidentifier() and not keyword.iskeyword(name) and name not in named:
+            named.add(name)
+            yield _Parameter(name, properties[original], original in wanted)
 
 
 def _takes_more(tool: CatalogTool) -> bool:

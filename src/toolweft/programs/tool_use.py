@@ -5,10 +5,12 @@ handles or hands on is left alone, and only what must fail when it is reached is
 """
 
 import ast
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
+from types import CoroutineType
 
 from toolweft.core.json import JsonSchema
 from toolweft.core.programs import ProgramWarning
@@ -29,11 +31,17 @@ _GUEST_NAMES = frozenset({"Blob", "ToolError"})
 
 _BUILTINS_HINT = "tools has search(query=…), describe(name=…) and call(name=…, arguments=…)"
 
-# Functions that cannot take a coroutine for an answer.
+# Functions of Python's own that fail on a coroutine, or show it instead of its answer.
 _NEEDS_VALUE = frozenset({
-    "any", "all", "bool", "dumps", "enumerate", "float", "int", "iter", "len", "max", "min",
-    "print", "repr", "sorted", "str", "sum",
+    "any", "all", "dict", "enumerate", "float", "int", "iter", "len", "max", "min", "print", "repr",
+    "reversed", "set", "sorted", "str", "sum",
 })  # fmt: skip
+# The same of modules, as far as the last part of a name tells: json.dumps, math.sum.
+_LIKELY_NEEDS_VALUE = _NEEDS_VALUE | {"dumps"}
+# What may be asked of a call that is not awaited.
+_COROUTINE_ATTRIBUTES = frozenset(dir(CoroutineType))
+# Unknown names for which near ones are looked up: each search reads the names of all tools.
+_MAX_NEAR_SEARCHES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +89,23 @@ class _Layout:
     """What a tree does not say by itself, gathered in one walk."""
 
     parents: dict[ast.AST, ast.AST]
-    names: dict[str, list[ast.Name]]
+    # Where each name is read, and how often it stands anywhere else.
+    loads: dict[str, list[ast.Name]]
+    stores: Counter[str]
 
 
 def _lay_out(tree: ast.AST) -> _Layout:
-    layout = _Layout({}, {})
+    layout = _Layout({}, {}, Counter())
     for node in ast.walk(tree):
         for child in ast.iter_child_nodes(node):
             layout.parents[child] = node
-        if isinstance(node, ast.Name):
-            layout.names.setdefault(node.id, []).append(node)
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                layout.loads.setdefault(name, []).append(node)
+            case ast.Name(id=name):
+                layout.stores[name] += 1
+            case _:
+                pass
     return layout
 
 
@@ -100,6 +115,8 @@ class _Inspector:
     def __init__(self, use: ToolUse, layout: _Layout) -> None:
         self._use = use
         self._layout = layout
+        self._namespaces = frozenset(use.namespaces)
+        self._near: dict[str, Sequence[str]] = {}
 
     def faults_of(self, call: ast.Call) -> Iterator[ToolFault]:
         name = _written_name(call.func)
@@ -137,41 +154,92 @@ class _Inspector:
             listed = ", ".join(sorted(meant))
             message = f"{name!r} is a tool of {len(meant)} sources: {listed}"
             yield self._failing("AmbiguousTool", call, message, "use the full name")
-        elif dot and namespace in self._use.namespaces and not _may_grow(namespace, snapshot):
-            near = snapshot.near_names(name)
-            hint = f"did you mean {', '.join(near)}?" if near else "search_tools finds tools"
+        elif dot and namespace in self._namespaces and not _may_grow(namespace, snapshot):
+            others = snapshot.near_names(name)
+            hint = f"did you mean {', '.join(others)}?" if others else "search_tools finds tools"
             yield self._failing("ToolNotFound", call, f"{namespace} has no tool {tool!r}", hint)
+        elif dot and namespace not in self._namespaces and self._is_awaited(call):
+            yield from self._unbound_namespace(call, name)
         elif not dot and name not in _GUEST_NAMES and self._is_awaited(call):
-            near = snapshot.near_names(name)
+            near = self._near_names(name)
             if near:
                 hint = f"did you mean {', '.join(near)}?"
                 yield self._failing("ToolNotFound", call, f"nothing is named {name!r}", hint)
+
+    def _unbound_namespace(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
+        namespace = name.partition(".")[0]
+        if namespace in BUILTIN_NAMES or namespace in _GUEST_NAMES:
+            return
+        near = self._near_names(name)
+        hint = f"import {namespace}, if it is a module; search_tools finds tools"
+        if near:
+            hint = f"did you mean {', '.join(near)}?"
+        yield self._failing("ToolNotFound", call, f"nothing is named {namespace!r}", hint)
+
+    def _near_names(self, name: str) -> Sequence[str]:
+        if name not in self._near and len(self._near) < _MAX_NEAR_SEARCHES:
+            self._near[name] = tuple(self._use.snapshot.near_names(name))
+        return self._near.get(name, ())
 
     def _is_awaited(self, call: ast.Call) -> bool:
         return isinstance(self._layout.parents.get(call), ast.Await)
 
     def _hidden_by_import(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
         namespace = name.partition(".")[0]
-        if namespace in self._use.namespaces and name in self._use.snapshot.tools:
+        if namespace in self._namespaces and name in self._use.snapshot.tools:
             message = f"an import named {namespace!r} hides the source {namespace!r}"
             hint = f"await tools.call(name={name!r}, arguments={{…}}), or import it as another name"
             yield _doubtful("ToolNotFound", call, message, hint)
 
     def _missing_await(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
-        if _needs_value(call, self._layout) or self._is_lost_variable(call):
-            yield _doubtful("MissingAwait", call, f"{name}() is not awaited", f"await {name}(…)")
+        message, hint = f"{name}() is not awaited", f"await {name}(…)"
+        if self._fails_unawaited(call):
+            yield self._failing("MissingAwait", call, message, hint)
+        elif self._needs_value(call) or self._is_lost_variable(call):
+            yield _doubtful("MissingAwait", call, message, hint)
 
     def _is_lost_variable(self, call: ast.Call) -> bool:
         """Whether a call is put into a variable whose every use needs the value itself."""
         match self._layout.parents.get(call):
             case ast.Assign(targets=[ast.Name(id=variable)]):
-                uses = self._layout.names[variable]
+                loads = self._layout.loads.get(variable, [])
             case _:
                 return False
-        loads = [node for node in uses if isinstance(node.ctx, ast.Load)]
-        if len(uses) != len(loads) + 1 or not loads or self._use.names.may_bind_more:
+        # Bound once, so its uses are looked at once too.
+        if self._layout.stores[variable] != 1 or not loads or self._use.names.may_bind_more:
             return False
-        return all(_needs_value(node, self._layout) for node in loads)
+        return all(self._needs_value(node) for node in loads)
+
+    def _fails_unawaited(self, node: ast.AST) -> bool:
+        """Whether a coroutine that stands here does nothing, or fails."""
+        match self._layout.parents.get(node):
+            case ast.Expr() | ast.BinOp() | ast.FormattedValue():
+                return True
+            case ast.Subscript(value=value):
+                return value is node
+            case ast.Attribute(attr=attribute):
+                return attribute not in _COROUTINE_ATTRIBUTES
+            case ast.For(iter=iterable) | ast.AsyncFor(iter=iterable):
+                return iterable is node
+            case ast.comprehension(iter=iterable):
+                return iterable is node
+            case ast.Call(func=ast.Name(id=function), args=args):
+                is_pythons = function in _NEEDS_VALUE and not self._use.is_own(function)
+                return is_pythons and any(argument is node for argument in args)
+            case _:
+                return False
+
+    def _needs_value(self, node: ast.AST) -> bool:
+        """Whether the expression stands where a coroutine makes no sense."""
+        match self._layout.parents.get(node):
+            case ast.Compare():
+                return True
+            case ast.Call(func=ast.Name(id="bool")):
+                return not self._use.is_own("bool")
+            case ast.Call(func=ast.Attribute(attr=function), args=args):
+                return function in _LIKELY_NEEDS_VALUE and any(a is node for a in args)
+            case _:
+                return self._fails_unawaited(node)
 
     def _failing(self, kind: str, call: ast.Call, message: str, hint: str) -> ToolFault:
         """A call that must fail, unless the program stands ready for that."""
@@ -214,7 +282,8 @@ def _argument_faults(call: ast.Call, tool: CatalogTool) -> Iterator[tuple[str, b
         return
     spelled = [keyword.arg for keyword in call.keywords if keyword.arg is not None]
     given = [tool.parameters.get(parameter, parameter) for parameter in spelled]
-    for parameter in sorted({parameter for parameter in given if given.count(parameter) > 1}):
+    counts = Counter(given)
+    for parameter in sorted(parameter for parameter, count in counts.items() if count > 1):
         yield f"{name}() gets {parameter!r} twice", True
     for parameter, asked in _unknown_parameters(given, schema):
         closed = schema.get("additionalProperties") is False
@@ -224,7 +293,7 @@ def _argument_faults(call: ast.Call, tool: CatalogTool) -> Iterator[tuple[str, b
     if unpacks or not isinstance(required, list):
         return
     python_names = {original: python for python, original in tool.parameters.items()}
-    missing = [python_names.get(p, p) for p in required if p not in given]
+    missing = [python_names.get(p, p) for p in required if p not in counts]
     if missing:
         yield f"{name}() needs {', '.join(map(repr, missing))}", True
 
@@ -270,18 +339,3 @@ def _is_handled(node: ast.AST, layout: _Layout) -> bool:
                 pass
         child = parent
     return False
-
-
-def _needs_value(node: ast.AST, layout: _Layout) -> bool:
-    """Whether the expression stands where a coroutine makes no sense."""
-    match layout.parents.get(node):
-        case ast.Expr() | ast.BinOp() | ast.Compare() | ast.FormattedValue():
-            return True
-        case ast.Subscript(value=value):
-            return value is node
-        case ast.For(iter=iterable) | ast.comprehension(iter=iterable):
-            return iterable is node
-        case ast.Call(func=ast.Name(id=function) | ast.Attribute(attr=function), args=args):
-            return function in _NEEDS_VALUE and any(argument is node for argument in args)
-        case _:
-            return False

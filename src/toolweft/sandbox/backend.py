@@ -62,6 +62,8 @@ class ProcessBackend:
     async def __aenter__(self) -> Self:
         """Try the tiers, strongest first, and keep the first that holds."""
         wanted = self._options.tier
+        # A start may follow one that failed.
+        self._reports.clear()
         for tier in self._tiers:
             if wanted not in ("auto", tier.name):
                 continue
@@ -135,6 +137,8 @@ class ProcessBackend:
             return str(fault)
         except TimeoutError:
             return f"the dry run took longer than {timeout_s:g} s"
+        except OSError as fault:
+            return f"the dry run failed: {fault.strerror or fault}"
         finally:
             if zygote is not None and zygote is not self._zygote:
                 await zygote.close()

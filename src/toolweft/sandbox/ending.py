@@ -55,15 +55,24 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
     if type(characters) is not int or characters < 0:
         raise FrameError("the end of the run has an impossible output size")
     text = frame.body[size:]
+    error = _parse_error(text) if text else None
+    if limit == "output":
+        error = limit_error("output", limits, error)
+    is_done = status == "error" and error is not None and _is_exit_without_fault(error)
     return Report(
-        status=status,
+        status="ok" if is_done else status,
         limit=limit,
         characters=characters,
         value=frame.body[:size],
         value_is_repr=head.get("value_is_repr") is True,
         is_reusable=head.get("is_reusable") is True,
-        error=_parse_error(text) if text else None,
+        error=None if is_done else error,
     )
+
+
+def _is_exit_without_fault(error: ProgramError) -> bool:
+    """Whether a program just said that it is done: `sys.exit()`."""
+    return error.type == "SystemExit" and error.message.endswith(("sys.exit()", "sys.exit(0)"))
 
 
 def limit_error(
@@ -82,6 +91,10 @@ def limit_error(
         "calls": (
             f"call limit: the run made more than {limits.max_calls} calls",
             "use a tool that takes many items at once, or split the work over several runs",
+        ),
+        "output": (
+            f"output limit: more than {limits.max_output_characters:,} characters were printed",
+            "print less, or aggregate before printing; limits.max_output_characters raises it",
         ),
     }
     message, hint = messages[limit]

@@ -4,8 +4,10 @@ Searching and calling need no sandbox, so opening the house does not pay for one
 on a machine that has none. One task enters and leaves the real backend.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +24,16 @@ from toolweft.core.programs import ProgramLimits
 
 __all__ = ("LazyBackend",)
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One start of the backend, and how it ended."""
+
+    settled: anyio.Event = field(default_factory=anyio.Event)
+    failure: SandboxUnavailable | None = None
+
 
 class LazyBackend:
     """Stands in for `backend` until a program is run, then is it."""
@@ -31,10 +43,9 @@ class LazyBackend:
         # Shown before the start; the tier is known only after.
         self._expected = expected
         self._stack = AsyncExitStack()
+        self._attempt = _Attempt()
         self._wanted = anyio.Event()
-        self._settled = anyio.Event()
         self._stop = anyio.Event()
-        self._failure: SandboxUnavailable | None = None
 
     async def __aenter__(self) -> Self:
         """Get ready to start; starts nothing."""
@@ -57,24 +68,32 @@ class LazyBackend:
     @property
     def capabilities(self) -> SandboxCapabilities:
         """The backend's own once it runs; before, what is expected."""
-        is_running = self._settled.is_set() and self._failure is None
+        is_running = self._attempt.settled.is_set() and self._attempt.failure is None
         return self._backend.capabilities if is_running else self._expected
 
     @property
     def reports(self) -> Sequence[IsolationReport]:
         """Every tier's dry run; empty before the start."""
-        return self._backend.reports if self._settled.is_set() else ()
+        return self._backend.reports if self._attempt.settled.is_set() else ()
+
+    def want(self) -> None:
+        """Start in the background, so that the first session finds it running."""
+        if self._attempt.failure is not None:
+            # What was missing then (descriptors, memory) may be there now.
+            self._attempt = _Attempt()
+        self._wanted.set()
 
     async def start(self) -> None:
-        """Start now and return once it runs.
+        """Start now and return once it runs; after a failure, start once more.
 
         Raises:
-            SandboxUnavailable: no tier holds; the same answer every time.
+            SandboxUnavailable: no tier holds, or the start failed in another way.
         """
-        self._wanted.set()
-        await self._settled.wait()
-        if self._failure is not None:
-            raise SandboxUnavailable(self._failure.message, hint=self._failure.hint)
+        self.want()
+        attempt = self._attempt
+        await attempt.settled.wait()
+        if attempt.failure is not None:
+            raise SandboxUnavailable(attempt.failure.message, hint=attempt.failure.hint)
 
     async def open(self, limits: ProgramLimits) -> SandboxSession:
         """A fresh session; starts the backend first where that has not happened."""
@@ -82,13 +101,29 @@ class LazyBackend:
         return await self._backend.open(limits)
 
     async def _own(self) -> None:
-        await self._wanted.wait()
-        if self._stop.is_set():
-            return
-        try:
-            async with self._backend:
-                self._settled.set()
-                await self._stop.wait()
-        except SandboxUnavailable as error:
-            self._failure = error
-            self._settled.set()
+        while True:
+            await self._wanted.wait()
+            if self._stop.is_set():
+                return
+            try:
+                async with self._backend:
+                    self._attempt.settled.set()
+                    await self._stop.wait()
+            except SandboxUnavailable as error:
+                self._fail(error)
+            except Exception as error:
+                # Whoever waits must hear of it, whatever it is.
+                log.exception("sandbox.start_failed")
+                self._fail(
+                    SandboxUnavailable(
+                        f"the sandbox cannot be started: {type(error).__name__}: {error}",
+                        hint="the log has the details; the next program tries again",
+                    )
+                )
+
+    def _fail(self, failure: SandboxUnavailable) -> None:
+        log.warning("sandbox.unavailable", extra={"reason": failure.message})
+        if not self._stop.is_set():
+            self._wanted = anyio.Event()
+        self._attempt.failure = failure
+        self._attempt.settled.set()

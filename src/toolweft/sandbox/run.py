@@ -175,7 +175,8 @@ class ActiveRun:
             failure = Failure(
                 code="result_too_large",
                 message=f"the result has {size} bytes, more than {self._limits.max_result_bytes}",
-                hint="ask for less at a time: a page, a range, fewer fields",
+                hint="ask for less at a time: a page, a range, fewer fields; "
+                "limits.max_result_bytes raises it",
             )
         if failure is not None:
             fields = {"code": failure.code, "message": failure.message, "hint": failure.hint}

@@ -13,6 +13,7 @@ from toolweft.sources.options import (
     RecordedServerOptions,
     StdioServerOptions,
 )
+from toolweft.sources.patience import PatientRoad
 from toolweft.sources.python.declare import BoundTool, tool
 from toolweft.sources.python.load import load_python_tools
 from toolweft.sources.python.source import PythonSource, PythonTool
@@ -23,6 +24,7 @@ __all__ = (
     "HttpServerOptions",
     "HttpSource",
     "ManagedSource",
+    "PatientRoad",
     "PythonSource",
     "PythonTool",
     "RecordedServerOptions",

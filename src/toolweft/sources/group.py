@@ -88,6 +88,12 @@ class SourceGroup:
             for source in self._sources.values():
                 await source.reporter.settled.wait()
 
+    async def settle_one(self, name: SourceName) -> None:
+        """Return when the source of that name is ready or failed."""
+        source = self._sources.get(name)
+        if source is not None:
+            await source.reporter.settled.wait()
+
     def get(self, name: SourceName) -> Source | None:
         """The source of that name, None where there is none."""
         return self._sources.get(name)

@@ -19,13 +19,16 @@ class StdioServerOptions:
     name: SourceName
     command: str
     args: tuple[str, ...] = ()
+    # Values inside `command` and `args` that must not be shown, in messages of any kind.
+    secrets: tuple[Secret, ...] = ()
     # Added to a small default environment (HOME, LOGNAME, PATH, SHELL, TERM, USER), never the
     # whole of ours.
     env: Mapping[str, str | Secret] = field(default_factory=dict)
     cwd: Path | None = None
     # From spawn to listed tools.
     start_timeout_s: float = 30.0
-    max_message_bytes: int = 64 * _MIB
+    # Just above the largest result that a call may have.
+    max_message_bytes: int = 20 * _MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +37,11 @@ class HttpServerOptions:
 
     name: SourceName
     url: str
+    # Values inside `url` that must not be shown; with any, messages name only its origin.
+    secrets: tuple[Secret, ...] = ()
     headers: Mapping[str, str | Secret] = field(default_factory=dict)
     start_timeout_s: float = 30.0
-    max_message_bytes: int = 64 * _MIB
+    max_message_bytes: int = 20 * _MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

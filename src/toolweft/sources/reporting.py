@@ -3,7 +3,7 @@
 Knows nothing of how a source works. Each source owns one `Reporter` and calls it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import anyio
@@ -12,6 +12,7 @@ from toolweft.core.ids import SourceName
 from toolweft.core.ports import SourceListener
 from toolweft.core.snapshot import SourceStatus
 from toolweft.core.tools import ToolDefinition
+from toolweft.sources.masking import mask
 
 __all__ = ("Reporter",)
 
@@ -24,11 +25,19 @@ class Reporter:
         settled: set once the first start ended, in success or failure.
     """
 
-    def __init__(self, name: SourceName, *, kind: str, listener: SourceListener) -> None:
+    def __init__(
+        self,
+        name: SourceName,
+        *,
+        kind: str,
+        listener: SourceListener,
+        secrets: Collection[str] = (),
+    ) -> None:
         # The Python spelling is the catalog's to choose.
         self.status = SourceStatus(name=name, python_name="", kind=kind, state="starting")
         self.settled = anyio.Event()
         self._listener = listener
+        self._secrets = tuple(secrets)
         self._definitions: tuple[ToolDefinition, ...] | None = None
 
     def starting(self) -> None:
@@ -59,9 +68,13 @@ class Reporter:
         self._publish(status, listed if is_new else None)
         self.settled.set()
 
+    def mask(self, text: str) -> str:
+        """The text without what the source was given in confidence."""
+        return mask(text, self._secrets)
+
     def failed(self, reason: str) -> None:
         """The source does not answer; its tools stay known, and are shown as unavailable."""
-        self._publish(replace(self.status, state="failed", reason=reason), None)
+        self._publish(replace(self.status, state="failed", reason=self.mask(reason)), None)
         self.settled.set()
 
     def stopped(self) -> None:

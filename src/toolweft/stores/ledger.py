@@ -87,7 +87,8 @@ class SqlLedger:
         """Write an event and return once it is committed.
 
         Raises:
-            LedgerUnavailable: the writer cannot write; the event is not kept.
+            LedgerUnavailable: the writer cannot write, and the event is not kept; or it took too
+                long, and the event `may_be_written` later.
         """
         self._check_room()
         await self._wait(event)
@@ -110,10 +111,12 @@ class SqlLedger:
         with anyio.move_on_after(timeout_s):
             await waiter.future
             return
-        raise LedgerUnavailable(
+        late = LedgerUnavailable(
             f"the ledger did not commit within {timeout_s:g} s",
             hint="its disk or database is very slow; move the ledger to a quicker one",
         )
+        late.may_be_written = event is not None
+        raise late
 
     def _check_room(self) -> None:
         if self._writer.waiting >= self._options.max_queued:

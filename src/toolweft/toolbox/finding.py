@@ -26,11 +26,12 @@ _TERSE_CHARACTERS = 520
 _MAX_NAMED_SOURCES = 12
 
 
-def callable_tools(snapshot: Snapshot) -> frozenset[QualifiedName]:
-    """The tools that somebody may call."""
-    return frozenset(
+def callable_tools(snapshot: Snapshot) -> frozenset[QualifiedName] | None:
+    """The tools that somebody may call; None for all of them."""
+    names = frozenset(
         name for name, tool in snapshot.tools.items() if tool.callers and tool.status != "disabled"
     )
+    return None if len(names) == len(snapshot.tools) else names
 
 
 def in_namespace(names: Collection[QualifiedName], namespace: str) -> frozenset[QualifiedName]:

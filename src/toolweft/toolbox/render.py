@@ -6,6 +6,7 @@ What was printed comes first and untouched; round it stands only what the reader
 import json
 from collections.abc import Sequence
 
+from toolweft.calls.parse import parse_structure
 from toolweft.core.calls import Blob, Content, LinkContent, TextContent, ToolResult
 from toolweft.core.errors import ToolweftError
 from toolweft.core.json import Json
@@ -86,7 +87,8 @@ def _render_end(outcome: ProgramOutcome) -> str:
         case "limit":
             return _render_error(f"Stopped at the {outcome.limit} limit", error)
         case "cancelled":
-            return "Cancelled"
+            text = f"Cancelled: {error.message}" if error else "Cancelled"
+            return f"{text}\nhint: {error.hint}" if error and error.hint else text
         case "error":
             return _render_error("Error", error)
         case status:
@@ -185,22 +187,56 @@ def render_result(result: ToolResult, *, shown_characters: int) -> str:
 def arrange_result(result: ToolResult, *, shown_characters: int) -> tuple[str, tuple[Content, ...]]:
     """A call's result as text and the blocks after it.
 
-    Blocks of a source that sent images or links stand as they came, with no text before them;
-    everything else is text alone.
+    Blocks of a source that sent images or links stand as they came, after its value where they do
+    not repeat it; everything else is text alone. All text together keeps to `shown_characters`.
     """
     text = render_result(result, shown_characters=shown_characters)
     if result.failure is not None:
         return text, ()
     if any(isinstance(block, Blob | LinkContent) for block in result.content):
-        return "", tuple(
-            TextContent(cut_middle(block.text, shown_characters))
-            if isinstance(block, TextContent)
-            else block
-            for block in result.content
-        )
+        if _is_repeated(result.value, result.content):
+            text = ""
+        return text, _shorten_texts(result.content, max(0, shown_characters - len(text)))
     values = result.value if isinstance(result.value, list) else [result.value]
     blobs = tuple(value for value in values if isinstance(value, Blob))
     return "" if blobs and len(blobs) == len(values) else text, blobs
+
+
+def _is_repeated(value: Json, content: Sequence[Content]) -> bool:
+    """Whether the blocks say all that the value says."""
+    if value is None or any(_says(block, value) for block in content):
+        return True
+    if not isinstance(value, list) or len(value) != len(content):
+        return False
+    return all(_says(block, item) for block, item in zip(content, value, strict=True))
+
+
+def _says(block: Content, value: Json) -> bool:
+    match block:
+        case TextContent(text=text):
+            parsed = parse_structure(text)
+            return value == text or (parsed is not None and parsed.value == value)
+        case LinkContent(uri=uri):
+            return isinstance(value, dict) and value.get("uri") == uri
+        case _:
+            return bool(block == value)
+
+
+def _shorten_texts(content: Sequence[Content], room: int) -> tuple[Content, ...]:
+    """The blocks, with texts that have `room` characters together."""
+    shown: list[Content] = []
+    hidden = 0
+    for block in content:
+        if not isinstance(block, TextContent):
+            shown.append(block)
+        elif room > 0:
+            shown.append(TextContent(cut_middle(block.text, room)))
+            room -= len(block.text)
+        else:
+            hidden += len(block.text)
+    if hidden:
+        shown.append(TextContent(f"[… {hidden:,} characters of further texts not shown …]"))
+    return tuple(shown)
 
 
 def _without_blobs(value: Json) -> Json:

@@ -4,14 +4,13 @@ Pure. Forgiving where the meaning is plain (one text for a list, a number as tex
 nothing), strict everywhere else: every fault is listed, with its place and what would be right.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import ContainerId, RunId
-from toolweft.core.json import Json, JsonObject
+from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.programs.stubs import DETAILS, Detail
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -54,7 +53,8 @@ class CallRequest:
     """Arguments of call_tool."""
 
     name: str
-    arguments: JsonObject
+    # An object or its JSON text, which the road reads.
+    arguments: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def parse_call(arguments: JsonObject) -> CallRequest:
     """The request of call_tool; raises as `parse_search`."""
     reader = _Reader("call_tool", arguments, ("name", "arguments"))
     name = reader.text("name", is_required=True)
-    inner = reader.object("arguments")
+    inner = reader.object_or_text("arguments")
     reader.check()
     return CallRequest(name=name or "", arguments=inner)
 
@@ -173,7 +173,7 @@ class _Reader:
             return None
         try:
             number = None if isinstance(value, bool | list | dict) else float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             number = None
         if number is None or not low <= number <= high:
             self.add_fault(f"$.{name}", f"must be from {low:g} to {high:g}, not {_show(value)}")
@@ -188,11 +188,9 @@ class _Reader:
         self.add_fault(f"$.{name}", f"must be one of {listed}, not {_show(value)}")
         return None
 
-    def object(self, name: str) -> JsonObject:
+    def object_or_text(self, name: str) -> Json:
         value = self._arguments.get(name, {})
-        if isinstance(value, str):
-            value = _parse_object(value)
-        if not isinstance(value, dict):
+        if not isinstance(value, dict | str):
             shown = _show(self._arguments[name])
             self.add_fault(f"$.{name}", f"must be an object, not {shown}")
             return {}
@@ -207,21 +205,19 @@ class _Reader:
 
 
 def _parse_list(text: str) -> list[Json] | None:
-    value = _parse_json(text) if text.lstrip().startswith("[") else None
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        value = decode_json(text)
+    except (ValueError, RecursionError):
+        return None
     return value if isinstance(value, list) else None
 
 
-def _parse_object(text: str) -> Json:
-    return _parse_json(text) if text.strip() else {}
-
-
-def _parse_json(text: str) -> Json:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _show(value: Json) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python writes no integers of thousands of digits.
+        text = "a very long number"
     return text if len(text) <= 60 else f"{text[:57]}..."

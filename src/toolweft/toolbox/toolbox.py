@@ -23,7 +23,7 @@ from toolweft.programs.discovery import IndexFor
 from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
-from toolweft.programs.stubs import Detail
+from toolweft.programs.stubs import DETAILS, Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.finding import (
     callable_tools,
@@ -47,6 +47,8 @@ __all__ = ("Toolbox",)
 
 # Where neither the caller nor the tool says how long a call may take.
 _DEFAULT_TIMEOUT_S = 60.0
+# A call without a time of its own outlasts its tool's, so that the tool's is what ends it.
+_GRACE_S = 5.0
 
 
 class Toolbox:
@@ -122,8 +124,17 @@ class Toolbox:
             namespace: only this source, by its Python or original name.
 
         Raises:
-            InvalidArguments: no source of that name.
+            InvalidArguments: no source of that name, an unknown detail, or a limit below 1.
         """
+        if detail not in DETAILS:
+            raise InvalidArguments(
+                f"there is no detail {detail!r}", hint=f"it is one of {', '.join(DETAILS)}"
+            )
+        if limit is not None and limit < 1:
+            raise InvalidArguments(
+                f"the limit is {limit!r}, and nothing fits into that",
+                hint=f"leave it out for {self._options.search_limit}",
+            )
         started_s = self._clock.monotonic_s()
         snapshot = self._holder.snapshot
         answer = find_tools(
@@ -176,7 +187,7 @@ class Toolbox:
         """
         if timeout_s is None:
             tool = self._holder.snapshot.find(name)
-            timeout_s = _DEFAULT_TIMEOUT_S if tool is None else tool.timeout_s
+            timeout_s = (_DEFAULT_TIMEOUT_S if tool is None else tool.timeout_s) + _GRACE_S
         return await self._road.call(
             ToolCall(
                 id=CallId(self._ids.new("call")),
@@ -218,7 +229,7 @@ class Toolbox:
     ) -> ProgramOutcome:
         """Start a program, or go on waiting for one, for at most `wait_s`.
 
-        Cancelling the await cancels the run.
+        Cancelling the await cancels the run that it started, never one that it only waits for.
 
         Args:
             code: the program; None to wait for `run_id`.
@@ -247,8 +258,10 @@ class Toolbox:
                 run_id, principal=self._principal, wait_s=wait_s, on_output=on_output
             )
         except anyio.get_cancelled_exc_class():
-            # Whoever asked has gone away; nobody else knows the run's id.
-            self._runner.cancel(run_id, principal=self._principal)
+            if code is not None:
+                # Whoever asked has gone away; nobody else knows the run's id.
+                reason = "the request that started it was cancelled"
+                self._runner.cancel(run_id, principal=self._principal, reason=reason)
             raise
 
     async def close_container(self, container_id: ContainerId) -> None:

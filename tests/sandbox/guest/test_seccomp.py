@@ -114,6 +114,7 @@ def test_conditions_on_arguments_refuse_the_dangerous_form(call, arguments):
     assert verdict(*arguments) == EPERM, call
 
 
+@pytest.mark.promise("sandbox.network")
 @pytest.mark.parametrize(
     "number",
     [

@@ -82,7 +82,7 @@ def test_entries_without_a_name_and_repeated_names_are_left_out_and_told() -> No
 def test_no_list_however_odd_breaks_the_reading(tools: list[Any]) -> None:
     definitions, faults = build_definitions(tools, namespace=NAMESPACE)
     assert len(definitions) + len(faults) == len(tools)
-    assert all(d.name and isinstance(d.input_schema, dict) for d in definitions)
+    assert all(d.name and d.input_schema is not None for d in definitions)
 
 
 @pytest.mark.data

@@ -167,7 +167,7 @@ async def test_an_error_status_is_named(listener: WaitingListener, status: str, 
 
 async def test_an_address_that_is_no_http_address_is_refused(listener: WaitingListener) -> None:
     reason = await find_failure(listener, build(listener, "ftp://example.test/mcp"))
-    assert "'ftp://example.test/mcp' is not an http:// or https:// address" in reason
+    assert "its url is not an http:// or https:// address" in reason
 
 
 async def test_a_web_page_is_no_server(listener: WaitingListener) -> None:
@@ -279,3 +279,47 @@ async def test_an_answer_that_is_no_result_is_a_failed_result(listener: WaitingL
             result = await use(source, "t")
     assert result.is_error
     assert "does not fit the protocol" in result.content[0].text
+
+
+async def test_no_planted_secret_is_shown(listener: WaitingListener) -> None:
+    source = build(
+        listener,
+        "http://me:planted-password@127.0.0.1:1/planted-path/mcp?key=planted-query",
+        secrets=(Secret("planted-path", reference="env:PATH_KEY"),),
+        headers={"authorization": Secret("Bearer planted-header\n", reference="env:KEY")},
+    )
+    reason = await find_failure(listener, source)
+    assert "planted" not in reason
+    assert "http://127.0.0.1:1" in reason
+
+
+async def test_an_answer_that_breaks_off_fails_its_own_call_only(listener: WaitingListener) -> None:
+    def respond(message: dict[str, Any]) -> tuple[str, str, bytes]:
+        match message.get("method"):
+            case "initialize":
+                result: dict[str, Any] = {
+                    "protocolVersion": "2025-11-25",
+                    "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "web", "version": "1"},
+                }
+            case "tools/list":
+                result = {"tools": [{"name": "cut", "inputSchema": {"type": "object"}}]}
+            case "tools/call":
+                # More is promised than comes.
+                kind = "application/json\r\ncontent-length: 1000"
+                return "200 OK", kind, b'{"jsonrpc"'
+            case _:
+                error = {"code": -32601, "message": "no such method"}
+                body = {"jsonrpc": "2.0", "id": message.get("id", 0), "error": error}
+                return "200 OK", "application/json", json.dumps(body).encode()
+        body = {"jsonrpc": "2.0", "id": message["id"], "result": result}
+        return "200 OK", "application/json", json.dumps(body).encode()
+
+    async with answering(respond) as url:
+        source = build(listener, url)
+        async with SourceGroup([source], listener=listener):
+            await listener.wait_for("web", "ready")
+            for _ in range(2):
+                with pytest.raises(SourceUnavailable, match="broke off: RemoteProtocolError"):
+                    await use(source, "cut")
+            assert listener.latest("web").state == "ready"

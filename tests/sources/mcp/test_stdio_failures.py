@@ -13,6 +13,7 @@ from tests.sources.support import (
     use,
 )
 
+from toolweft.catalog import Catalog, CatalogOptions
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.secret import Secret
 from toolweft.sources import SourceGroup, StdioSource
@@ -50,6 +51,7 @@ async def test_a_missing_working_folder_is_named(listener: WaitingListener, tmp_
     assert f"{str(tmp_path / 'nowhere')!r} is not a folder" in reason
 
 
+@pytest.mark.promise("sources.stderr")
 async def test_an_exit_at_import_shows_the_traceback_without_secrets(
     listener: WaitingListener,
 ) -> None:
@@ -102,7 +104,53 @@ async def test_a_tool_list_that_breaks_the_protocol_is_a_failure_with_its_place(
     listener: WaitingListener,
 ) -> None:
     reason = await find_failure(listener, build_stdio(listener, "plain.py", "list-invalid"))
-    assert "does not fit the protocol: Field required at $.tools[0]" in reason
+    assert "does not fit the protocol: Input should be a valid list at $.tools" in reason
+
+
+@pytest.mark.promise("sources.alone")
+async def test_odd_tools_do_not_take_the_others_of_their_server_down(
+    listener: WaitingListener,
+) -> None:
+    catalog = Catalog(CatalogOptions())
+    source = build_stdio(listener, "plain.py", "list-odd")
+    async with SourceGroup([source], listener=listener):
+        status = await listener.wait_for("plain", "ready")
+        assert (await use(source, "echo", a=1)).structured == {"a": 1}
+    catalog.source_changed(status, listener.tools("plain"))
+    tools = {tool.definition.name: tool for tool in catalog.snapshot.tools.values()}
+    disabled = {name for name, tool in tools.items() if tool.status == "disabled"}
+    assert disabled == {"text", "array"}
+    assert "input schema of 'array'" in tools["array"].status_reason
+    assert set(tools) - disabled == {"echo", "missing", "nothing"}
+
+
+async def test_a_line_without_end_is_named_at_once(listener: WaitingListener) -> None:
+    source = build_stdio(listener, "plain.py", "flood", max_message_bytes=100_000)
+    reason = await find_failure(listener, source)
+    assert "a line without end, above the cap of 100,000 bytes" in reason
+    assert "did not list its tools" not in reason
+
+
+async def test_no_planted_secret_is_shown(listener: WaitingListener, tmp_path: Path) -> None:
+    script = tmp_path / "leak.py"
+    script.write_text(
+        "import os, sys, time\n"
+        "text = f'{os.environ[\"API_KEY\"]} {sys.argv[1]}'\n"
+        "print(text, flush=True)\n"
+        "print(text, file=sys.stderr, flush=True)\n"
+        "sys.exit(text)\n"
+    )
+    reason = await find_failure(
+        listener,
+        build_stdio(
+            listener,
+            args=(str(script), "--dsn=planted-in-args"),
+            env={"API_KEY": Secret("planted-in-env", reference="env:KEY")},
+            secrets=(Secret("planted-in-args", reference="env:DSN"),),
+        ),
+    )
+    assert "the first: '*** --dsn=***'" in reason
+    assert "planted" not in reason
 
 
 async def test_a_slow_server_does_not_delay_the_others(listener: WaitingListener) -> None:
@@ -135,7 +183,14 @@ async def test_a_server_that_dies_fails_its_calls_at_once_and_says_why(
             with pytest.raises(SourceUnavailable) as caught:
                 await use(source, "die", code=7)
         assert "server 'plain' broke off during 'die': it exited with code 7" in str(caught.value)
-        assert "fatal: out of cheese" in str(caught.value)
+        # Callers may be far away; whoever sees this machine may see more.
+        assert "cheese" not in str(caught.value)
+        assert "`toolweft doctor`" in str(caught.value)
+        assert "fatal: out of cheese" in (await listener.wait_for("plain", "failed")).reason
+        with pytest.raises(SourceUnavailable) as later:
+            await use(source, "echo")
+        assert "exited with code 7" in str(later.value)
+        assert "cheese" not in str(later.value)
         assert caught.value.hint is not None
         assert "broke off during 'hang'" in failures[0]
         await listener.wait_for("plain", "failed")
@@ -143,6 +198,7 @@ async def test_a_server_that_dies_fails_its_calls_at_once_and_says_why(
             await use(source, "echo")
 
 
+@pytest.mark.promise("sources.reconnect")
 async def test_a_dead_server_comes_back(listener: WaitingListener) -> None:
     source = build_stdio(listener, again=AT_ONCE)
     async with SourceGroup([source], listener=listener):

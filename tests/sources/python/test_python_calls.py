@@ -1,5 +1,6 @@
 """Arguments in, results out."""
 
+import asyncio
 import enum
 import math
 import sys
@@ -237,3 +238,15 @@ def test_a_ready_result_is_passed_on() -> None:
 def test_a_value_without_a_json_form_is_an_error(value: Any) -> None:
     with pytest.raises(TypeError, match="no JSON"):
         read_returned(value)
+
+
+async def test_awaiting_something_cancelled_is_a_failed_result(listener: WaitingListener) -> None:
+    async def careless() -> None:
+        task = asyncio.ensure_future(asyncio.sleep(600))
+        task.cancel()
+        await task
+
+    source = PythonSource(SourceName("local"), [careless], listener=listener)
+    result = await use(source, "careless")
+    assert result.is_error
+    assert "cancelled" in result.content[0].text

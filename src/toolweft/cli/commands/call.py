@@ -1,14 +1,16 @@
 """`toolweft call TOOL`: one direct call, on the same road as every other."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from toolweft.cli.arguments import parse_arguments
+from toolweft.cli.errors import UsageFault
 from toolweft.cli.exit_codes import ExitCode
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note, write, write_error, write_json
-from toolweft.cli.results import render_result
+from toolweft.cli.results import list_blobs, name_files, render_result, result_to_dict
 from toolweft.cli.session import open_session, run_async
 from toolweft.core.calls import LOCAL, ToolResult
 
@@ -30,21 +32,34 @@ def call(
     arguments: Annotated[
         str | None, typer.Option("--args", "-a", metavar="JSON", help="Arguments as an object.")
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write an image or other bytes there; several get numbers.",
+        ),
+    ] = None,
 ) -> None:
     """Call one tool.
 
     A value is read as JSON where it parses and the tool's schema wants that type.
     """
     result = run_async(lambda: _call(common, tool, pairs=pairs or [], object_text=arguments))
+    files = [] if output is None else _write_blobs(result, output)
     if common.json:
-        write_json({**result.to_dict(), "call_id": result.call_id, "usage": _usage(result)})
+        write_json(result_to_dict(result, files=files))
     elif result.failure is not None:
         failure = result.failure
         write_error(failure.code, failure.message, hint=failure.hint)
     else:
-        write(render_result(result))
+        write(render_result(result, files=files))
     if common.verbosity > 0:
         note(f"{result.usage.duration_ms:.1f} ms, {result.usage.bytes_out} bytes")
+    if output is not None and not files:
+        note(f"warning: the result holds no bytes, so {str(output)!r} is not written")
+        raise typer.Exit(ExitCode.FAILED)
     if result.is_error:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -55,15 +70,24 @@ async def _call(
     async with open_session(common) as app_:
         tool = app_.catalog.snapshot.resolve(name)
         arguments = parse_arguments(
-            pairs, object_text=object_text, schema=tool.definition.input_schema
+            pairs,
+            object_text=object_text,
+            schema=tool.definition.input_schema,
+            parameters=tool.parameters,
         )
         return await app_.toolbox_for(LOCAL).call(tool.qualified, arguments)
 
 
-def _usage(result: ToolResult) -> dict[str, float]:
-    return {
-        "duration_ms": round(result.usage.duration_ms, 3),
-        "bytes_in": result.usage.bytes_in,
-        "bytes_out": result.usage.bytes_out,
-        "tokens_out": result.usage.tokens_out,
-    }
+def _write_blobs(result: ToolResult, output: Path) -> list[Path]:
+    """Write each blob of the result to a file; the files."""
+    blobs = list_blobs(result)
+    files = name_files(output, len(blobs))
+    for path, blob in zip(files, blobs, strict=True):
+        try:
+            path.write_bytes(blob.data)
+        except OSError as exc:
+            raise UsageFault(
+                f"{str(path)!r} cannot be written: {exc.strerror or exc}",
+                hint="the tool was called; name another file for the next call",
+            ) from exc
+    return files

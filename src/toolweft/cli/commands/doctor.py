@@ -13,20 +13,20 @@ import typer
 from toolweft.bootstrap import App, open_app
 from toolweft.cli.diagnosis import Diagnosis, LookedUp, render_diagnosis, render_looked_up
 from toolweft.cli.exit_codes import ExitCode
+from toolweft.cli.masking import mask_urls
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import write, write_json
-from toolweft.cli.session import open_session, read_settings, run_async
+from toolweft.cli.session import IN_MEMORY, open_session, read_settings, run_async
 from toolweft.config import Settings, lookup_paths, read_environment
 from toolweft.core.errors import ConfigError, LedgerUnavailable, SandboxUnavailable
 from toolweft.core.ports import IsolationReport
-from toolweft.stores import LedgerOptions
+from toolweft.stores.location import is_memory
 
 __all__ = ("app", "doctor")
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 _TIERS: tuple[Literal["ns", "landlock", "noopen"], ...] = ("ns", "landlock", "noopen")
-_IN_MEMORY = LedgerOptions(url="sqlite://")
 _PACKAGES = ("toolweft", "mcp", "anyio", "sqlalchemy", "jsonschema-rs", "pydantic")
 
 
@@ -58,9 +58,9 @@ async def _examine(common: Common, settings: Settings) -> Diagnosis:
         async with open_session(common, settings=settings) as app_:
             return await _diagnose(app_, settings)
     except LedgerUnavailable as error:
-        failure = str(error)
+        failure = mask_urls(str(error))
     # The rest can be examined without it: a ledger in memory stands in.
-    async with open_session(common, settings=replace(settings, ledger=_IN_MEMORY)) as app_:
+    async with open_session(common, settings=replace(settings, ledger=IN_MEMORY)) as app_:
         found = await _diagnose(app_, settings)
         return replace(found, durability="", ledger_failure=failure)
 
@@ -71,6 +71,7 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
         await app_.backend.start()
     except SandboxUnavailable as error:
         failure = str(error)
+    ledger_failure = await _try_ledger(app_)
     snapshot = app_.catalog.snapshot
     capabilities = app_.backend.capabilities
     return Diagnosis(
@@ -86,11 +87,22 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
         sandbox="" if failure else f"{capabilities.backend}/{capabilities.tier}",
         tiers=(*app_.backend.reports, *await _try_other_tiers(settings, app_.backend.reports)),
         sandbox_failure=failure,
-        ledger_url=settings.ledger.url,
-        durability=app_.ledger.durability,
-        ledger_failure="",
+        ledger_url=mask_urls(settings.ledger.url),
+        durability="" if ledger_failure else app_.ledger.durability,
+        ledger_failure=ledger_failure,
         versions=_versions(capabilities.language),
     )
+
+
+async def _try_ledger(app_: App) -> str:
+    """Why the ledger cannot be written and read; empty where it can."""
+    try:
+        await app_.ledger.flush()
+        if not is_memory(app_.settings.ledger.url):
+            await app_.reader.runs(principal=None, limit=1)
+    except LedgerUnavailable as error:
+        return mask_urls(str(error))
+    return ""
 
 
 async def _try_other_tiers(
@@ -108,7 +120,7 @@ async def _try_other_tiers(
             servers=(),
             broken_servers=(),
             python_sources=(),
-            ledger=_IN_MEMORY,
+            ledger=IN_MEMORY,
             sandbox=sandbox,
         )
         async with open_app(empty) as app_:

@@ -64,17 +64,29 @@ def init(
     without --force.
     """
     path = folder / _NAME
+    try:
+        included = _write_starter(folder, path, force=force)
+    except OSError as exc:
+        raise UsageFault(
+            f"{str(path)!r} cannot be written: {exc.strerror or exc}",
+            hint="choose a folder you may write to: toolweft init FOLDER",
+        ) from exc
+    if common.json:
+        write_json({"path": str(path), "include": included})
+        return
+    write(f"wrote {path}" + (f", which includes {', '.join(included)}" if included else ""))
+    write("next: toolweft doctor")
+
+
+def _write_starter(folder: Path, path: Path, *, force: bool) -> list[str]:
+    """Write the starter file; the client files it includes."""
     if path.exists() and not force:
         raise UsageFault(f"{str(path)!r} exists already", hint="--force replaces it")
     if not folder.is_dir():
         raise UsageFault(f"{str(folder)!r} is no folder", hint="create it first")
     included = [name for name in _CLIENT_FILES if (folder / name).is_file()]
     path.write_text(render_starter(included), encoding="utf-8")
-    if common.json:
-        write_json({"path": str(path), "include": included})
-        return
-    write(f"wrote {path}" + (f", which includes {', '.join(included)}" if included else ""))
-    write("next: toolweft doctor")
+    return included
 
 
 def render_starter(included: list[str]) -> str:

@@ -50,7 +50,7 @@ def search(
 async def _search(
     common: Common, query: str, *, limit: int, detail: Detail, namespace: str | None
 ) -> SearchAnswer:
-    async with open_session(common) as app_:
+    async with open_session(common, keeps_ledger=False) as app_:
         return await app_.toolbox_for(LOCAL).search(
             query, limit=limit, detail=detail, namespace=namespace
         )

@@ -41,7 +41,8 @@ def serve(
 ) -> None:
     """Serve the toolbox over MCP: stdio, or HTTP with --http.
 
-    Logs go to stderr. Ends when the client closes stdin, or on SIGINT or SIGTERM.
+    Logs go to stderr. Ends when the client closes stdin, or on SIGINT, SIGTERM or
+    SIGHUP.
     """
     if address is not None and not http:
         raise UsageFault(

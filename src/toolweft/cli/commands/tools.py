@@ -47,7 +47,7 @@ def tools(
 
 
 async def _load_snapshot(common: Common) -> Snapshot:
-    async with open_session(common) as app_:
+    async with open_session(common, keeps_ledger=False) as app_:
         return app_.catalog.snapshot
 
 

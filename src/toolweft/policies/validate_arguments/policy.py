@@ -3,7 +3,6 @@
 Every fault is listed with its place, so that one answer is enough to mend them all.
 """
 
-import json
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -107,25 +106,11 @@ def _refuse(uri: str) -> Json:
     raise ValueError(f"references outside the schema are not followed: {uri!r}")
 
 
-def _refuse_constant(text: str) -> Json:
-    raise ValueError(f"JSON has no {text}")
-
-
 def _read_object(given: Json, tool: CatalogTool) -> JsonObject:
-    """The arguments as an object; models also send them as JSON text."""
-    value = given
-    if isinstance(given, str):
-        try:
-            value = json.loads(given, parse_constant=_refuse_constant) if given.strip() else {}
-        except (ValueError, RecursionError) as exc:
-            raise InvalidArguments(
-                f"the arguments of {tool.qualified} are a text that is not JSON: {exc}",
-                hint='send an object: {"name": "value"}',
-            ) from exc
-    if isinstance(value, dict):
-        return value
+    if isinstance(given, dict):
+        return given
     raise InvalidArguments(
-        f"the arguments of {tool.qualified} are a {type(value).__name__}, not an object",
+        f"the arguments of {tool.qualified} are a {type(given).__name__}, not an object",
         hint='send an object: {"name": "value"}',
     )
 

@@ -14,6 +14,7 @@ import anyio
 import mcp_types as types
 from mcp.client import Client, IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
+from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import RootModel, ValidationError
@@ -82,7 +83,7 @@ class Connection:
         while True:
             params = None if cursor is None else types.PaginatedRequestParams(cursor=cursor)
             try:
-                page = await self._send(types.ListToolsRequest(params=params))
+                page = await self._list_page(types.ListToolsRequest(params=params))
             except MCPError as exc:
                 if exc.code == types.METHOD_NOT_FOUND and not self._offers_tools:
                     return ToolPages(tools=[])
@@ -146,6 +147,30 @@ class Connection:
 
     async def _send(self, request: types.ClientRequest) -> JsonObject:
         return (await self._session.send_request(request, _RawObject)).root
+
+    async def _list_page(self, request: types.ListToolsRequest) -> JsonObject:
+        """One page as it came, where the SDK refuses all of it for one bad tool.
+
+        Raises:
+            ValidationError: it is no tool list at all.
+        """
+        try:
+            return await self._send(request)
+        except ValidationError as exc:
+            page = await self._send_unchecked(request)
+            if not isinstance(page.get("tools"), list):
+                raise exc from None
+            cursor = page.get("nextCursor")
+            return {**page, "nextCursor": cursor if isinstance(cursor, str) else None}
+
+    async def _send_unchecked(self, request: types.ListToolsRequest) -> JsonObject:
+        # The session has no way to switch its checks off, so this goes through its parts.
+        data = request.model_dump(by_alias=True, mode="json", exclude_none=True)
+        options: CallOptions = {}
+        self._session._stamp(data, options)  # noqa: SLF001 (no public way)
+        dispatcher = self._session._dispatcher  # noqa: SLF001 (no public way)
+        raw = await dispatcher.send_raw_request(data["method"], data.get("params"), options)
+        return _RawObject.model_validate(raw).root
 
     async def _send_call(self, name: ToolName, arguments: JsonObject) -> JsonObject:
         params = types.CallToolRequestParams(name=name, arguments=arguments)

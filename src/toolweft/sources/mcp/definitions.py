@@ -2,9 +2,10 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from toolweft.core.ids import SourceName, ToolName
-from toolweft.core.json import Json, JsonObject
+from toolweft.core.json import Json, JsonObject, JsonSchema
 from toolweft.core.tools import Hints, ToolDefinition
 
 __all__ = ("build_definition", "build_definitions")
@@ -52,8 +53,9 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
         name=ToolName(raw["name"]),
         namespace=namespace,
         description=_text(raw.get("description")) or title,
-        input_schema=_object(raw.get("inputSchema")) or {"type": "object"},
-        output_schema=_object(raw.get("outputSchema")),
+        # Whatever it is, the catalog checks it, and disables the tool where it is no schema.
+        input_schema=_schema(raw),
+        output_schema=raw.get("outputSchema"),
         hints=Hints(**{ours: _flag(annotations.get(theirs)) for ours, theirs in _HINTS.items()}),
     )
 
@@ -94,6 +96,12 @@ class _Shared:
 
 def _text(value: Json) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _schema(raw: JsonObject) -> JsonSchema:
+    # None and an empty one stand for a tool without parameters.
+    schema: Any = raw.get("inputSchema")
+    return {"type": "object"} if schema is None or schema == {} else schema
 
 
 def _object(value: Json) -> JsonObject | None:

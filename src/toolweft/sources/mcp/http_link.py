@@ -42,6 +42,7 @@ class _Client(httpx2.AsyncClient):
             # A pool that runs out would hold up calls; what may run at once is the road's choice.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
+        self._place = _place(options)
         self._max_bytes = options.max_message_bytes
         # The server is gone, or has forgotten the session: this client is of no more use.
         self.ended = anyio.Event()
@@ -57,13 +58,18 @@ class _Client(httpx2.AsyncClient):
         try:
             response = await super().send(request, **how)
         except httpx2.ConnectError as exc:
-            return self._end(request, "unreachable", f"cannot connect to {_place(request)}: {exc}")
+            return self._end(request, "unreachable", f"cannot connect to {self._place}: {exc}")
         except httpx2.TransportError as exc:
             reason = f"{type(exc).__name__}: {exc}".rstrip(": ")
-            return _answer(request, "unreachable", f"asking {_place(request)} failed: {reason}")
+            return _answer(request, "unreachable", f"asking {self._place} failed: {reason}")
         if response.is_redirect or _is_stream(response):
             return response
-        return await self._read(response)
+        try:
+            return await self._read(response)
+        except (httpx2.TransportError, httpx2.DecodingError) as exc:
+            # An answer that breaks off fails its own call; the next one may be whole.
+            reason = f"{type(exc).__name__}: {exc}".rstrip(": ")
+            return _answer(request, "unreachable", f"{self._place} broke off: {reason}")
 
     def _end(self, request: httpx2.Request, kind: FaultKind, reason: str) -> httpx2.Response:
         self.end_reason = reason
@@ -85,8 +91,8 @@ class _Client(httpx2.AsyncClient):
         if response.is_error and not _is_error_response(bytes(body)):
             # A session that the server forgot; the SDK sends its id with every request.
             if response.status_code == HTTPStatus.NOT_FOUND and "mcp-session-id" in request.headers:
-                return self._end(request, "ended", f"{_place(request)} ended the session")
-            return _answer(request, "refused", _render_status(response))
+                return self._end(request, "ended", f"{self._place} ended the session")
+            return _answer(request, "refused", _render_status(response, self._place))
         kept = [
             (name, value)
             for name, value in response.headers.multi_items()
@@ -122,6 +128,10 @@ class HttpLink:
         """Why it ended; "" while it has not."""
         return self._client.end_reason
 
+    def last_words(self) -> str:
+        """Nothing: what a distant server prints stays there."""
+        return ""
+
 
 @asynccontextmanager
 async def open_http_link(options: HttpServerOptions) -> AsyncIterator[HttpLink]:
@@ -133,7 +143,7 @@ async def open_http_link(options: HttpServerOptions) -> AsyncIterator[HttpLink]:
     url = httpx2.URL(options.url)
     if url.scheme not in {"http", "https"} or not url.host:
         raise SourceUnavailable(
-            f"its url {options.url!r} is not an http:// or https:// address",
+            "its url is not an http:// or https:// address",
             hint="correct url in the server's configuration",
         )
     async with _Client(options) as client:
@@ -153,17 +163,20 @@ def _is_error_response(body: bytes) -> bool:
     return isinstance(message, types.JSONRPCError)
 
 
-def _render_status(response: httpx2.Response) -> str:
+def _render_status(response: httpx2.Response, place: str) -> str:
     status = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
-    answer = f"{_place(response.request)} answered {status}"
+    answer = f"{place} answered {status}"
     if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return f"{answer}; check the server's headers, as Authorization"
     return answer
 
 
-def _place(request: httpx2.Request) -> str:
-    # Without user and query, where keys may stand.
-    return str(request.url.copy_with(username=None, password=None, query=None))
+def _place(options: HttpServerOptions) -> str:
+    url = httpx2.URL(options.url)
+    if options.secrets:
+        # A key may stand anywhere in it, in the path too.
+        return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
+    return str(url.copy_with(username=None, password=None, query=None))
 
 
 def _answer(request: httpx2.Request, kind: FaultKind, message: str) -> httpx2.Response:

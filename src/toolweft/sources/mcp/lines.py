@@ -39,6 +39,15 @@ class LineBuffer:
         self._size_bytes = 0
         self._head = b""
 
+    @property
+    def unfinished(self) -> OversizedLine | None:
+        """A line that is above the cap and has not ended yet."""
+        if self._size_bytes <= self._max_line_bytes:
+            return None
+        return OversizedLine(
+            head=self._head, tail=bytes(self._pending), size_bytes=self._size_bytes
+        )
+
     def feed(self, chunk: bytes) -> list[bytes | OversizedLine]:
         """The lines that `chunk` completes, in order."""
         *ends, rest = chunk.split(b"\n")

@@ -20,5 +20,9 @@ class Link(Protocol):
         ...
 
     def explain(self) -> str:
-        """What the server left behind: exit code, last words, noise; "" where nothing is known."""
+        """Why the server is gone: exit code, noise; "" where nothing is known."""
+        ...
+
+    def last_words(self) -> str:
+        """What it printed last, for the owner of this machine only; "" where nothing."""
         ...

@@ -90,6 +90,8 @@ class ServerOwner:
         self._clock = clock
         self._jitter = SystemRandom().random
         self._life: _Life | None = None
+        # Why the last life ended, without the server's own words.
+        self._last_reason = ""
 
     async def run(self) -> None:
         """Own the server until cancelled."""
@@ -115,8 +117,8 @@ class ServerOwner:
         """
         life = self._life
         if life is None or life.connection is None:
-            status = self._reporter.status
-            raise self._unavailable(f"is not connected: {status.reason or status.state}")
+            reason = self._last_reason or self._reporter.status.state
+            raise self._unavailable(f"is not connected: {reason}")
         try:
             return await life.connection.call_tool(name, arguments)
         except ConnectionEnded as exc:
@@ -129,8 +131,8 @@ class ServerOwner:
 
     def _unavailable(self, what: str) -> SourceUnavailable:
         return SourceUnavailable(
-            f"server {self._name!r} {what}",
-            hint="it is tried again in the background; `toolweft doctor` shows how it stands",
+            self._reporter.mask(f"server {self._name!r} {what}"),
+            hint="it is tried again in the background; `toolweft doctor` shows its stderr",
         )
 
     async def _live(self) -> tuple[_Life, float]:
@@ -155,9 +157,13 @@ class ServerOwner:
                 fault = exc
         self._life = None
         life.reason = self._explain(life, fault, timed_out=start.cancel_called)
+        self._last_reason = life.reason
         life.over.set()
-        self._reporter.failed(life.reason)
-        log.warning("source.ended", extra={"source": self._name, "reason": life.reason})
+        # Callers may be far away: the server's own words are for whoever sees this machine.
+        last_words = life.link.last_words() if life.link is not None else ""
+        self._reporter.failed("; ".join(filter(None, (life.reason, last_words))))
+        reason = self._reporter.status.reason
+        log.warning("source.ended", extra={"source": self._name, "reason": reason})
         return life, self._clock.monotonic_s() - began_s
 
     async def _serve(self, life: _Life, connection: Connection) -> None:
@@ -176,7 +182,10 @@ class ServerOwner:
             # The tools known so far stay; a dead connection ends the life by itself.
             log.warning(
                 "source.relist_failed",
-                extra={"source": self._name, "reason": render_exception(exc)},
+                extra={
+                    "source": self._name,
+                    "reason": self._reporter.mask(render_exception(exc)),
+                },
             )
         else:
             self._publish(connection, tools, start_s=self._reporter.status.start_s)
@@ -206,7 +215,8 @@ class ServerOwner:
         else:
             what = render_exception(leaf)
         # Over HTTP both may be the same sentence.
-        return "; ".join(part for part in dict.fromkeys((what, known)) if part)
+        reason = "; ".join(part for part in dict.fromkeys((what, known)) if part)
+        return self._reporter.mask(reason)
 
 
 async def _list_tools(connection: Connection) -> ToolPages:

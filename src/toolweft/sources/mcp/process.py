@@ -16,6 +16,7 @@ from mcp.client.stdio import get_default_environment
 
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.secret import reveal
+from toolweft.sources.masking import all_values
 from toolweft.sources.mcp.stderr import StderrRing, render_tail
 from toolweft.sources.options import StdioServerOptions
 
@@ -47,7 +48,7 @@ class ServerProcess:
         self._ring = StderrRing()
         self._stderr_ended = anyio.Event()
         self._was_signalled = False
-        self._secrets = tuple(reveal(value) for value in options.env.values())
+        self._secrets = all_values((*options.env.values(), *options.secrets))
 
     @property
     def exit_code(self) -> int | None:

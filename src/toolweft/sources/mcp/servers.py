@@ -13,6 +13,7 @@ from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import SourceListener
+from toolweft.sources.masking import all_values, url_secrets
 from toolweft.sources.mcp.backoff import Backoff, Patience
 from toolweft.sources.options import HttpServerOptions, StdioServerOptions
 from toolweft.sources.reporting import Reporter
@@ -49,7 +50,12 @@ class StdioSource:
         patience: Patience | None = None,
     ) -> None:
         self.name = options.name
-        self.reporter = Reporter(options.name, kind=self.kind, listener=listener)
+        self.reporter = Reporter(
+            options.name,
+            kind=self.kind,
+            listener=listener,
+            secrets=all_values((*options.env.values(), *options.secrets)),
+        )
         self._options = options
         self._clock = clock
         self._patience = patience or Patience(start_timeout_s=options.start_timeout_s)
@@ -105,7 +111,13 @@ class HttpSource:
         patience: Patience | None = None,
     ) -> None:
         self.name = options.name
-        self.reporter = Reporter(options.name, kind=self.kind, listener=listener)
+        given = all_values((*options.headers.values(), *options.secrets))
+        self.reporter = Reporter(
+            options.name,
+            kind=self.kind,
+            listener=listener,
+            secrets=(*given, *url_secrets(options.url)),
+        )
         self._options = options
         self._clock = clock
         # Asking again over HTTP costs little, so it may be soon.

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection
 
+from toolweft.sources.masking import mask
+
 __all__ = ("StderrRing", "render_tail")
 
 _RING_BYTES = 64 * 1024
@@ -13,8 +15,6 @@ _SHOWN_CHARACTERS = 1500
 # Terminal escapes first (their letters are printable), then every other control character.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
-# Shorter values would blank out half of an innocent text.
-_MIN_SECRET_CHARACTERS = 4
 
 
 class StderrRing:
@@ -44,11 +44,7 @@ def render_tail(text: bytes, *, secrets: Collection[str] = ()) -> str:
     Returns:
         At most 12 lines and 1,500 characters; empty where nothing was printed.
     """
-    decoded = text.decode("utf-8", "replace")
-    # Longest first, so that no secret leaves the rest of a longer one behind.
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _MIN_SECRET_CHARACTERS:
-            decoded = decoded.replace(secret, "***")
+    decoded = mask(text.decode("utf-8", "replace"), secrets)
     plain = _CONTROL.sub(" ", _ESCAPE.sub("", decoded.replace("\r\n", "\n")))
     lines = [line.rstrip() for line in plain.split("\n") if line.strip()]
     return "\n".join(lines[-_SHOWN_LINES:])[-_SHOWN_CHARACTERS:]

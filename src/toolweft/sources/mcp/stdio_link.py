@@ -55,6 +55,7 @@ class _Reader:
                 raise anyio.EndOfStream from None
             parsed = (self._parse(line) for line in self._buffer.feed(chunk))
             self._ready = [message for message in parsed if message is not None][::-1]
+            self._give_up_on_flood()
         return self._ready.pop()
 
     async def aclose(self) -> None:
@@ -92,6 +93,14 @@ class _Reader:
             return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
         except ValueError:
             return self._skip(line) if line.strip() else None
+
+    def _give_up_on_flood(self) -> None:
+        """A line above the cap that is no message and does not end: nothing can follow it."""
+        flood = self._buffer.unfinished
+        if flood is not None and not self._is_lost and not flood.head.lstrip().startswith(b"{"):
+            cap = self._options.max_message_bytes
+            self._note_noise(f"a line without end, above the cap of {cap:,} bytes")
+            self._is_lost = True
 
     def _refuse(self, line: OversizedLine) -> SessionMessage | None:
         cap = self._options.max_message_bytes
@@ -185,7 +194,7 @@ class StdioLink:
             tasks.cancel_scope.cancel()
 
     def explain(self) -> str:
-        """Exit code, last words on stderr and noise on stdout, as far as there are any."""
+        """Exit code and noise on stdout, as far as there are any."""
         parts = []
         code = self._server.exit_code
         # An exit after we closed its stdin says nothing about the server.
@@ -197,10 +206,12 @@ class StdioLink:
                 f"{noise} line(s) on its stdout were no JSON-RPC, the first: "
                 f"{self._reader.first_noise!r}"
             )
-        tail = self._server.stderr_tail()
-        if tail:
-            parts.append(f"last lines on its stderr:\n{tail}")
         return "; ".join(parts)
+
+    def last_words(self) -> str:
+        """The end of its stderr."""
+        tail = self._server.stderr_tail()
+        return f"last lines on its stderr:\n{tail}" if tail else ""
 
     async def _watch_exit(self) -> None:
         await self._server.wait_exit()

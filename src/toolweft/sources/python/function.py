@@ -3,6 +3,7 @@
 Built once, when the source is made; a call then costs a validation and the function itself.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -63,6 +64,12 @@ class FunctionTool:
             return _failed(_render_faults(exc))
         try:
             return read_returned(await self._invoke(keywords))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancels this call: the function awaited something that was cancelled.
+            return _failed("the function awaited a task that was cancelled")
         except (Exception, SystemExit) as exc:
             log.debug("tool.raised", extra={"tool": self.definition.name}, exc_info=True)
             text = str(exc)

@@ -68,7 +68,7 @@ def _is_marked(value: object) -> bool:
 def _load_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise _cannot_import(name, exc) from exc
 
 
@@ -83,13 +83,13 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         del sys.modules[name]
         raise _cannot_import(str(path), exc) from exc
     return module
 
 
-def _cannot_import(target: str, error: Exception) -> ConfigError:
+def _cannot_import(target: str, error: BaseException) -> ConfigError:
     return ConfigError(
         f"{target!r} cannot be imported: {type(error).__name__}: {error}",
         hint="it must be importable by the Python that runs toolweft",
