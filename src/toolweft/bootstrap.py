@@ -238,14 +238,7 @@ async def serve_stdio(app: App) -> None:
     """Serve one client over standard input and output until it leaves."""
     from toolweft.gateway import server, stdio
 
-    made = server.build_server(
-        app.toolbox_for,
-        surface_for=partial(_surface_for, app),
-        version=__version__,
-        instructions=INSTRUCTIONS,
-    )
-    # Beside everything else, so that the first program finds it running.
-    app.backend.want()
+    made = server.build_server(**_conversation_parts(app))
     await stdio.serve_stdio(made)
 
 
@@ -261,17 +254,22 @@ async def serve_http(app: App, *, on_listening: Callable[[str], None] | None = N
     """
     from toolweft.gateway import http, server
 
-    made = server.build_server(
-        app.toolbox_for,
-        surface_for=partial(_surface_for, app),
-        version=__version__,
-        instructions=INSTRUCTIONS,
-    )
-    # Beside everything else, so that the first program finds it running.
-    app.backend.want()
+    made = server.build_server(**_conversation_parts(app))
     await http.serve_http(
         made, app.settings.http, on_listening=on_listening, is_ready=app.is_settled
     )
+
+
+def _conversation_parts(app: App) -> dict[str, Any]:
+    """What a gateway's server is made of; the sandbox starts meanwhile."""
+    # Beside everything else, so that the first program finds it running.
+    app.backend.want()
+    return {
+        "toolbox_for": app.toolbox_for,
+        "surface_for": partial(_surface_for, app),
+        "version": __version__,
+        "instructions": INSTRUCTIONS,
+    }
 
 
 async def _surface_for(app: App, principal: Principal) -> Surface:

@@ -1,7 +1,7 @@
 """The protocols through which folders of one rank meet. Start reading here.
 
-Each is small; each has one contract suite under `tests/contracts` that every implementation
-passes.
+Each is small. Where there is more than one implementation, a contract suite under `tests/contracts`
+runs over all of them: the ledger and the sandbox session have theirs.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence

@@ -4,8 +4,9 @@ The protocol's SDK is imported when the first server starts, so that importing t
 quick.
 """
 
+from collections.abc import Iterable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from toolweft.core.calls import RawResult
 from toolweft.core.clock import Clock
@@ -29,7 +30,60 @@ class _Owner(Protocol):
     async def call_tool(self, name: ToolName, arguments: JsonObject) -> RawResult: ...
 
 
-class StdioSource:
+class _ServerSource:
+    """What both kinds share: a name, a reporter, and an owner once it runs."""
+
+    kind = "mcp"
+
+    def __init__(
+        self,
+        name: SourceName,
+        *,
+        listener: SourceListener,
+        clock: Clock,
+        patience: Patience,
+        secrets: Iterable[str],
+    ) -> None:
+        self.name = name
+        self.reporter = Reporter(name, kind=self.kind, listener=listener, secrets=tuple(secrets))
+        self._clock = clock
+        self._patience = patience
+        self._owner: _Owner | None = None
+
+    async def run(self) -> None:
+        """Keep the server connected until cancelled."""
+        self.reporter.starting()
+        from toolweft.sources.mcp.owner import ServerOwner
+
+        self._owner = ServerOwner(
+            self.name,
+            open_link=self._load_link(),
+            patience=self._patience,
+            reporter=self.reporter,
+            clock=self._clock,
+        )
+        await self._owner.run()
+
+    async def call_tool(
+        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+    ) -> RawResult:
+        """Use one tool; cancelling the await cancels it in the server too.
+
+        Raises:
+            SourceUnavailable: the server is not connected, broke off, or answered with an HTTP
+                error.
+            ResultTooLarge: the answer is above `max_message_bytes`.
+        """
+        if self._owner is None:
+            raise _not_started(self.name)
+        return await self._owner.call_tool(name, arguments)
+
+    def _load_link(self) -> Any:
+        """How the owner reaches the server; imports the SDK, whose types stay behind it."""
+        raise NotImplementedError
+
+
+class StdioSource(_ServerSource):
     """An MCP server that is started as a child process.
 
     Args:
@@ -49,48 +103,22 @@ class StdioSource:
         clock: Clock,
         patience: Patience | None = None,
     ) -> None:
-        self.name = options.name
-        self.reporter = Reporter(
+        super().__init__(
             options.name,
-            kind=self.kind,
             listener=listener,
+            clock=clock,
+            patience=patience or Patience(start_timeout_s=options.start_timeout_s),
             secrets=all_values((*options.env.values(), *options.secrets)),
         )
         self._options = options
-        self._clock = clock
-        self._patience = patience or Patience(start_timeout_s=options.start_timeout_s)
-        self._owner: _Owner | None = None
 
-    async def run(self) -> None:
-        """Own the server until cancelled."""
-        self.reporter.starting()
-        from toolweft.sources.mcp.owner import ServerOwner
+    def _load_link(self) -> Any:
         from toolweft.sources.mcp.stdio_link import open_stdio_link
 
-        self._owner = ServerOwner(
-            self.name,
-            open_link=partial(open_stdio_link, self._options),
-            patience=self._patience,
-            reporter=self.reporter,
-            clock=self._clock,
-        )
-        await self._owner.run()
-
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
-    ) -> RawResult:
-        """Use one tool; cancelling the await cancels it in the server too.
-
-        Raises:
-            SourceUnavailable: the server is not connected, or broke off.
-            ResultTooLarge: the answer is above `max_message_bytes`.
-        """
-        if self._owner is None:
-            raise _not_started(self.name)
-        return await self._owner.call_tool(name, arguments)
+        return partial(open_stdio_link, self._options)
 
 
-class HttpSource:
+class HttpSource(_ServerSource):
     """An MCP server that is reached over streamable HTTP.
 
     Args:
@@ -110,50 +138,23 @@ class HttpSource:
         clock: Clock,
         patience: Patience | None = None,
     ) -> None:
-        self.name = options.name
+        # Asking again over HTTP costs little, so it may be soon.
+        soon = Backoff(initial_s=1.0, max_s=30.0)
         given = all_values((*options.headers.values(), *options.secrets))
-        self.reporter = Reporter(
+        super().__init__(
             options.name,
-            kind=self.kind,
             listener=listener,
+            clock=clock,
+            patience=patience
+            or Patience(start_timeout_s=options.start_timeout_s, never_ready=soon),
             secrets=(*given, *url_secrets(options.url)),
         )
         self._options = options
-        self._clock = clock
-        # Asking again over HTTP costs little, so it may be soon.
-        self._patience = patience or Patience(
-            start_timeout_s=options.start_timeout_s,
-            never_ready=Backoff(initial_s=1.0, max_s=30.0),
-        )
-        self._owner: _Owner | None = None
 
-    async def run(self) -> None:
-        """Stay connected until cancelled."""
-        self.reporter.starting()
+    def _load_link(self) -> Any:
         from toolweft.sources.mcp.http_link import open_http_link
-        from toolweft.sources.mcp.owner import ServerOwner
 
-        self._owner = ServerOwner(
-            self.name,
-            open_link=partial(open_http_link, self._options),
-            patience=self._patience,
-            reporter=self.reporter,
-            clock=self._clock,
-        )
-        await self._owner.run()
-
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
-    ) -> RawResult:
-        """Use one tool; cancelling the await cancels it in the server too.
-
-        Raises:
-            SourceUnavailable: the server is not reached, or answered with an HTTP error.
-            ResultTooLarge: the answer is above `max_message_bytes`.
-        """
-        if self._owner is None:
-            raise _not_started(self.name)
-        return await self._owner.call_tool(name, arguments)
+        return partial(open_http_link, self._options)
 
 
 def _not_started(name: SourceName) -> SourceUnavailable:
