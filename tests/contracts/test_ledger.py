@@ -8,7 +8,6 @@ from typing import TypeAlias
 from uuid import uuid4
 
 import anyio
-import anyio.lowlevel
 import pytest
 import sqlalchemy
 from tests.stores.events import EVERY_KIND, call_finished, call_started

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
 import pytest
 from anyio import to_thread
 from tests.stores.events import call_finished, call_started, run_started
