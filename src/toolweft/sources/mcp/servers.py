@@ -4,6 +4,7 @@ The protocol's SDK is imported when the first server starts, so that importing t
 quick.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Protocol
@@ -30,7 +31,7 @@ class _Owner(Protocol):
     async def call_tool(self, name: ToolName, arguments: JsonObject) -> RawResult: ...
 
 
-class _ServerSource:
+class _ServerSource(ABC):
     """What both kinds share: a name, a reporter, and an owner once it runs."""
 
     kind = "mcp"
@@ -78,9 +79,9 @@ class _ServerSource:
             raise _not_started(self.name)
         return await self._owner.call_tool(name, arguments)
 
+    @abstractmethod
     def _load_link(self) -> Any:
         """How the owner reaches the server; imports the SDK, whose types stay behind it."""
-        raise NotImplementedError
 
 
 class StdioSource(_ServerSource):
