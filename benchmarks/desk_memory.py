@@ -50,7 +50,7 @@ async def _main(*arguments: str) -> None:
         import_module(module)
     # Once with nothing in it, so that only what the tools themselves need is counted.
     async with open_app(_settings(scratch)) as app:
-        app.index_for(app.catalog.snapshot).search("list open issues", limit=5)
+        (await app.searcher.index_for(app.catalog.snapshot)).search("list open issues", limit=5)
     settings = _settings(scratch, config=Path(config), recorded=Path(recorded))
     gc.collect()
     if measure == "live":
@@ -59,7 +59,7 @@ async def _main(*arguments: str) -> None:
     async with open_app(settings) as app:
         await app.settle()
         snapshot = app.catalog.snapshot
-        app.index_for(snapshot).search("list open issues", limit=5)
+        (await app.searcher.index_for(snapshot)).search("list open issues", limit=5)
         gc.collect()
         print(json.dumps({"bytes": weigh() - before, "tools": len(snapshot.tools)}))
 

@@ -29,14 +29,12 @@ from toolweft.core.ports import (
     Policy,
     SandboxBackend,
     SandboxCapabilities,
-    SearchIndex,
 )
-from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolSpec
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
 from toolweft.sandbox import LazyBackend, ProcessBackend
-from toolweft.search import IndexHolder
+from toolweft.search import CatalogSearcher
 from toolweft.sources import (
     BrokenSource,
     HttpServerOptions,
@@ -85,7 +83,7 @@ class App:
     reader: LedgerReader
     backend: LazyBackend
     runner: ProgramRunner
-    index_for: Callable[[Snapshot], SearchIndex]
+    searcher: CatalogSearcher
     # A conversation's view of all this, on behalf of one principal.
     toolbox_for: Callable[[Principal], Toolbox]
 
@@ -153,13 +151,13 @@ async def open_app(
                 sandbox or ProcessBackend(settings.sandbox, clock=time), expected=_expected()
             )
         )
-        index_for = IndexHolder().index_for
+        searcher = CatalogSearcher()
         runner = await stack.enter_async_context(
             ProgramRunner(
                 backend=backend,
                 road=road,
                 holder=catalog,
-                index_for=index_for,
+                searcher=searcher,
                 ledger=ledger,
                 clock=time,
                 ids=ids,
@@ -171,7 +169,7 @@ async def open_app(
             return Toolbox(
                 principal=principal,
                 holder=catalog,
-                index_for=index_for,
+                searcher=searcher,
                 road=road,
                 runner=runner,
                 ledger=ledger,
@@ -188,7 +186,7 @@ async def open_app(
             reader=SqlLedgerReader(settings.ledger),
             backend=backend,
             runner=runner,
-            index_for=index_for,
+            searcher=searcher,
             toolbox_for=toolbox_for,
         )
 

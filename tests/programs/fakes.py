@@ -23,9 +23,9 @@ from toolweft.core.ports import (
     IsolationReport,
     SandboxCapabilities,
     SandboxOutcome,
-    SearchHit,
 )
 from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.search import SearchHit, SearchResult
 from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
 from toolweft.core.tools import Hints, ToolDefinition
 from toolweft.programs.options import ProgramOptions
@@ -164,22 +164,34 @@ class FakeRoad:
         return ToolResult(call_id=call.id, value=answer, encoded=encoded, usage=usage)
 
 
-class FakeIndex:
+class FakeSearcher:
     """Finds the tools whose name or description holds a word of the query."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+    async def search(
+        self,
+        queries: Sequence[str],
+        *,
+        snapshot: Snapshot,
+        limit: int,
+        visible: Collection[QualifiedName] | None,
+        tenant: str,
+    ) -> Sequence[SearchResult]:
+        return [
+            SearchResult(hits=_find(query, snapshot, limit=limit, visible=visible))
+            for query in queries
+        ]
 
-    def search(
-        self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
-    ) -> Sequence[SearchHit]:
-        hits = []
-        for name, tool in sorted(self._snapshot.tools.items()):
-            text = f"{name} {tool.definition.description}".lower()
-            score = sum(word in text for word in query.lower().split())
-            if score and (visible is None or name in visible):
-                hits.append(SearchHit(qualified=name, score=float(score)))
-        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+def _find(
+    query: str, snapshot: Snapshot, *, limit: int, visible: Collection[QualifiedName] | None
+) -> Sequence[SearchHit]:
+    hits = []
+    for name, tool in sorted(snapshot.tools.items()):
+        text = f"{name} {tool.definition.description}".lower()
+        score = sum(word in text for word in query.lower().split())
+        if score and (visible is None or name in visible):
+            hits.append(SearchHit(qualified=name, score=float(score)))
+    return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
 
 class ToolError(Exception):
@@ -337,7 +349,7 @@ async def open_world(*tools: CatalogTool, options: ProgramOptions | None = None)
         backend=world.backend,
         road=world.road,
         holder=world.holder,
-        index_for=FakeIndex,
+        searcher=FakeSearcher(),
         ledger=world.ledger,
         clock=world.clock,
         ids=world.ids,

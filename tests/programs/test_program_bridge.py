@@ -8,7 +8,7 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.programs.fakes import ANN, FakeIndex, FakeLedger, FakeRoad, make_snapshot, make_tool
+from tests.programs.fakes import ANN, FakeLedger, FakeRoad, FakeSearcher, make_snapshot, make_tool
 
 from toolweft.core.calls import Blob, ToolResult
 from toolweft.core.errors import InvalidArguments
@@ -33,7 +33,7 @@ def bridge(road: FakeRoad, clock: FakeClock) -> RunBridge:
     desk = Desk(
         road=road,
         holder=SimpleNamespace(snapshot=SNAPSHOT),
-        index_for=FakeIndex,
+        searcher=FakeSearcher(),
         ledger=FakeLedger(),
         clock=clock,
     )

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from tests.programs.fakes import ANN, FakeIndex, FakeLedger, FakeRoad, make_snapshot, make_tool
+from tests.programs.fakes import ANN, FakeLedger, FakeRoad, FakeSearcher, make_snapshot, make_tool
 
 from toolweft.core.calls import Failure
 from toolweft.core.clock import RandomIds, SystemClock
@@ -46,7 +46,7 @@ async def test_programs_behave_inside_as_they_do_in_the_fake() -> None:
             backend=backend,
             road=road,
             holder=SimpleNamespace(snapshot=SNAPSHOT),
-            index_for=FakeIndex,
+            searcher=FakeSearcher(),
             ledger=FakeLedger(),
             clock=clock,
             ids=RandomIds(),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.ids import QualifiedName
-from toolweft.core.ports import SearchIndex
+from toolweft.core.search import SearchIndex
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.hybrid import HybridIndex

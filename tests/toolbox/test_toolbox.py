@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.programs.fakes import ANN, BEN, FakeIndex, World, make_snapshot, make_tool, open_world
+from tests.programs.fakes import ANN, BEN, FakeSearcher, World, make_snapshot, make_tool, open_world
 
 from toolweft.core.calls import Blob, Failure, LinkContent, TextContent, ToolResult
 from toolweft.core.errors import ContainerExpired, InvalidArguments, RunNotFound
@@ -41,7 +41,7 @@ def make_toolbox(
     return Toolbox(
         principal=principal,
         holder=world.holder,
-        index_for=FakeIndex,
+        searcher=FakeSearcher(),
         road=world.road,
         runner=world.runner,
         ledger=world.ledger,

@@ -14,6 +14,7 @@
     │   ├── ToolFailed         the tool itself answered with an error
     │   └── SourceUnavailable  the source is down or broke off
     ├── LedgerUnavailable      a record could not be written
+    ├── EmbedderUnavailable    a text could not be turned into a vector
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
     │   ├── ContainerNotFound  never existed, or belongs to someone else
@@ -37,6 +38,7 @@ __all__ = (
     "ContainerBusy",
     "ContainerExpired",
     "ContainerNotFound",
+    "EmbedderUnavailable",
     "InvalidArguments",
     "InvalidDefinition",
     "LedgerUnavailable",
@@ -155,6 +157,13 @@ class LedgerUnavailable(ToolweftError):
     retryable = True
     # The writer was only too slow: the record may be written after all.
     may_be_written = False
+
+
+class EmbedderUnavailable(ToolweftError):
+    """A text could not be turned into a vector; searches go on without."""
+
+    code = "embedder_unavailable"
+    retryable = True
 
 
 class SandboxError(ToolweftError):

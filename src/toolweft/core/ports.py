@@ -1,17 +1,19 @@
 """The protocols through which folders of one rank meet. Start reading here.
 
+Those of search stand in `core/search.py`.
+
 Each is small. Where there is more than one implementation, a contract suite under `tests/contracts`
 runs over all of them: the ledger and the sandbox session have theirs.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
 from toolweft.core.calls import Failure, Principal, RawResult, ToolCall, ToolResult
 from toolweft.core.events import Event
-from toolweft.core.ids import QualifiedName, RunId, SourceName, ToolName
+from toolweft.core.ids import RunId, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
@@ -31,8 +33,6 @@ __all__ = (
     "SandboxCapabilities",
     "SandboxOutcome",
     "SandboxSession",
-    "SearchHit",
-    "SearchIndex",
     "SnapshotHolder",
     "Source",
     "SourceListener",
@@ -87,41 +87,6 @@ class SnapshotHolder(Protocol):
     @property
     def snapshot(self) -> Snapshot:
         """The newest snapshot; hold it for one piece of work, then ask again."""
-        ...
-
-
-# -------------------------------------------------------------------------------------- search
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchHit:
-    """One tool a search found."""
-
-    qualified: QualifiedName
-    # Higher is better; comparable within one answer only.
-    score: float
-    # The fields in which words of the query stood, best first: "name", "description", ...;
-    # "meaning" where none did.
-    matched: tuple[str, ...] = ()
-    # How likely the tool meets the need, in [0, 1]; comparable between answers and catalogs.
-    confidence: float = 1.0
-    # So low that the answer should say so; where the first hit is weak, the whole answer is.
-    is_weak: bool = False
-
-
-class SearchIndex(Protocol):
-    """A pure index over one snapshot."""
-
-    def search(
-        self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
-    ) -> Sequence[SearchHit]:
-        """The tools that fit, best first; equal scores in name order; no hit scores 0.
-
-        Args:
-            query: any text of any length.
-            limit: at most this many, >= 1.
-            visible: only these may be found; None for all.
-        """
         ...
 
 

@@ -18,8 +18,8 @@ from toolweft.core.ids import CallId, QualifiedName, RunId
 from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.core.ports import GuestBlob, GuestCall, GuestReply, Ledger, SnapshotHolder
 from toolweft.core.programs import CallRecord
+from toolweft.core.search import Searcher
 from toolweft.programs.discovery import (
-    IndexFor,
     describe_for_program,
     programmatic_tools,
     search_for_program,
@@ -56,7 +56,7 @@ class Desk:
 
     road: CallRoad
     holder: SnapshotHolder
-    index_for: IndexFor
+    searcher: Searcher
     ledger: Ledger
     clock: Clock
     # What `tools.search` may find.
@@ -105,7 +105,7 @@ class RunBridge:
         arguments = parse_arguments(call.arguments)
         match call.name:
             case "tools.search":
-                return _encode_reply(self._search(arguments))
+                return _encode_reply(await self._search(arguments))
             case "tools.describe":
                 snapshot = self.desk.holder.snapshot
                 return _encode_reply(describe_for_program(arguments, snapshot=snapshot))
@@ -157,15 +157,16 @@ class RunBridge:
             tokens_out=usage.tokens_out,
         )
 
-    def _search(self, arguments: JsonObject) -> list[JsonObject]:
+    async def _search(self, arguments: JsonObject) -> list[JsonObject]:
         desk = self.desk
         started_s = desk.clock.monotonic_s()
         snapshot = desk.holder.snapshot
-        hits = search_for_program(
+        hits = await search_for_program(
             arguments,
             snapshot=snapshot,
-            index=desk.index_for(snapshot),
+            searcher=desk.searcher,
             visible=desk.visible.of(snapshot),
+            tenant=self.principal.tenant,
         )
         desk.ledger.record(
             SearchDone(

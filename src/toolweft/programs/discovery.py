@@ -3,20 +3,14 @@
 Pure. The values are plain JSON, so that programs can filter and print them.
 """
 
-from collections.abc import Callable, Collection
-from typing import TypeAlias
-
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import QualifiedName
 from toolweft.core.json import Json, JsonObject
-from toolweft.core.ports import SearchIndex
+from toolweft.core.search import Searcher
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.stubs import render_stub
 
-__all__ = ("IndexFor", "describe_for_program", "programmatic_tools", "search_for_program")
-
-# The index over one snapshot.
-IndexFor: TypeAlias = Callable[[Snapshot], SearchIndex]
+__all__ = ("describe_for_program", "programmatic_tools", "search_for_program")
 
 DEFAULT_LIMIT = 5
 MAX_LIMIT = 50
@@ -33,12 +27,13 @@ def programmatic_tools(snapshot: Snapshot) -> frozenset[QualifiedName] | None:
     return None if len(names) == len(snapshot.tools) else names
 
 
-def search_for_program(
+async def search_for_program(
     arguments: JsonObject,
     *,
     snapshot: Snapshot,
-    index: SearchIndex,
-    visible: Collection[QualifiedName] | None,
+    searcher: Searcher,
+    visible: frozenset[QualifiedName] | None,
+    tenant: str,
 ) -> list[JsonObject]:
     """The answer to `tools.search(query=…, limit=5)`, best first.
 
@@ -58,9 +53,12 @@ def search_for_program(
             f"tools.search() takes a limit from 1 to {MAX_LIMIT}, not {limit!r}",
             hint=f"leave it out for {DEFAULT_LIMIT}",
         )
-    hits = index.search(query, limit=limit, visible=visible)
+    (found,) = await searcher.search(
+        (query,), snapshot=snapshot, limit=limit, visible=visible, tenant=tenant
+    )
     return [
-        {**_describe(snapshot.tools[hit.qualified]), "score": round(hit.score, 4)} for hit in hits
+        {**_describe(snapshot.tools[hit.qualified]), "score": round(hit.score, 4)}
+        for hit in found.hits
     ]
 
 

@@ -28,10 +28,10 @@ from toolweft.core.ports import (
     SnapshotHolder,
 )
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
+from toolweft.core.search import Searcher
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
-from toolweft.programs.discovery import IndexFor
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import (
     build_outcome,
@@ -62,7 +62,7 @@ class ProgramRunner:
         backend: where programs run; already entered.
         road: makes their calls.
         holder: knows the newest snapshot.
-        index_for: the search index over a snapshot.
+        searcher: finds tools.
         ledger: records runs and searches.
         clock: for deadlines and expiry.
         ids: names runs and containers.
@@ -75,14 +75,14 @@ class ProgramRunner:
         backend: SandboxBackend,
         road: CallRoad,
         holder: SnapshotHolder,
-        index_for: IndexFor,
+        searcher: Searcher,
         ledger: Ledger,
         clock: Clock,
         ids: IdSource,
         options: ProgramOptions,
     ) -> None:
         self._backend = backend
-        self._desk = Desk(road=road, holder=holder, index_for=index_for, ledger=ledger, clock=clock)
+        self._desk = Desk(road=road, holder=holder, searcher=searcher, ledger=ledger, clock=clock)
         self._ids = ids
         self._options = options
         self._runs = RunTable(clock=clock, keep_finished_s=options.keep_finished_s)

@@ -1,10 +1,10 @@
-"""Finding tools by words and meanings: a pure index over a snapshot.
+"""Finding tools by words and meanings.
 
-Knows nothing of who asks, of calls or of sources.
+Knows nothing of calls or of sources.
 """
 
-from toolweft.search.holder import IndexHolder
 from toolweft.search.index import build_index, update_index
 from toolweft.search.lexical import LexicalIndex
+from toolweft.search.searcher import CatalogSearcher
 
-__all__ = ("IndexHolder", "LexicalIndex", "build_index", "update_index")
+__all__ = ("CatalogSearcher", "LexicalIndex", "build_index", "update_index")

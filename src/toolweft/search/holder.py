@@ -1,10 +1,16 @@
-"""The index of the newest snapshot, made once and shared."""
+"""The index of the newest snapshot, made once and shared by all who search."""
 
-from toolweft.core.ports import SearchIndex
+import anyio
+import anyio.to_thread
+
+from toolweft.core.search import SearchIndex
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.index import build_index, update_index
 
 __all__ = ("IndexHolder",)
+
+# Indexing so many tools takes a few milliseconds; more goes to a thread, so that calls go on.
+_MAX_TOOLS_INLINE = 50
 
 
 class IndexHolder:
@@ -13,13 +19,33 @@ class IndexHolder:
     def __init__(self) -> None:
         self._version = -1
         self._index: SearchIndex | None = None
+        self._size = 0
+        self._lock = anyio.Lock()
 
-    def index_for(self, snapshot: Snapshot) -> SearchIndex:
-        """The index of `snapshot`; an older one than the newest seen gets one made for it."""
-        if self._index is None:
-            self._index, self._version = build_index(snapshot), snapshot.version
-        elif snapshot.version > self._version:
-            self._index, self._version = update_index(self._index, snapshot), snapshot.version
-        elif snapshot.version < self._version:
-            return update_index(self._index, snapshot)
-        return self._index
+    async def index_for(self, snapshot: Snapshot) -> SearchIndex:
+        """The index of `snapshot`; an older one than the newest seen gets one made for it.
+
+        Whoever asks while it is being made waits for the same one.
+        """
+        if self._index is not None and snapshot.version == self._version:
+            return self._index
+        async with self._lock:
+            return await self._index_for(snapshot)
+
+    async def _index_for(self, snapshot: Snapshot) -> SearchIndex:
+        known = self._index
+        if known is not None and snapshot.version == self._version:
+            return known
+        is_large = known is None or abs(len(snapshot.tools) - self._size) > _MAX_TOOLS_INLINE
+        if is_large and len(snapshot.tools) > _MAX_TOOLS_INLINE:
+            index = await anyio.to_thread.run_sync(_move_on, known, snapshot)
+        else:
+            index = _move_on(known, snapshot)
+        if snapshot.version > self._version:
+            self._index, self._version = index, snapshot.version
+            self._size = len(snapshot.tools)
+        return index
+
+
+def _move_on(known: SearchIndex | None, snapshot: Snapshot) -> SearchIndex:
+    return build_index(snapshot) if known is None else update_index(known, snapshot)

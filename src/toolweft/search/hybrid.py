@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from toolweft.core.ids import QualifiedName
-from toolweft.core.ports import SearchHit
+from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.matrix import ToolMatrix, build_matrix

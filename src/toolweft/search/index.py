@@ -2,7 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
-from toolweft.core.ports import SearchIndex
+from toolweft.core.search import SearchIndex
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.lexical import LexicalIndex
 

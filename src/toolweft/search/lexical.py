@@ -16,7 +16,7 @@ from math import log
 from typing import Self
 
 from toolweft.core.ids import QualifiedName
-from toolweft.core.ports import SearchHit
+from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.postings import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from toolweft.core.ids import QualifiedName
-from toolweft.core.ports import SearchHit
+from toolweft.core.search import SearchHit
 from toolweft.search.confidence import CERTAIN, LIKELY, WEAK, rate_confidence
 from toolweft.search.documents import name_key, named_fields
 from toolweft.search.postings import Postings

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from toolweft.core.ids import QualifiedName, SourceName, ToolName
-from toolweft.core.ports import SearchIndex
+from toolweft.core.search import SearchIndex
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import ToolDefinition
 from toolweft.search import build_index

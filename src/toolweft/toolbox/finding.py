@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from toolweft.core.errors import InvalidArguments, ToolweftError
 from toolweft.core.ids import QualifiedName
-from toolweft.core.ports import SearchIndex
+from toolweft.core.search import SearchResult
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.stubs import Detail, render_stub
 from toolweft.toolbox.answers import (
@@ -16,7 +16,13 @@ from toolweft.toolbox.answers import (
     UnknownTool,
 )
 
-__all__ = ("callable_tools", "describe_tools", "find_namespace", "find_tools", "in_namespace")
+__all__ = (
+    "build_search_answer",
+    "callable_tools",
+    "describe_tools",
+    "find_namespace",
+    "in_namespace",
+)
 
 # The first hits are the likeliest to be called; the others are written more tersely, so that an
 # answer of five stays near 500 tokens.
@@ -56,18 +62,23 @@ def find_namespace(snapshot: Snapshot, name: str) -> str:
     )
 
 
-def find_tools(
+def build_search_answer(
     queries: Sequence[str],
+    results: Sequence[SearchResult],
     *,
     snapshot: Snapshot,
-    index: SearchIndex,
-    visible: Collection[QualifiedName] | None,
-    limit: int,
     detail: Detail,
 ) -> SearchAnswer:
-    """What each query finds among the visible tools, best first."""
+    """What each query found, as signatures.
+
+    Args:
+        queries: as asked.
+        results: one for each.
+        snapshot: that was searched.
+        detail: how much of each signature.
+    """
     answers = []
-    for query in queries:
+    for query, result in zip(queries, results, strict=True):
         hits = tuple(
             _found(
                 snapshot.tools[hit.qualified],
@@ -75,7 +86,7 @@ def find_tools(
                 score=hit.score,
                 is_terse=detail == "typed" and rank >= _RICH_HITS,
             )
-            for rank, hit in enumerate(index.search(query, limit=limit, visible=visible))
+            for rank, hit in enumerate(result.hits)
         )
         note = "" if hits else _nothing_fits(query, snapshot)
         answers.append(QueryAnswer(query=query, hits=hits, note=note))

@@ -17,19 +17,19 @@ from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import Ledger, SnapshotHolder
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
+from toolweft.core.search import Searcher
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.bridge import CallRoad
-from toolweft.programs.discovery import IndexFor
 from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
 from toolweft.programs.stubs import DETAILS, Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.finding import (
+    build_search_answer,
     callable_tools,
     describe_tools,
     find_namespace,
-    find_tools,
     in_namespace,
 )
 from toolweft.toolbox.options import ToolboxOptions
@@ -57,7 +57,7 @@ class Toolbox:
     Args:
         principal: on whose behalf everything happens.
         holder: knows the newest snapshot.
-        index_for: the search index over a snapshot.
+        searcher: finds tools.
         road: makes calls.
         runner: runs programs; already entered.
         ledger: records searches.
@@ -71,7 +71,7 @@ class Toolbox:
         *,
         principal: Principal,
         holder: SnapshotHolder,
-        index_for: IndexFor,
+        searcher: Searcher,
         road: CallRoad,
         runner: ProgramRunner,
         ledger: Ledger,
@@ -81,7 +81,7 @@ class Toolbox:
     ) -> None:
         self._principal = principal
         self._holder = holder
-        self._index_for = index_for
+        self._searcher = searcher
         self._road = road
         self._runner = runner
         self._ledger = ledger
@@ -137,14 +137,15 @@ class Toolbox:
             )
         started_s = self._clock.monotonic_s()
         snapshot = self._holder.snapshot
-        answer = find_tools(
-            (queries,) if isinstance(queries, str) else tuple(queries),
+        asked = (queries,) if isinstance(queries, str) else tuple(queries)
+        results = await self._searcher.search(
+            asked,
             snapshot=snapshot,
-            index=self._index_for(snapshot),
-            visible=self._visible_in(snapshot, namespace),
             limit=self._options.search_limit if limit is None else limit,
-            detail=detail,
+            visible=self._visible_in(snapshot, namespace),
+            tenant=self._principal.tenant,
         )
+        answer = build_search_answer(asked, results, snapshot=snapshot, detail=detail)
         self._ledger.record(
             SearchDone(
                 at=self._clock.now(),

@@ -1,0 +1,118 @@
+"""What a search answers, and the protocols through which it is asked and helped."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from toolweft.core.ids import QualifiedName
+from toolweft.core.snapshot import Snapshot
+
+__all__ = (
+    "SearchHit",
+    "SearchIndex",
+    "SearchResult",
+    "Searcher",
+    "TextEmbedder",
+    "VectorStore",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """One tool a search found."""
+
+    qualified: QualifiedName
+    # Higher is better; comparable within one answer only.
+    score: float
+    # The fields in which words of the query stood, best first: "name", "description", ...;
+    # "meaning" where none did.
+    matched: tuple[str, ...] = ()
+    # How likely the tool meets the need, in [0, 1]; comparable between answers and catalogs.
+    confidence: float = 1.0
+    # So low that the answer should say so; where the first hit is weak, the whole answer is.
+    is_weak: bool = False
+    # What the score is the sum of: "words", "meaning", "clauses", "name", "embedding", "use".
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """What one query found."""
+
+    # Best first.
+    hits: Sequence[SearchHit]
+    # Words of tools that may be found, near to the query's in meaning; where the answer is weak.
+    suggestions: Sequence[str] = ()
+    # What could not be used for this answer, and why; "" where everything was.
+    degraded: str = ""
+
+
+class SearchIndex(Protocol):
+    """A pure index over one snapshot."""
+
+    def search(
+        self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
+    ) -> Sequence[SearchHit]:
+        """The tools that fit, best first; equal scores in name order; no hit scores 0.
+
+        Args:
+            query: any text of any length.
+            limit: at most this many, >= 1.
+            visible: only these may be found; None for all.
+        """
+        ...
+
+
+class Searcher(Protocol):
+    """Answers searches: an index, and whatever else helps to rank."""
+
+    async def search(
+        self,
+        queries: Sequence[str],
+        *,
+        snapshot: Snapshot,
+        limit: int,
+        visible: frozenset[QualifiedName] | None,
+        tenant: str,
+    ) -> Sequence[SearchResult]:
+        """What each query finds, in the order asked.
+
+        Args:
+            queries: any texts of any length.
+            snapshot: whose tools are searched.
+            limit: hits of each query at most, >= 1.
+            visible: only these may be found; None for all.
+            tenant: whose use of tools may count.
+        """
+        ...
+
+
+class TextEmbedder(Protocol):
+    """Turns texts into vectors that lie close where the texts mean the same."""
+
+    @property
+    def model(self) -> str:
+        """Names everything on which its vectors depend; other vectors are not compared."""
+        ...
+
+    async def embed(
+        self, texts: Sequence[str], *, kind: Literal["query", "tool"]
+    ) -> Sequence[bytes]:
+        """One vector per text: float32, little-endian, of length 1, all of one dimension.
+
+        Raises:
+            EmbedderUnavailable: no vectors could be had; the message says why.
+        """
+        ...
+
+
+class VectorStore(Protocol):
+    """Keeps vectors by the content they were made from, over restarts and for everybody."""
+
+    async def load(self, model: str, keys: Collection[str]) -> Mapping[str, bytes]:
+        """The known ones of some vectors; a store that cannot be read knows none."""
+        ...
+
+    async def save(self, model: str, vectors: Mapping[str, bytes]) -> None:
+        """Keep vectors; one that cannot be kept is computed again some day."""
+        ...
