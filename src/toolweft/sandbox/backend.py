@@ -1,4 +1,4 @@
-"""The process backend: real Python in confined child processes, on x86_64 Linux."""
+"""The process backend: real Python in confined child processes, on Linux."""
 
 import platform
 from collections.abc import Awaitable, Callable, Sequence

@@ -25,6 +25,7 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.child import Child
 from toolweft.sandbox.guest.launcher import BOOT
 from toolweft.sandbox.guest.lockdown import NAMESPACES
+from toolweft.sandbox.guest.machines import MACHINES
 from toolweft.sandbox.tiers import Tier
 
 __all__ = ("Launch", "Zygote", "launch_zygote")
@@ -59,10 +60,10 @@ class Zygote:
         Raises:
             SandboxUnavailable: it could not start; the message has the reason.
         """
-        if sys.platform != "linux" or platform.machine() != "x86_64":
+        if sys.platform != "linux" or platform.machine() not in MACHINES:
             raise SandboxUnavailable(
-                f"the process backend runs on x86_64 Linux, this is {platform.machine()!r}"
-                f" {sys.platform!r}"
+                f"the process backend runs on Linux on {' and '.join(MACHINES)},"
+                f" this is {sys.platform!r} on {platform.machine()!r}"
             )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:

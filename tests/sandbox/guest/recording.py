@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from toolweft.sandbox.guest.machines import find_machine
+
 
 class RecordingKernel:
     """Stands in for `syscalls.Kernel`; every call succeeds and is kept in `calls`."""
+
+    machine = find_machine("x86_64")
 
     def __init__(self, *, abi: int = 6) -> None:
         self.calls: list[tuple[Any, ...]] = []

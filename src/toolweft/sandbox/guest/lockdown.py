@@ -76,7 +76,7 @@ def lock_down(
             read_files=own_files or LANDLOCK in layers,
             write_files=own_files,
         )
-        kernel.install_filter(build_filter(rules))
+        kernel.install_filter(build_filter(rules, kernel.machine))
 
 
 def set_limits(limits: Limits) -> None:

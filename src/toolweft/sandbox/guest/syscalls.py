@@ -1,4 +1,4 @@
-"""The kernel calls Python has no function for, each checked, on x86_64 Linux.
+"""The kernel calls Python has no function for, each checked, on Linux.
 
 A class so that whoever arranges calls (mounts, maps, filters) can be read and tested as a list of
 them without being inside a sandbox.
@@ -6,8 +6,11 @@ them without being inside a sandbox.
 
 import ctypes
 import os
+import platform
 import signal
 import struct
+
+from .machines import find_machine
 
 __all__ = (
     "CLONE_NEWCGROUP",
@@ -28,14 +31,6 @@ CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
 _CLONE_PIDFD = 0x1000
-
-_SYS_CLONE = 56
-_SYS_PIVOT_ROOT = 155
-_SYS_CLOSE_RANGE = 436
-_SYS_MOUNT_SETATTR = 442
-_SYS_LANDLOCK_CREATE = 444
-_SYS_LANDLOCK_ADD = 445
-_SYS_LANDLOCK_RESTRICT = 446
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
@@ -59,13 +54,14 @@ class Kernel:
     def __init__(self) -> None:
         # PyDLL keeps the interpreter lock: a clone must not run beside other Python code.
         self._libc = ctypes.PyDLL(None, use_errno=True)
+        self.machine = find_machine(platform.machine())
 
     def clone(self, flags: int) -> tuple[int, int]:
         """Fork into new namespaces: pid and pidfd for the parent, 0 and -1 for the child."""
         pidfd = ctypes.c_int(-1)
         ctypes.pythonapi.PyOS_BeforeFork()
         pid: int = self._libc.syscall(
-            _SYS_CLONE,
+            self.machine.numbers["clone"],
             ctypes.c_ulong(flags | _CLONE_PIDFD | signal.SIGCHLD),
             None,
             ctypes.byref(pidfd),
@@ -105,7 +101,7 @@ class Kernel:
         # attr_set, attr_clr, propagation, userns_fd
         data = ctypes.create_string_buffer(struct.pack("QQQQ", attributes, 0, 0, 0), 32)
         result = self._libc.syscall(
-            _SYS_MOUNT_SETATTR,
+            self.machine.numbers["mount_setattr"],
             ctypes.c_int(_AT_FDCWD),
             target.encode(),
             ctypes.c_uint(_AT_RECURSIVE),
@@ -118,7 +114,9 @@ class Kernel:
         """Make a mount the root folder and let go of the old one."""
         os.chdir(path)
         # Old and new root may be the same folder: the old one is then stacked on top.
-        self._check(self._libc.syscall(_SYS_PIVOT_ROOT, b".", b"."), "pivot_root")
+        self._check(
+            self._libc.syscall(self.machine.numbers["pivot_root"], b".", b"."), "pivot_root"
+        )
         mnt_detach = 2
         self._check(self._libc.umount2(b".", mnt_detach), "umount of the old root")
         os.chdir("/")
@@ -130,7 +128,10 @@ class Kernel:
     def close_from(self, lowest_fd: int) -> None:
         """Close every descriptor from this one up."""
         result = self._libc.syscall(
-            _SYS_CLOSE_RANGE, ctypes.c_uint(lowest_fd), ctypes.c_uint(_MAX_FD), ctypes.c_uint(0)
+            self.machine.numbers["close_range"],
+            ctypes.c_uint(lowest_fd),
+            ctypes.c_uint(_MAX_FD),
+            ctypes.c_uint(0),
         )
         self._check(result, "close_range")
 
@@ -170,7 +171,7 @@ class Kernel:
     def landlock_version(self) -> int:
         """The Landlock ABI the kernel offers; 0 without Landlock."""
         version: int = self._libc.syscall(
-            _SYS_LANDLOCK_CREATE,
+            self.machine.numbers["landlock_create_ruleset"],
             None,
             ctypes.c_size_t(0),
             ctypes.c_uint(_LANDLOCK_CREATE_RULESET_VERSION),
@@ -181,7 +182,10 @@ class Kernel:
         """A ruleset's descriptor."""
         buffer = ctypes.create_string_buffer(attributes, len(attributes))
         fd: int = self._libc.syscall(
-            _SYS_LANDLOCK_CREATE, buffer, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0)
+            self.machine.numbers["landlock_create_ruleset"],
+            buffer,
+            ctypes.c_size_t(len(attributes)),
+            ctypes.c_uint(0),
         )
         self._check(fd, "landlock_create_ruleset")
         return fd
@@ -190,7 +194,7 @@ class Kernel:
         """Add one path to a ruleset."""
         rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, path_fd), 12)
         result = self._libc.syscall(
-            _SYS_LANDLOCK_ADD,
+            self.machine.numbers["landlock_add_rule"],
             ctypes.c_int(ruleset_fd),
             ctypes.c_int(_LANDLOCK_RULE_PATH_BENEATH),
             rule,
@@ -201,7 +205,9 @@ class Kernel:
     def landlock_restrict(self, ruleset_fd: int) -> None:
         """Apply a ruleset to this process."""
         result = self._libc.syscall(
-            _SYS_LANDLOCK_RESTRICT, ctypes.c_int(ruleset_fd), ctypes.c_uint(0)
+            self.machine.numbers["landlock_restrict_self"],
+            ctypes.c_int(ruleset_fd),
+            ctypes.c_uint(0),
         )
         self._check(result, "landlock_restrict_self")
 

@@ -47,7 +47,7 @@ PRELOADED: tuple[str, ...] = (
 
 # Longer requests do not exist: a request is four numbers.
 _MAX_REQUEST_BYTES = 4096
-_NEUTRAL_MACHINE = ("Linux", "sandbox", "", "", "x86_64")
+_NEUTRAL_MACHINE = ("Linux", "sandbox", "", "")
 
 
 class Setup(NamedTuple):
@@ -123,8 +123,8 @@ def preload() -> None:
     # A first loop fills asyncio's own caches.
     asyncio.run(asyncio.sleep(0))
     # platform remembers the first answer; the machine's name is not for programs.
-    platform.uname()
-    setattr(platform, "_uname_cache", platform.uname_result(*_NEUTRAL_MACHINE))  # noqa: B010  not typed
+    machine = platform.uname().machine
+    setattr(platform, "_uname_cache", platform.uname_result(*_NEUTRAL_MACHINE, machine))  # noqa: B010  not typed
     gc.collect()
     gc.freeze()
 
