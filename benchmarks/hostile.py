@@ -34,7 +34,7 @@ from toolweft.core.ports import SandboxBackend
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox import ProcessBackend
 from toolweft.sandbox.options import SandboxOptions
-from toolweft.sandbox.tiers import TIERS
+from toolweft.sandbox.process.tiers import TIERS
 
 _MIB = 1024 * 1024
 # The collection's own limits.

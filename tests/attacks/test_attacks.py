@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from tests.attacks.programs import CLASSES, SCRATCH, Attack
-from tests.sandbox.guests import LIMITS, MIB, NAMES, open_zygote
+from tests.sandbox.process.guests import LIMITS, MIB, NAMES, open_zygote
 
 from toolweft.core.clock import SystemClock
 from toolweft.core.ports import GuestReply, SandboxOutcome
 from toolweft.sandbox.guest.lockdown import SECCOMP
-from toolweft.sandbox.session import ProcessSession
-from toolweft.sandbox.tiers import TIERS, Tier
-from toolweft.sandbox.zygote import Zygote
+from toolweft.sandbox.process.session import ProcessSession
+from toolweft.sandbox.process.tiers import TIERS, Tier
+from toolweft.sandbox.process.zygote import Zygote
 
 pytestmark = [pytest.mark.process, pytest.mark.network]
 

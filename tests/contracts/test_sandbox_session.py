@@ -5,7 +5,7 @@ import json
 
 import anyio
 import pytest
-from tests.sandbox.guests import ALL_TIERS, MIB, Guest, open_guest
+from tests.sandbox.process.guests import ALL_TIERS, MIB, Guest, open_guest
 
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ContainerBusy, SandboxError

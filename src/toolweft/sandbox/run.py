@@ -5,6 +5,7 @@ Everything is counted here, on the host's side; what the guest says about itself
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,11 +15,10 @@ from toolweft.core.clock import Clock
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply
 from toolweft.core.programs import LimitName, ProgramLimits
 from toolweft.sandbox.channel import Channel
-from toolweft.sandbox.child import Child
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
 from toolweft.sandbox.meter import Meter
 
-__all__ = ("ActiveRun",)
+__all__ = ("ActiveRun", "GuestProcess")
 
 # How long a program may take to notice that it is stopped.
 _GRACE_S = 0.5
@@ -30,13 +30,33 @@ _MAX_QUEUED_BYTES = 16 * 1024 * 1024
 _MAX_NAME_CHARACTERS = 256
 
 
+class GuestProcess(Protocol):
+    """What a run asks of the process that runs it."""
+
+    def interrupt(self) -> None:
+        """Ask the program to stop."""
+        ...
+
+    def kill(self) -> None:
+        """End the process."""
+        ...
+
+    def cpu_s(self) -> float:
+        """Processor time since it started; the last known value once it has ended."""
+        ...
+
+    def limit_cpu(self, budget_s: float) -> None:
+        """Have it stopped when this much more was used, should the host not notice."""
+        ...
+
+
 class ActiveRun:
     """The receiver of a run's frames."""
 
     def __init__(
         self,
         *,
-        child: Child,
+        child: GuestProcess,
         channel: Channel,
         clock: Clock,
         limits: ProgramLimits,

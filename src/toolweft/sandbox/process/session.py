@@ -11,11 +11,11 @@ from toolweft.core.errors import ContainerBusy, SandboxError, SandboxUnavailable
 from toolweft.core.ports import GuestCallHandler, GuestNames, SandboxOutcome
 from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import Channel, frames_of_run
-from toolweft.sandbox.child import Child
 from toolweft.sandbox.ending import crash_outcome, limit_error, parse_report
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
+from toolweft.sandbox.process.child import Child
+from toolweft.sandbox.process.zygote import Zygote
 from toolweft.sandbox.run import ActiveRun
-from toolweft.sandbox.zygote import Zygote
 
 __all__ = ("ProcessSession",)
 

@@ -12,10 +12,10 @@ from toolweft.core.errors import SandboxError, SandboxUnavailable
 from toolweft.core.ports import IsolationReport, SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.options import SandboxOptions
-from toolweft.sandbox.proof import prove_isolation
-from toolweft.sandbox.session import ProcessSession
-from toolweft.sandbox.tiers import TIERS, Tier
-from toolweft.sandbox.zygote import Zygote
+from toolweft.sandbox.process.proof import prove_isolation
+from toolweft.sandbox.process.session import ProcessSession
+from toolweft.sandbox.process.tiers import TIERS, Tier
+from toolweft.sandbox.process.zygote import Zygote
 
 __all__ = ("ProcessBackend", "Proof")
 

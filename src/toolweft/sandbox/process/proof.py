@@ -16,9 +16,9 @@ from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxOutcom
 from toolweft.core.programs import LimitName, ProgramLimits
 from toolweft.sandbox.guest.lockdown import LANDLOCK, NAMESPACES
 from toolweft.sandbox.guest.probe import ATTEMPTS
-from toolweft.sandbox.session import ProcessSession
-from toolweft.sandbox.tiers import Tier
-from toolweft.sandbox.zygote import Zygote
+from toolweft.sandbox.process.session import ProcessSession
+from toolweft.sandbox.process.tiers import Tier
+from toolweft.sandbox.process.zygote import Zygote
 
 __all__ = ("check_status", "prove_isolation")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.sandbox.guests import (
+from tests.sandbox.process.guests import (
     ALL_TIERS,
     LIMITS,
     NAMES,
@@ -25,10 +25,10 @@ from tests.sandbox.guests import (
 from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.sandbox import ProcessBackend, SandboxOptions
-from toolweft.sandbox.proof import check_status, prove_isolation
-from toolweft.sandbox.session import ProcessSession
-from toolweft.sandbox.tiers import TIERS
-from toolweft.sandbox.zygote import Zygote, launch_zygote
+from toolweft.sandbox.process.proof import check_status, prove_isolation
+from toolweft.sandbox.process.session import ProcessSession
+from toolweft.sandbox.process.tiers import TIERS
+from toolweft.sandbox.process.zygote import Zygote, launch_zygote
 
 pytestmark = pytest.mark.process
 
@@ -173,7 +173,7 @@ async def test_a_host_that_ignores_child_and_interrupt_signals_still_gets_status
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGXCPU])\n"
-        "from tests.sandbox.guests import *\n"
+        "from tests.sandbox.process.guests import *\n"
         "async def main():\n"
         "    async with open_guest(ALL_TIERS['noopen']) as guest:\n"
         "        print((await guest.run('while True: pass', active_s=0.05)).limit)\n"

@@ -22,11 +22,11 @@ import anyio.to_thread
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.json import JsonObject
 from toolweft.core.programs import ProgramLimits
-from toolweft.sandbox.child import Child
 from toolweft.sandbox.guest.launcher import BOOT
 from toolweft.sandbox.guest.lockdown import NAMESPACES
 from toolweft.sandbox.guest.machines import MACHINES
-from toolweft.sandbox.tiers import Tier
+from toolweft.sandbox.process.child import Child
+from toolweft.sandbox.process.tiers import Tier
 
 __all__ = ("Launch", "Zygote", "launch_zygote")
 
@@ -135,7 +135,7 @@ class Zygote:
 
 def launch_zygote(tier: Tier, control_fd: int) -> subprocess.Popen[bytes]:
     """Start a zygote process that speaks on `control_fd`."""
-    guest = Path(__file__).parent / "guest"
+    guest = Path(__file__).parent.parent / "guest"
     standard_library = sysconfig.get_path("stdlib")
     interpreter = os.path.realpath(sys.executable)
     setup = {

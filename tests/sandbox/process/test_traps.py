@@ -5,7 +5,7 @@ import sys
 
 import anyio
 import pytest
-from tests.sandbox.guests import ALL_TIERS, MIB, UNLOCKED, open_guest
+from tests.sandbox.process.guests import ALL_TIERS, MIB, UNLOCKED, open_guest
 
 from toolweft.core.ports import GuestNames, GuestReply
 

@@ -13,9 +13,9 @@ import anyio
 from toolweft.core.clock import SystemClock
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxOutcome
 from toolweft.core.programs import ProgramLimits
-from toolweft.sandbox.session import ProcessSession
-from toolweft.sandbox.tiers import TIERS, Tier
-from toolweft.sandbox.zygote import Zygote
+from toolweft.sandbox.process.session import ProcessSession
+from toolweft.sandbox.process.tiers import TIERS, Tier
+from toolweft.sandbox.process.zygote import Zygote
 
 UNLOCKED = Tier(name="unlocked", layers=frozenset())
 ALL_TIERS = {tier.name: tier for tier in (UNLOCKED, *TIERS)}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.sandbox.guest.recording import RecordingKernel
-from tests.sandbox.guests import ALL_TIERS, UNLOCKED, echo, open_guest
+from tests.sandbox.process.guests import ALL_TIERS, UNLOCKED, echo, open_guest
 
 from toolweft.core.ports import GuestReply
 from toolweft.sandbox.guest import launcher, zygote
