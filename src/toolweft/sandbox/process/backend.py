@@ -138,7 +138,7 @@ class ProcessBackend:
         except TimeoutError:
             return f"the dry run took longer than {timeout_s:g} s"
         except OSError as fault:
-            return f"the dry run failed: {fault.strerror or fault}"
+            return f"the dry run failed: {fault}"
         finally:
             if zygote is not None and zygote is not self._zygote:
                 await zygote.close()

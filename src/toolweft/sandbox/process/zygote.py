@@ -94,12 +94,13 @@ class Zygote:
             "max_threads": limits.max_threads,
         }
         with theirs:
+            channel_inode = os.fstat(theirs.fileno()).st_ino
             answer, fds = await self._ask({"spawn": request}, [theirs.fileno()])
         if "error" in answer or not fds:
             ours.close()
             raise SandboxUnavailable(f"no guest could be made: {answer.get('error')}")
         ours.setblocking(False)  # noqa: FBT003  its only argument
-        return Child(int(answer["pid"]), fds[0]), ours
+        return Child(int(answer["pid"]), fds[0], channel_inode=channel_inode), ours
 
     async def reap(self, child: Child) -> int:
         """The exit status of a guest that has ended; negative for a signal."""
