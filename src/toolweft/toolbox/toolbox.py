@@ -12,25 +12,25 @@ import anyio
 from toolweft.core.calls import DIRECT, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.errors import InvalidArguments, ToolNotFound, ToolweftError
-from toolweft.core.events import SearchDone
-from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
+from toolweft.core.events import AskedQuery, SearchDone
+from toolweft.core.ids import CallId, ContainerId, RunId
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import Ledger, SnapshotHolder
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
-from toolweft.core.search import Searcher
+from toolweft.core.search import Placement, Searcher
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.bridge import CallRoad
 from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
-from toolweft.programs.stubs import DETAILS, Detail
+from toolweft.programs.stubs import Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.finding import (
     build_search_answer,
     callable_tools,
+    check_asked,
     describe_tools,
-    find_namespace,
-    in_namespace,
+    narrow_visible,
 )
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import (
@@ -114,6 +114,8 @@ class Toolbox:
         limit: int | None = None,
         detail: Detail = "typed",
         namespace: str | None = None,
+        category: str | None = None,
+        explain: bool = False,
     ) -> SearchAnswer:
         """The tools that fit each query, best first, as callable signatures.
 
@@ -122,30 +124,32 @@ class Toolbox:
             limit: hits per query; None for the configured number.
             detail: how much of each signature.
             namespace: only this source, by its Python or original name.
+            category: only tools of this category, in any case.
+            explain: whether each hit says why it was found.
 
         Raises:
-            InvalidArguments: no source of that name, an unknown detail, or a limit below 1.
+            InvalidArguments: no source of that name, no tool of that category, an unknown detail,
+                a query without any text, or a limit below 1.
         """
-        if detail not in DETAILS:
-            raise InvalidArguments(
-                f"there is no detail {detail!r}", hint=f"it is one of {', '.join(DETAILS)}"
-            )
-        if limit is not None and limit < 1:
-            raise InvalidArguments(
-                f"the limit is {limit!r}, and nothing fits into that",
-                hint=f"leave it out for {self._options.search_limit}",
-            )
+        asked = (queries,) if isinstance(queries, str) else tuple(queries)
+        check_asked(asked, detail=detail, limit=limit)
         started_s = self._clock.monotonic_s()
         snapshot = self._holder.snapshot
-        asked = (queries,) if isinstance(queries, str) else tuple(queries)
         results = await self._searcher.search(
             asked,
             snapshot=snapshot,
             limit=self._options.search_limit if limit is None else limit,
-            visible=self._visible_in(snapshot, namespace),
+            visible=narrow_visible(
+                self._visible.of(snapshot),
+                snapshot=snapshot,
+                namespace=namespace,
+                category=category,
+            ),
             tenant=self._principal.tenant,
         )
-        answer = build_search_answer(asked, results, snapshot=snapshot, detail=detail)
+        answer = build_search_answer(
+            asked, results, snapshot=snapshot, detail=detail, explain=explain
+        )
         self._ledger.record(
             SearchDone(
                 at=self._clock.now(),
@@ -154,18 +158,35 @@ class Toolbox:
                 queries=len(answer.queries),
                 hits=sum(len(query.hits) for query in answer.queries),
                 duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
+                asked=tuple(
+                    AskedQuery.of(query.query, (hit.qualified for hit in query.hits))
+                    for query in answer.queries
+                ),
             )
         )
         return answer
 
-    def _visible_in(
-        self, snapshot: Snapshot, namespace: str | None
-    ) -> frozenset[QualifiedName] | None:
-        visible = self._visible.of(snapshot)
-        if namespace is None:
-            return visible
-        names = snapshot.tools if visible is None else visible
-        return in_namespace(names, find_namespace(snapshot, namespace))
+    async def explain_rank(self, query: str, tool: str) -> Placement:
+        """Why a tool stands where it does among what a search finds, and what would raise it.
+
+        Args:
+            query: one need in words.
+            tool: qualified, bare, original or wire name.
+
+        Raises:
+            InvalidArguments: the query has no text.
+            ToolNotFound: no such tool.
+            AmbiguousTool: several sources have it.
+        """
+        check_asked((query,))
+        snapshot = self._holder.snapshot
+        return await self._searcher.explain_rank(
+            query,
+            tool=snapshot.resolve(tool).qualified,
+            snapshot=snapshot,
+            visible=self._visible.of(snapshot),
+            tenant=self._principal.tenant,
+        )
 
     # --------------------------------------------------------------------------------- describe
 
@@ -207,14 +228,16 @@ class Toolbox:
         code: str,
         *,
         container_id: ContainerId | None = None,
+        environment: str | None = None,
         on_output: OnOutput | None = None,
         limits: ProgramLimits | None = None,
     ) -> ProgramOutcome:
-        """Run a program to its end; raises as `ProgramRunner.run`."""
+        """Run a program to its end; arguments and errors as of `ProgramRunner.run`."""
         return await self._runner.run(
             code,
             principal=self._principal,
             container_id=container_id,
+            environment=environment,
             limits=limits,
             on_output=on_output,
         )
@@ -313,6 +336,7 @@ class Toolbox:
             limit=request.limit,
             detail=request.detail,
             namespace=request.namespace,
+            category=request.category,
         )
         return _reply(render_search(answer))
 
