@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
+from toolweft.config.embedder import build_embedder, build_vector_store
 from toolweft.config.explain import setting_values
 from toolweft.config.faults import build_config
 from toolweft.config.layers import (
@@ -16,7 +17,13 @@ from toolweft.config.layers import (
     read_files,
     unused_variables,
 )
-from toolweft.config.lookup import FILE_NAMES, find_config, ledger_path, lookup_paths
+from toolweft.config.lookup import (
+    FILE_NAMES,
+    environments_path,
+    find_config,
+    ledger_path,
+    lookup_paths,
+)
 from toolweft.config.models import ConfigModel
 from toolweft.config.servers import (
     ServerBuilder,
@@ -30,6 +37,7 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.search.options import SearchOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -89,6 +97,9 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     problems += [
         f"server {name!r} is disabled" for name, s in checked.servers.items() if s.disabled
     ]
+    embedder = build_embedder(checked, layer, environ=environ, home=home)
+    if embedder is not None and embedder.problem:
+        problems.append(embedder.problem)
     ledger_url = checked.ledger.url or f"sqlite:///{ledger_path(environ=environ, home=home)}"
     return Settings(
         files=tuple(files),
@@ -96,11 +107,14 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         broken_servers=broken,
         python_sources=build_python_sources(checked, layer),
         catalog=_catalog(checked, layer, files),
-        sandbox=SandboxOptions(**dict(checked.sandbox)),
+        sandbox=_sandbox(checked, layer, environ=environ, home=home),
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
-        ledger=LedgerOptions(**{**dict(checked.ledger), "url": ledger_url}),
+        search=SearchOptions(**checked.search.model_dump(exclude={"embedder"})),
+        embedder=embedder,
+        vectors=build_vector_store(checked, environ=environ, home=home),
+        ledger=_ledger(checked, ledger_url),
         http=_http(checked, layer),
         values=setting_values(checked, layer, ledger_url=ledger_url),
         problems=tuple(problems),
@@ -179,11 +193,32 @@ def _advised_file(files: list[Path]) -> str:
     return name if name.endswith(".toml") else f'toolweft.toml (with include = ["{name}"])'
 
 
+def _sandbox(
+    checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
+) -> SandboxOptions:
+    section = checked.sandbox
+    folder = environments_path(environ=environ, home=home)
+    if section.environments is not None:
+        written = layer.entries["sandbox", "environments"].folder
+        folder = written / section.environments
+        if section.environments.startswith("~/"):
+            folder = home / section.environments[2:]
+    return SandboxOptions(**{**dict(section), "environments": folder})
+
+
 def _programs(checked: ConfigModel) -> ProgramOptions:
     return ProgramOptions(
         limits=ProgramLimits(**dict(checked.limits)),
         containers=ContainerOptions(**dict(checked.containers)),
         **dict(checked.programs),
+    )
+
+
+def _ledger(checked: ConfigModel, url: str) -> LedgerOptions:
+    return LedgerOptions(
+        **{**dict(checked.ledger), "url": url},
+        keep_search_text=checked.search.learn,
+        keep_search_days=checked.search.keep_search_days,
     )
 
 

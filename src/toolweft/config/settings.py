@@ -11,12 +11,15 @@ from toolweft.core.ids import SourceName
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.search.embedding.options import EmbedderOptions
+from toolweft.search.options import SearchOptions
 from toolweft.sources.options import (
     HttpServerOptions,
     RecordedServerOptions,
     StdioServerOptions,
 )
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = ("BrokenServer", "PythonSourceOptions", "ServerOptions", "SettingValue", "Settings")
@@ -79,6 +82,10 @@ class Settings:
     programs: ProgramOptions
     calls: CallOptions
     toolbox: ToolboxOptions
+    search: SearchOptions
+    # None where no embedder is configured.
+    embedder: EmbedderOptions | None
+    vectors: VectorStoreOptions
     ledger: LedgerOptions
     http: HttpOptions
     # In the order of the sections; what `origins` and `explain` are read from.

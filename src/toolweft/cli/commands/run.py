@@ -36,6 +36,10 @@ def run(
     wall: Annotated[
         str | None, typer.Option("--wall", metavar="TIME", help="Time from start to end, '30 s'.")
     ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", "-e", metavar="NAME", help="Packages, see `toolweft env`."),
+    ] = None,
 ) -> None:
     """Run a Python program that calls tools, in the sandbox.
 
@@ -44,7 +48,7 @@ def run(
     program = load_program(file, code=code)
     limits = {"limits.memory_bytes": memory, "limits.wall_s": wall}
     overrides = {key: value for key, value in limits.items() if value is not None}
-    outcome = run_async(lambda: _run(common, program, overrides=overrides))
+    outcome = run_async(lambda: _run(common, program, overrides=overrides, environment=environment))
     if common.json:
         write_json(outcome.to_dict())
     else:
@@ -74,13 +78,15 @@ def load_program(file: Path | None, *, code: str | None) -> str:
         ) from exc
 
 
-async def _run(common: Common, program: str, *, overrides: dict[str, str]) -> ProgramOutcome:
+async def _run(
+    common: Common, program: str, *, overrides: dict[str, str], environment: str | None
+) -> ProgramOutcome:
     async with open_session(common, overrides=overrides) as app_:
         box = app_.toolbox_for(LOCAL)
         if common.json:
-            return await box.run(program)
+            return await box.run(program, environment=environment)
         async with stream_to_stdout() as on_output:
-            return await box.run(program, on_output=on_output)
+            return await box.run(program, environment=environment, on_output=on_output)
 
 
 def _report(common: Common, outcome: ProgramOutcome) -> None:
