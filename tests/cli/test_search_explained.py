@@ -1,7 +1,7 @@
 """`toolweft search --explain`, `--expect` and `--category`."""
 
 import pytest
-from tests.cli.shell import Shell
+from tests.cli.shell import Shell, render_config
 
 
 def test_explain_puts_a_line_before_each_tool(shell: Shell) -> None:
@@ -52,3 +52,15 @@ def test_what_cannot_be_explained_or_narrowed_ends_with_an_error(
 
     assert ended.code in {1, 2}
     assert said in ended.err
+
+
+@pytest.mark.process
+def test_forget_erases_what_learning_kept_and_goes_alone(shell: Shell) -> None:
+    shell.write("toolweft.toml", render_config() + "[search]\nlearn = true\n")
+    code = "print(len(await tools.search(query='add the numbers')))"
+    assert shell("run", "-q", "-c", code).code == 0
+
+    refused = shell("search", "--forget", "add")
+    assert (refused.code, "--forget goes alone" in refused.err) == (2, True)
+    assert shell("search", "--forget").out == "erased the texts of 1 search\n"
+    assert shell("search", "--forget", "--json").json == {"erased": 0}

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from toolweft.bootstrap import forget_searches
 from toolweft.cli.commands.search_eval import Measure, Only, run_evaluation
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.groups import with_groups
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import write, write_json
-from toolweft.cli.session import open_session, run_async
+from toolweft.cli.session import open_session, read_settings, run_async
 from toolweft.core.calls import LOCAL
 from toolweft.core.search import Placement
 from toolweft.programs.stubs import DETAILS, Detail
@@ -56,6 +57,9 @@ def search(
     namespace: Annotated[
         str | None, typer.Option("--namespace", metavar="NAME", help="Only this source's.")
     ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Erase the kept texts of searches; nothing else.")
+    ] = False,
     shape: Shape,
     measure: Measure,
 ) -> None:
@@ -66,6 +70,9 @@ def search(
     With --eval it asks for every tool in words of its own text, or whatever a file of queries or
     the ledger holds, and prints how many are found and what to change.
     """
+    if forget:
+        _forget(common, words, measure)
+        return
     _check(words, shape, measure)
     if measure.eval:
         only = Only(namespace=namespace, category=shape.category)
@@ -80,6 +87,22 @@ def search(
         write_json(answer.to_dict())
     else:
         write(render_search(answer))
+
+
+def _forget(common: Common, words: Sequence[str] | None, measure: Measure) -> None:
+    """Erase what learning from use has kept of searches.
+
+    Raises:
+        UsageFault: something else is asked for as well.
+    """
+    if words or measure != Measure():
+        raise UsageFault("--forget goes alone", hint="leave the query and other options out")
+    settings = read_settings(common)
+    count = run_async(lambda: forget_searches(settings))
+    if common.json:
+        write_json({"erased": count})
+    else:
+        write(f"erased the texts of {count} search{'' if count == 1 else 'es'}")
 
 
 def _explain_rank(common: Common, query: str, tool: str) -> None:
