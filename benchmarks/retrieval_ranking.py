@@ -73,8 +73,8 @@ class Ranking:
             index = HybridIndex.of(snapshot, vectors=vectors)
             start = time.perf_counter()
             for query in queries:
-                hint = await embeddings.ask([query], snapshot=snapshot)
-                hits = hint.search(index, query, limit=_LIMIT, visible=None)
+                asked = await embeddings.ask([query], snapshot=snapshot, index=index, visible=None)
+                hits = index.search(query, limit=_LIMIT, embedded=asked.by_query.get(query))
                 found.append([identifiers[hit.qualified] for hit in hits])
             spent_ms = 1000 * (time.perf_counter() - start) / len(queries)
             self._report.notes.append(f"{spent_ms:.1f} ms a query, its vector included")

@@ -1,7 +1,8 @@
 """Query sets for tool search: reading them, joining them, judging answers. Standard library only.
 
-A set is a folder with `tools.jsonl.gz` (`id`, `name`, `server`, `description`, `input_schema`) and
-`queries*.jsonl.gz` (`id`, `query`, `relevant`: the identifiers of the right tools).
+A set is a folder with `tools.jsonl` (`id`, `name`, `server`, `description`, `input_schema`) and
+`queries*.jsonl` (`id`, `query`, `relevant`: the identifiers of the right tools), each of them plain
+or as `.gz`.
 """
 
 import gzip
@@ -9,7 +10,7 @@ import json
 import math
 import random
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,11 +42,11 @@ class QuerySet:
 def load_sets(folder: Path) -> list[QuerySet]:
     """Every set of a folder, by name."""
     sets = []
-    for path in sorted(folder.glob("*/tools.jsonl.gz")):
+    for path in sorted(_list_files(folder, "*/tools")):
         name = path.parent.name
         queries = {}
-        for file in sorted(path.parent.glob("queries*.jsonl.gz")):
-            part = file.name.removeprefix("queries").removesuffix(".jsonl.gz").strip("_")
+        for file in sorted(_list_files(path.parent, "queries*")):
+            part = file.name.partition(".")[0].removeprefix("queries").strip("_")
             queries[f"{name}:{part}" if part else name] = _read(file)
         sets.append(QuerySet(name, _read(path), queries))
     return sets
@@ -101,6 +102,13 @@ def averages(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return means
 
 
+def _list_files(folder: Path, pattern: str) -> Iterable[Path]:
+    """The files of a kind; where one is there plain and packed, the plain one."""
+    found = {path.with_suffix(""): path for path in folder.glob(f"{pattern}.jsonl.gz")}
+    return (found | {path: path for path in folder.glob(f"{pattern}.jsonl")}).values()
+
+
 def _read(path: Path) -> list[Row]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines if line.strip()]

@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,8 @@ from toolweft.core.tools import ToolSpec
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
 from toolweft.sandbox import LazyBackend, ProcessBackend
-from toolweft.search import CatalogSearcher, HintSource, LearnedUses, UnusableEmbedder
+from toolweft.search import CatalogSearcher, LearnedUses, QueryEmbedder, UnusableEmbedder
+from toolweft.search.embedding import EmbedderOptions
 from toolweft.sources import (
     BrokenSource,
     HttpServerOptions,
@@ -51,9 +52,14 @@ from toolweft.sources import (
     StdioSource,
     load_python_tools,
 )
-from toolweft.stores import ObservedLedger, SqlLedger, SqlLedgerReader, SqlVectorStore
-from toolweft.stores import forget_searches as erase_searches
-from toolweft.toolbox import INSTRUCTIONS, Surface, Toolbox
+from toolweft.stores import (
+    ObservedLedger,
+    SqlLedger,
+    SqlLedgerReader,
+    SqlVectorStore,
+    forget_searches,
+)
+from toolweft.toolbox import INSTRUCTIONS, Surface, Toolbox, VisibleTools
 
 __all__ = (
     "App",
@@ -90,8 +96,6 @@ class App:
     backend: LazyBackend
     runner: ProgramRunner
     searcher: CatalogSearcher
-    # What is learned from use; None where nothing is.
-    uses: LearnedUses | None
     # A conversation's view of all this, on behalf of one principal.
     toolbox_for: Callable[[Principal], Toolbox]
 
@@ -111,8 +115,8 @@ async def open_app(
     tools: Sequence[PythonTool] = (),
     policies: Sequence[Policy] = (),
     on_source: Callable[[Catalog], None] | None = None,
-    clock: Clock | None = None,
     sandbox: SandboxBackend | None = None,
+    embedder: TextEmbedder | None = None,
 ) -> AsyncIterator[App]:
     """Open ledger, catalog, sources, road, sandbox and programs; close them in reverse.
 
@@ -124,14 +128,14 @@ async def open_app(
         tools: Python functions and specs, as the source "local".
         policies: more wrappers for every call, inside toolweft's own, nearest to the source.
         on_source: hears of every change of the catalog; called in the event loop.
-        clock: for tests.
         sandbox: in place of the one the settings name.
+        embedder: in place of the one the settings name; whoever made it opens and closes it.
 
     Raises:
         ConfigError: two sources have one name.
         LedgerUnavailable: the ledger cannot be opened.
     """
-    time = clock or SystemClock()
+    time = SystemClock()
     ids = RandomIds()
     catalog = Catalog(settings.catalog)
     if on_source is not None:
@@ -163,8 +167,10 @@ async def open_app(
                 sandbox or ProcessBackend(settings.sandbox, clock=time), expected=_expected()
             )
         )
-        hints = await stack.enter_async_context(_open_hints(settings, catalog, clock=time))
-        searcher = CatalogSearcher(uses=uses, hints=hints)
+        embeddings = await stack.enter_async_context(
+            _open_embeddings(settings, catalog, embedder=embedder, clock=time)
+        )
+        searcher = CatalogSearcher(uses=uses, embedder=embeddings)
         runner = await stack.enter_async_context(
             ProgramRunner(
                 backend=backend,
@@ -178,11 +184,14 @@ async def open_app(
             )
         )
 
+        visible = VisibleTools()
+
         def toolbox_for(principal: Principal) -> Toolbox:
             return Toolbox(
                 principal=principal,
                 holder=catalog,
                 searcher=searcher,
+                visible=visible,
                 road=road,
                 runner=runner,
                 ledger=ledger,
@@ -200,7 +209,6 @@ async def open_app(
             backend=backend,
             runner=runner,
             searcher=searcher,
-            uses=uses,
             toolbox_for=toolbox_for,
         )
 
@@ -212,6 +220,7 @@ async def open_toolbox(
     tools: Sequence[PythonTool] = (),
     principal: Principal = LOCAL,
     overrides: Mapping[str, str] | None = None,
+    embedder: TextEmbedder | None = None,
 ) -> AsyncIterator[Toolbox]:
     """A toolbox over the servers of a configuration and over Python functions.
 
@@ -223,6 +232,8 @@ async def open_toolbox(
         tools: functions (plain or decorated with `@tool`) and `ToolSpec`s.
         principal: on whose behalf; the one local principal by default.
         overrides: dotted configuration keys, e.g. `{"limits.memory": "512 MiB"}`.
+        embedder: helps searches to rank, in place of one the configuration names; whoever made it
+            opens and closes it.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -236,7 +247,7 @@ async def open_toolbox(
         cwd=Path.cwd(),
         home=Path.home(),
     )
-    async with open_app(settings, tools=tools) as app:
+    async with open_app(settings, tools=tools, embedder=embedder) as app:
         await app.settle()
         yield app.toolbox_for(principal)
 
@@ -244,15 +255,6 @@ async def open_toolbox(
 def open_reader(settings: Settings) -> LedgerReader:
     """What the ledger holds, without opening anything else."""
     return SqlLedgerReader(settings.ledger)
-
-
-async def forget_searches(settings: Settings) -> int:
-    """Delete every kept text of a search from the ledger, and say how many there were.
-
-    Raises:
-        LedgerUnavailable: it cannot be written.
-    """
-    return await erase_searches(settings.ledger)
 
 
 async def serve_stdio(app: App) -> None:
@@ -312,11 +314,14 @@ def _learned_uses(settings: Settings, *, clock: Clock) -> LearnedUses:
 
 
 @asynccontextmanager
-async def _open_hints(
-    settings: Settings, catalog: Catalog, *, clock: Clock
-) -> AsyncIterator[HintSource | None]:
-    """What helps searches beside the index: an embedder where one is configured."""
+async def _open_embeddings(
+    settings: Settings, catalog: Catalog, *, embedder: TextEmbedder | None, clock: Clock
+) -> AsyncIterator[QueryEmbedder | None]:
+    """What helps searches beside the index: an embedder where one is given or configured."""
     options = settings.embedder
+    if embedder is not None:
+        # How patiently it is asked and what it counts may be configured all the same.
+        options = replace(options or EmbedderOptions(), url="", path=None, problem="")
     if options is None or options.problem:
         yield None if options is None else UnusableEmbedder(options.problem)
         return
@@ -331,10 +336,9 @@ async def _open_hints(
         return
     store = SqlVectorStore(settings.vectors, clock=clock)
     async with AsyncExitStack() as stack:
-        embedder: TextEmbedder
-        if options.path is not None:
+        if embedder is None and options.path is not None:
             embedder = FolderEmbedder(options.path, options=options)
-        else:
+        elif embedder is None:
             embedder = await stack.enter_async_context(EndpointEmbedder(options))
         embeddings = await stack.enter_async_context(
             Embeddings(embedder, store, options=options, clock=clock)

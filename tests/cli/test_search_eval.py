@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from anyio import to_thread
-from tests.cli.shell import FIXTURES, Shell
+from tests.cli.shell import FIXTURES, Ended, Shell
 from tests.search.learning.happenings import START, used
 
 from toolweft.cli.commands.search_eval import LEDGER
@@ -130,12 +130,17 @@ async def test_what_was_searched_for_and_called_can_be_asked_again(
         ]:
             ledger.record(event)
 
-    ended = await to_thread.run_sync(
-        lambda: shell("search", "--eval", "--queries", LEDGER, "--json")
-    )
+    def ask(queries: str) -> Ended:
+        return shell("search", "--eval", "--queries", queries, "--json")
+
+    ended = await to_thread.run_sync(ask, f"{LEDGER}:acme")
 
     assert [row["query"] for row in ended.json["answers"]] == ["whole numbers"]
     assert "whose tool is no longer there: 1" in ended.err
+    # What other tenants asked for is no part of it.
+    others = await to_thread.run_sync(ask, LEDGER)
+    assert (others.code, others.out) == (2, "")
+    assert "no texts of searches of the tenant 'local'" in others.err
 
 
 def test_an_evaluation_leaves_no_ledger_behind(with_config: Callable[[str], Shell]) -> None:

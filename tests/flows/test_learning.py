@@ -1,7 +1,8 @@
 """Learning from use, from end to end: search, call, search again; restart; another tenant."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
@@ -61,6 +62,27 @@ async def opened(keys: Mapping[str, str], tmp_path: Path) -> AsyncIterator[App]:
         yield app
 
 
+@contextmanager
+def hearing(message: str) -> Iterator[anyio.Event]:
+    """An event that is set once something is logged, in the event loop."""
+    heard = anyio.Event()
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.msg == message:
+                heard.set()
+
+    logger, ear = logging.getLogger("toolweft"), Ear(logging.INFO)
+    level = logger.level
+    logger.addHandler(ear)
+    logger.setLevel(logging.INFO)
+    try:
+        yield heard
+    finally:
+        logger.removeHandler(ear)
+        logger.setLevel(level)
+
+
 async def found(box: Toolbox, query: str = QUERY) -> list[str]:
     answer = await box.search(query)
     return [hit.qualified for hit in answer.queries[0].hits]
@@ -84,13 +106,13 @@ async def test_a_used_tool_comes_sooner_also_after_a_restart_and_for_no_other_te
 
         assert await reads(ben) == await reads(ann) == [second, first]
         assert await found(eve) == before
-    async with opened(keys, tmp_path) as app:
-        assert app.uses is not None
-        with anyio.fail_after(30):
-            await app.uses.recalled.wait()
+    with hearing("search.past_learned") as heard:
+        async with opened(keys, tmp_path) as app:
+            with anyio.fail_after(30):
+                await heard.wait()
 
-        assert await reads(app.toolbox_for(BEN)) == [second, first]
-        assert await found(app.toolbox_for(EVE)) == before
+            assert await reads(app.toolbox_for(BEN)) == [second, first]
+            assert await found(app.toolbox_for(EVE)) == before
     # The place of the tool that writes is its own, before and after.
     assert [name in {EAST, WEST} for name in before] == [name in {EAST, WEST} for name in after]
 
@@ -134,7 +156,6 @@ async def test_unless_it_is_turned_on_nothing_is_learned_and_no_text_is_stored(
         await box.call(second, {"customer": "Ada"})
 
         assert await found(box) == before
-        assert app.uses is None
     stored = await anyio.to_thread.run_sync(read_all, tmp_path)
     assert second.encode() in stored
     assert QUERY.encode() not in stored
@@ -153,7 +174,7 @@ async def test_turned_on_the_query_is_stored_and_never_an_argument(
 
     assert QUERY.encode() in stored
     assert b"Lovelace" not in stored
-    assert await forget_searches(settings) == 1
+    assert await forget_searches(settings.ledger) == 1
     stored = await anyio.to_thread.run_sync(read_all, tmp_path)
     assert QUERY.encode() not in stored
 

@@ -13,7 +13,6 @@ from toolweft.core.tools import ToolDefinition, ToolExample
 from toolweft.search.documents import name_key
 from toolweft.search.evaluation import (
     BadQueries,
-    UsedQueries,
     choose_evenly,
     derive_queries,
     parse_queries,
@@ -144,12 +143,3 @@ def test_searches_of_one_text_are_one_query_and_gone_tools_are_counted() -> None
         ("tell Anna", ("mail.sendMessage", "mail.delete"))
     ]
     assert gone == 1
-
-
-def test_whoever_remembers_uses_can_be_told_from_others() -> None:
-    class Remembers:
-        async def used_queries(self, limit: int) -> list[tuple[str, str]]:
-            return [("tell Anna", "mail.sendMessage")][:limit]
-
-    assert isinstance(Remembers(), UsedQueries)
-    assert not isinstance(object(), UsedQueries)

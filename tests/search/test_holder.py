@@ -1,9 +1,39 @@
 """One index is kept, and moves on with the snapshots."""
 
-import anyio
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+import anyio
+import pytest
+
+from toolweft.core.ids import QualifiedName
+from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.search.holder import IndexHolder
-from toolweft.testing import build_catalog, build_definition
+from toolweft.testing import build_catalog, build_definition, build_snapshot
+
+
+class WatchedTools(Mapping[QualifiedName, CatalogTool]):
+    """The tools of a snapshot, and the threads that walked over them."""
+
+    def __init__(self, tools: Mapping[QualifiedName, CatalogTool]) -> None:
+        self._tools = tools
+        self.threads: set[int] = set()
+
+    def __getitem__(self, name: QualifiedName) -> CatalogTool:
+        return self._tools[name]
+
+    def __iter__(self) -> Iterator[QualifiedName]:
+        self.threads.add(threading.get_ident())
+        return iter(self._tools)
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+
+def watched(snapshot: Snapshot, version: int) -> tuple[Snapshot, WatchedTools]:
+    tools = WatchedTools(snapshot.tools)
+    return replace(snapshot, version=version, tools=tools), tools
 
 
 async def test_an_index_is_kept_until_a_newer_snapshot_asks() -> None:
@@ -34,3 +64,21 @@ async def test_whoever_asks_while_a_large_index_is_made_gets_the_same_one() -> N
             tasks.start_soon(ask)
     assert len(found) == 3
     assert len(set(map(id, found))) == 1
+
+
+@pytest.mark.promise("search.beside")
+async def test_many_tools_that_all_change_are_indexed_beside_the_event_loop() -> None:
+    texts = ("Send a letter", "Water the plants")
+    first, second = (
+        build_snapshot(build_definition(f"a.tool_{n}", description=text) for n in range(80))
+        for text in texts
+    )
+    (older, _), (newer, walked) = watched(first, 1), watched(second, 2)
+    holder = IndexHolder()
+    await holder.index_for(older)
+    index = await holder.index_for(newer)
+
+    assert index.search("plants", limit=1)
+    assert index.search("letter", limit=1) == []
+    assert walked.threads
+    assert threading.get_ident() not in walked.threads

@@ -1,5 +1,6 @@
 """What meaning adds to words, and what it must not take away."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -143,6 +144,38 @@ def test_more_clauses_than_are_told_apart(office: HybridIndex) -> None:
     query = ", ".join(f"{word} something else" for word in ("send", "delete", "book", "list") * 4)
     hits = office.search(query, limit=5)
     assert len(hits) >= 3
+
+
+class CountedNames(frozenset[QualifiedName]):
+    """Visible tools, and how often they were walked over."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[QualifiedName]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_the_same_visible_tools_in_another_set_are_not_looked_at_again(office: HybridIndex) -> None:
+    names = ("sky.get_forecast", "trips.book_hotel")
+    first, again = (CountedNames(map(QualifiedName, names)) for _ in range(2))
+    hits = office.search("weather", limit=5, visible=first)
+
+    assert first.walks == 1
+    assert office.search("weather", limit=5, visible=again) == hits
+    assert again.walks == 0
+
+
+def test_the_visible_tools_asked_for_last_stay_known_beside_many_others() -> None:
+    definitions = [build_definition(f"many.tool_{n}", description="Weather") for n in range(60)]
+    index = HybridIndex.of(build_snapshot(definitions), vectors=load_vectors())
+    names = [QualifiedName(f"many.tool_{n}") for n in range(60)]
+    kept = CountedNames(names[:2])
+    for name in names[2:]:
+        index.search("weather", limit=5, visible=kept)
+        index.search("weather", limit=5, visible=frozenset([name]))
+
+    assert kept.walks == 1
 
 
 def test_more_catalogs_of_visible_tools_than_are_remembered(office: HybridIndex) -> None:

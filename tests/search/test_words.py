@@ -1,7 +1,7 @@
 """Text becomes words that meet where people mean the same."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from toolweft.search.stemming import stem
@@ -83,6 +83,7 @@ def test_what_stands_for_a_word_is_found_as_it_is_spelled(
 
 
 @given(st.text(max_size=60))
+@example("0ß")
 def test_a_spelling_counts_as_the_word_it_was_found_for(text: str) -> None:
     for word in query_words(text):
         spelling = spelled_in(text, word)

@@ -1,10 +1,12 @@
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.search.learning.happenings import ANN, BEN, START, at, searched, used
+from tests.search.learning.happenings import ANN, BEN, EVE, START, at, searched, used
 from tests.stores.events import call_started
 
 from toolweft.core.errors import LedgerUnavailable
@@ -74,7 +76,7 @@ async def test_forgotten_texts_are_gone_from_the_files_and_events_stay(
     assert SECRET.encode() in stored_bytes(path)
     assert await forget_searches(options) == 2
     assert SECRET.encode() not in stored_bytes(path)
-    assert await SqlLedgerReader(options).used_queries(9) == []
+    assert await SqlLedgerReader(options).used_queries(tenant="acme", limit=9) == []
     assert (await SqlLedgerReader(options).totals(principal=None))["calls"] == 2
     assert await forget_searches(options) == 0
 
@@ -85,7 +87,9 @@ async def test_one_principals_texts_are_forgotten_alone(options: LedgerOptions) 
             ledger.record(event)
 
     assert await forget_searches(options, principal=ANN) == 1
-    assert await SqlLedgerReader(options).used_queries(9) == [("of ben", "a.c")]
+    assert await SqlLedgerReader(options).used_queries(tenant="acme", limit=9) == [
+        ("of ben", "a.c")
+    ]
 
 
 async def test_texts_can_be_forgotten_while_the_ledger_is_open(
@@ -97,6 +101,69 @@ async def test_texts_can_be_forgotten_while_the_ledger_is_open(
         await ledger.commit(call_started())
 
         assert SECRET.encode() not in stored_bytes(path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Somebody who reads the ledger all the while."""
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM ledger_events").fetchall()
+        yield
+
+
+@pytest.mark.promise("learning.forget")
+async def test_forgetting_fails_while_a_reader_keeps_the_texts_in_the_files(
+    path: Path, options: LedgerOptions
+) -> None:
+    hurried = replace(options, busy_timeout_s=0.05)
+    async with SqlLedger(options, clock=FakeClock(now=START)) as ledger:
+        await ledger.commit(searched((SECRET, ["a.b"])))
+        with (
+            reading(path),
+            pytest.raises(LedgerUnavailable, match="1 search are deleted") as caught,
+        ):
+            await forget_searches(hurried)
+        assert "again" in caught.value.hint
+        assert SECRET.encode() in stored_bytes(path)
+
+        assert await forget_searches(hurried) == 0
+        assert SECRET.encode() not in stored_bytes(path)
+
+
+@pytest.mark.promise("learning.forget")
+def test_old_texts_are_gone_from_the_files_once_nobody_reads_them(
+    path: Path, options: LedgerOptions
+) -> None:
+    clock = FakeClock(now=START)
+    sink = SqlSink(options, clock=clock)
+    sink.write([searched((SECRET, ["a.b"]))])
+    clock.advance(timedelta(days=91).total_seconds())
+    with reading(path):
+        sink.write([call_started("call_1")])
+        kept = stored_bytes(path)
+    sink.write([call_started("call_2")])
+    clock.advance(60)
+    sink.write([call_started("call_3")])
+    after = stored_bytes(path)
+    sink.close()
+
+    assert SECRET.encode() in kept
+    assert SECRET.encode() not in after
+
+
+def test_old_texts_are_gone_from_the_files_at_once_where_nobody_reads(
+    path: Path, options: LedgerOptions
+) -> None:
+    clock = FakeClock(now=START)
+    sink = SqlSink(options, clock=clock)
+    sink.write([searched((SECRET, ["a.b"]))])
+    clock.advance(timedelta(days=91).total_seconds())
+    sink.write([call_started()])
+    after = stored_bytes(path)
+    sink.close()
+
+    assert SECRET.encode() not in after
 
 
 async def test_forgetting_makes_no_ledger_where_there_is_none(
@@ -126,10 +193,12 @@ async def test_an_older_ledger_holds_no_texts_until_it_is_opened_to_keep_some(
 ) -> None:
     make_old_ledger(path)
 
-    assert await SqlLedgerReader(options).used_queries(9) == []
+    assert await SqlLedgerReader(options).used_queries(tenant="acme", limit=9) == []
     assert await forget_searches(options) == 0
     await write(options, "open issues")
-    assert await SqlLedgerReader(options).used_queries(9) == [("open issues", "s.t0")]
+    assert await SqlLedgerReader(options).used_queries(tenant="acme", limit=9) == [
+        ("open issues", "s.t0")
+    ]
 
 
 async def test_a_toolweft_that_knows_no_texts_still_takes_the_ledger(
@@ -174,12 +243,23 @@ async def test_pairs_of_query_and_tool_come_newest_first_and_once(
             ledger.record(event)
     reader = SqlLedgerReader(options)
 
-    assert await reader.used_queries(9) == [
+    assert await reader.used_queries(tenant="acme", limit=9) == [
         ("first", "s.t0"),
         ("third", "s.t2"),
         ("second", "s.t1"),
     ]
-    assert await reader.used_queries(1) == [("first", "s.t0")]
+    assert await reader.used_queries(tenant="acme", limit=1) == [("first", "s.t0")]
+
+
+async def test_pairs_are_those_of_one_tenant(options: LedgerOptions) -> None:
+    async with SqlLedger(options, clock=FakeClock(now=START)) as ledger:
+        for event in [*used("of ann", "a.b", who=ANN), *used("of eve", "a.c", who=EVE)]:
+            ledger.record(event)
+    reader = SqlLedgerReader(options)
+
+    assert await reader.used_queries(tenant="acme", limit=9) == [("of ann", "a.b")]
+    assert await reader.used_queries(tenant="other", limit=9) == [("of eve", "a.c")]
+    assert await reader.used_queries(tenant="local", limit=9) == []
 
 
 async def test_reading_back_walks_no_more_than_it_gives(path: Path, options: LedgerOptions) -> None:

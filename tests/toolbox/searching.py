@@ -8,6 +8,7 @@ from tests.programs.fakes import ANN, World, open_world
 from toolweft.core.snapshot import CatalogTool
 from toolweft.search import CatalogSearcher
 from toolweft.toolbox import Toolbox, ToolboxOptions
+from toolweft.toolbox.visible import VisibleTools
 
 __all__ = ("open_searching",)
 
@@ -21,6 +22,7 @@ async def open_searching(*tools: CatalogTool) -> AsyncIterator[tuple[Toolbox, Wo
                 principal=ANN,
                 holder=world.holder,
                 searcher=CatalogSearcher(),
+                visible=VisibleTools(),
                 road=world.road,
                 runner=world.runner,
                 ledger=world.ledger,

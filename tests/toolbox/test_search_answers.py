@@ -50,6 +50,23 @@ async def test_a_weak_answer_says_so_in_one_line_and_withholds_nothing() -> None
     assert not reply.is_error
 
 
+@pytest.mark.promise("learning.verdict")
+@pytest.mark.parametrize("is_weak", [False, True])
+async def test_a_tool_that_use_put_first_changes_nothing_in_whether_an_answer_is_weak(
+    is_weak: bool,
+) -> None:
+    async with open_searching(*DESK) as (_, world):
+        snapshot = world.holder.snapshot
+    raised = SearchHit(qualified=RAIN.qualified, score=2.0, is_weak=not is_weak, uses=9)
+    passed = SearchHit(qualified=FORECAST.qualified, score=1.0, is_weak=is_weak)
+    result = SearchResult(hits=(raised, passed), is_weak=is_weak, suggestions=("city",))
+    answer = build_search_answer(["x"], [result], snapshot=snapshot, detail="brief")
+    (found,) = answer.queries
+    assert (found.is_weak, bool(found.note), bool(found.suggestions), bool(answer.sources)) == (
+        (is_weak,) * 4
+    )
+
+
 async def test_a_good_answer_says_nothing_more() -> None:
     async with open_searching(*DESK) as (box, _):
         answer = await box.search("weather forecast")

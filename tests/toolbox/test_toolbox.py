@@ -15,7 +15,7 @@ from toolweft.core.events import RunFinished, SearchDone
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.snapshot import CatalogTool
 from toolweft.toolbox import Toolbox, ToolboxOptions
-from toolweft.toolbox.finding import callable_tools
+from toolweft.toolbox.visible import VisibleTools, callable_tools
 
 TEXT = {"type": "string"}
 ISSUES = make_tool(
@@ -42,6 +42,7 @@ def make_toolbox(
         principal=principal,
         holder=world.holder,
         searcher=FakeSearcher(),
+        visible=VisibleTools(),
         road=world.road,
         runner=world.runner,
         ledger=world.ledger,

@@ -147,6 +147,10 @@ class LedgerReader(Protocol):
         """Counts and sums over all calls: calls, failures, tokens_out, tokens_withheld."""
         ...
 
+    async def used_queries(self, *, tenant: str, limit: int) -> Sequence[tuple[str, str]]:
+        """A tenant's queries whose text was kept, each with a tool called after it, once each."""
+        ...
+
 
 # ------------------------------------------------------------------------------------- sandbox
 

@@ -32,12 +32,18 @@ class SearchHit:
     matched: tuple[str, ...] = ()
     # How likely the tool meets the need, in [0, 1]; comparable between answers and catalogs.
     confidence: float = 1.0
-    # So low that the answer should say so; where the first hit is weak, the whole answer is.
+    # So low that the answer should say so.
     is_weak: bool = False
     # What the score is the sum of: "words", "meaning", "clauses", "name", "embedding", "use".
     parts: Mapping[str, float] = field(default_factory=dict)
     # Earlier uses for like queries, by which it was raised; 0 where it was not.
     uses: int = 0
+
+    @property
+    def use_reason(self) -> str:
+        """In words, what earlier uses did; "" where they did nothing."""
+        times = f"{self.uses:,} earlier use{'' if self.uses == 1 else 's'}"
+        return f"raised by {times} for like queries" if self.uses else ""
 
     def to_dict(self) -> dict[str, Json]:
         """Why it was found, as plain JSON."""
@@ -58,10 +64,16 @@ class SearchResult:
 
     # Best first.
     hits: Sequence[SearchHit]
+    # Whether even the best of what was found hardly fits; earlier uses, which may put another hit
+    # first, change nothing in that.
+    is_weak: bool = False
     # Words of tools that may be found, near to the query's in meaning; where the answer is weak.
     suggestions: Sequence[str] = ()
-    # What could not be used for this answer, and why; "" where everything was.
+    # What could not be used for this answer, in our own words; "" where everything was.
     degraded: str = ""
+    # Why, for whoever runs toolweft: it may hold addresses, paths and text of others, so that no
+    # model gets to read it.
+    degraded_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

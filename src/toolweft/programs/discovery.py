@@ -6,7 +6,7 @@ Pure. The values are plain JSON, so that programs can filter and print them.
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import QualifiedName
 from toolweft.core.json import Json, JsonObject
-from toolweft.core.search import Searcher
+from toolweft.core.search import Searcher, SearchResult
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.stubs import render_stub
 
@@ -37,6 +37,8 @@ async def search_for_program(
 ) -> list[JsonObject]:
     """The answer to `tools.search(query=…, limit=5)`, best first; `weak` where it hardly fits.
 
+    What the answer as a whole lacks is the `note` of its first entry, where it lacks anything.
+
     Raises:
         InvalidArguments: no query, or a limit that is none.
     """
@@ -56,7 +58,7 @@ async def search_for_program(
     (found,) = await searcher.search(
         (query,), snapshot=snapshot, limit=limit, visible=visible, tenant=tenant
     )
-    return [
+    entries: list[JsonObject] = [
         {
             **_describe(snapshot.tools[hit.qualified]),
             "score": round(hit.score, 4),
@@ -65,6 +67,21 @@ async def search_for_program(
         }
         for hit in found.hits
     ]
+    note = _note(found)
+    if note and entries:
+        entries[0]["note"] = note
+    return entries
+
+
+def _note(found: SearchResult) -> str:
+    parts = []
+    if found.is_weak:
+        parts.append("none of these fits well")
+        if found.suggestions:
+            parts.append(f"other words: {', '.join(found.suggestions)}")
+    if found.degraded:
+        parts.append(f"degraded: {found.degraded}")
+    return "; ".join(parts)
 
 
 def describe_for_program(arguments: JsonObject, *, snapshot: Snapshot) -> Json:

@@ -3,7 +3,7 @@
 Knows nothing of calls or of sources.
 """
 
-from toolweft.search.hints import HintSource, UnusableEmbedder
+from toolweft.search.embedded import QueryEmbedder, UnusableEmbedder
 from toolweft.search.index import build_index, update_index
 from toolweft.search.learning import LearnedUses
 from toolweft.search.lexical import LexicalIndex
@@ -11,9 +11,9 @@ from toolweft.search.searcher import CatalogSearcher
 
 __all__ = (
     "CatalogSearcher",
-    "HintSource",
     "LearnedUses",
     "LexicalIndex",
+    "QueryEmbedder",
     "UnusableEmbedder",
     "build_index",
     "update_index",

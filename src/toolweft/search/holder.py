@@ -9,7 +9,8 @@ from toolweft.search.views import ViewedIndex
 
 __all__ = ("IndexHolder",)
 
-# Indexing so many tools takes a few milliseconds; more goes to a thread, so that calls go on.
+# Comparing or indexing so many tools takes a few milliseconds; more goes to a thread, so that calls
+# go on.
 _MAX_TOOLS_INLINE = 50
 
 
@@ -36,8 +37,8 @@ class IndexHolder:
         known = self._index
         if known is not None and snapshot.version == self._version:
             return known
-        is_large = known is None or abs(len(snapshot.tools) - self._size) > _MAX_TOOLS_INLINE
-        if is_large and len(snapshot.tools) > _MAX_TOOLS_INLINE:
+        # How many of them changed is known only after looking at all.
+        if max(len(snapshot.tools), self._size) > _MAX_TOOLS_INLINE:
             index = await anyio.to_thread.run_sync(_move_on, known, snapshot)
         else:
             index = _move_on(known, snapshot)

@@ -4,6 +4,7 @@ The inverted index gives the words, the matrix the meanings, the ranker the orde
 changes; `updated` makes a new one that shares whatever stayed.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from heapq import nlargest
 from typing import Self
@@ -27,10 +28,10 @@ from toolweft.search.postings import (
 from toolweft.search.ranker import Flags, Ranked, Ranker
 from toolweft.search.vectors import WordVectors
 from toolweft.search.views import Standing, View, standing_among
+from toolweft.search.words import MAX_QUERY_CHARACTERS
 
 __all__ = ("HybridIndex",)
 
-_MAX_QUERY_CHARACTERS = 4_000
 # A tool without any word of the query must mean at least so much the same.
 _MIN_COSINE = 0.25
 # Or stand so far above what is usual by an embedder's vectors.
@@ -53,7 +54,9 @@ class HybridIndex:
         self, inverted: InvertedIndex, *, matrix: ToolMatrix, vectors: WordVectors
     ) -> None:
         self._inverted, self._matrix, self._vectors = inverted, matrix, vectors
-        self._rankers: dict[int, tuple[Collection[QualifiedName] | None, Ranker]] = {}
+        # Asked for longest ago first. A frozenset knows its hash once it was asked for it, so the
+        # one set that callers share is found at once.
+        self._rankers: OrderedDict[frozenset[QualifiedName] | None, Ranker] = OrderedDict()
 
     @classmethod
     def of(cls, snapshot: Snapshot, *, vectors: WordVectors) -> Self:
@@ -107,24 +110,29 @@ class HybridIndex:
         self, query: str, *, visible: Collection[QualifiedName] | None
     ) -> Sequence[ToolDefinition]:
         """A few visible tools that mean what is most like a query, nearest first."""
-        near = self._ranker(visible).nearest(query[:_MAX_QUERY_CHARACTERS], _NEAR_TOOLS)
+        near = self._ranker(visible).nearest(query[:MAX_QUERY_CHARACTERS], _NEAR_TOOLS)
         slots = [slot for slot, cosine in near if cosine >= _NEAR_COSINE]
         return self.view(visible).definitions(slots)
 
     def place(
-        self, query: str, tool: QualifiedName, *, visible: Collection[QualifiedName] | None
+        self,
+        query: str,
+        tool: QualifiedName,
+        *,
+        visible: Collection[QualifiedName] | None,
+        embedded: Embedded | None = None,
     ) -> Standing:
         """Where a visible tool stands in the order of a query.
 
         A search scores only its likeliest tools; the others follow behind these, all scored.
         """
         ranker = self._ranker(visible)
-        scores, reasons = self._judge(query, ranker)
+        scores, reasons = self._judge(query, ranker, embedded=embedded)
         first = next(iter(self._best(scores, reasons, limit=1)), None)
         slot, before = self._inverted.slots.get(tool), 0
         if slot is not None and slot not in scores and ranker.can_find(slot):
             likeliest, before = scores.keys(), len(scores)
-            scores, reasons = self._judge(query, ranker, is_whole=True)
+            scores, reasons = self._judge(query, ranker, is_whole=True, embedded=embedded)
             scores = {s: score for s, score in scores.items() if s not in likeliest}
         if slot is None or slot not in scores:
             return Standing(rank=None, count=ranker.count, hit=None, first=first)
@@ -144,7 +152,7 @@ class HybridIndex:
         embedded: Embedded | None = None,
     ) -> tuple[dict[int, float], Reasons]:
         """Scores, by slot, of the tools that fit a query, and why."""
-        query = query[:_MAX_QUERY_CHARACTERS]
+        query = query[:MAX_QUERY_CHARACTERS]
         ranked = ranker.rank(query, is_whole=is_whole, embedded=embedded)
         scores = _shown(ranked)
         named = {
@@ -186,20 +194,20 @@ class HybridIndex:
 
     def _ranker(self, visible: Collection[QualifiedName] | None) -> Ranker:
         """The ranker over the visible tools; kept, since the same callers come again."""
-        known = self._rankers.get(id(visible))
-        # The collection is kept beside its ranker, so that its identity is not given away again.
-        if known is not None and known[0] is visible:
-            return known[1]
-        ranker = Ranker(
+        if not (visible is None or isinstance(visible, frozenset)):
+            visible = frozenset(visible)
+        ranker = self._rankers.get(visible)
+        if ranker is not None:
+            self._rankers.move_to_end(visible)
+            return ranker
+        ranker = self._rankers[visible] = Ranker(
             self._inverted.postings,
             matrix=self._matrix,
             vectors=self._vectors,
             usable=self._usable(visible),
         )
-        if len(self._rankers) >= _MAX_RANKERS:
-            self._rankers.clear()
-        if visible is None or isinstance(visible, frozenset):
-            self._rankers[id(visible)] = visible, ranker
+        if len(self._rankers) > _MAX_RANKERS:
+            self._rankers.popitem(last=False)
         return ranker
 
     def _usable(self, visible: Collection[QualifiedName] | None) -> Flags | None:

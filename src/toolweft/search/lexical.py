@@ -19,6 +19,7 @@ from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolDefinition
+from toolweft.search.embedded import Embedded
 from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.postings import (
     EMPTY,
@@ -29,12 +30,11 @@ from toolweft.search.postings import (
     is_mostly_empty,
 )
 from toolweft.search.views import Standing, View, standing_among
-from toolweft.search.words import query_words
+from toolweft.search.words import MAX_QUERY_CHARACTERS, query_words
 
 __all__ = ("LexicalIndex",)
 
 # Beyond these a query says nothing new.
-_MAX_QUERY_CHARACTERS = 4_000
 _MAX_QUERY_WORDS = 48
 # More than any sum of words: a name that fits goes before any description.
 _NAMED = 1_000.0
@@ -83,7 +83,12 @@ class LexicalIndex:
         return type(self)(apply_change(self._inverted, change))
 
     def search(
-        self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
+        self,
+        query: str,
+        *,
+        limit: int,
+        visible: Collection[QualifiedName] | None = None,
+        embedded: Embedded | None = None,
     ) -> Sequence[SearchHit]:
         """The tools that fit, best first; equal scores in name order; no hit scores 0.
 
@@ -94,6 +99,7 @@ class LexicalIndex:
             query: any text of any length; what stands beyond 4,000 characters does not count.
             limit: at most this many, >= 1.
             visible: only these may be found; None for all.
+            embedded: not counted: vectors need numpy.
         """
         scores, reasons = self._judge(query, limit=limit, visible=visible)
         return self._best(scores, reasons, limit=limit)
@@ -109,7 +115,12 @@ class LexicalIndex:
         return ()
 
     def place(
-        self, query: str, tool: QualifiedName, *, visible: Collection[QualifiedName] | None
+        self,
+        query: str,
+        tool: QualifiedName,
+        *,
+        visible: Collection[QualifiedName] | None,
+        embedded: Embedded | None = None,
     ) -> Standing:
         """Where a visible tool stands in the order of a query."""
         slots = self._inverted.slots
@@ -130,7 +141,7 @@ class LexicalIndex:
         self, query: str, *, limit: int, visible: Collection[QualifiedName] | None
     ) -> tuple[dict[int, float], Reasons]:
         """Scores of a set of slots that holds the best `limit`, and why."""
-        query = query[:_MAX_QUERY_CHARACTERS]
+        query = query[:MAX_QUERY_CHARACTERS]
         if visible is not None and not isinstance(visible, Set):
             visible = frozenset(visible)
         asked, terms = self._terms(query, visible)
@@ -151,6 +162,11 @@ class LexicalIndex:
     ) -> list[SearchHit]:
         found = sorted((-score, self._name(slot), slot) for slot, score in scores.items())
         return [reasons.hit(name, slot, score=-score) for score, name, slot in found[:limit]]
+
+    @property
+    def names(self) -> Sequence[QualifiedName | None]:
+        """The tool in each slot; None where a slot is empty."""
+        return [None if entry is None else entry.qualified for entry in self._inverted.entries]
 
     def _name(self, slot: int) -> QualifiedName:
         entry = self._inverted.entries[slot]

@@ -5,14 +5,15 @@ So nearness is counted from what is usual in the catalog for this query up to it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolweft.search.embedded import Embedded
 from toolweft.search.vectors import Floats
 
+# `Embedded` for those who rank with it: they have numpy.
 __all__ = ("Embedded", "Signal", "blend", "blend_signals", "scale_nearness")
 
 # A part of a score: its name, its weight, and one number a tool.
@@ -20,16 +21,6 @@ Signal: TypeAlias = tuple[str, float, Floats]
 
 _NAME = "embedding"
 _TINY = 1e-6
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Embedded:
-    """What an embedder says about one query."""
-
-    # By slot; NaN where the tool has no vector yet.
-    cosines: Floats
-    # Of nearness beside everything else, in [0, 1].
-    weight: float
 
 
 def scale_nearness(cosines: Floats, usable: NDArray[np.bool_] | None = None) -> Floats:

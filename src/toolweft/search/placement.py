@@ -11,12 +11,12 @@ from math import log
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import Placement, SearchHit, SearchResult, WordPlace
 from toolweft.core.snapshot import CatalogTool
+from toolweft.search.embedded import Embedded
 from toolweft.search.views import Standing, View, ViewedIndex
 from toolweft.search.words import query_words, spelled_in
 
-__all__ = ("explain_rank", "place_in")
+__all__ = ("explain_rank",)
 
-_MAX_QUERY_CHARACTERS = 4_000
 _MAX_WORDS = 48
 # Words named in one sentence; the rarest tell most.
 _MAX_NAMED = 4
@@ -32,6 +32,7 @@ def explain_rank(
     tool: CatalogTool,
     *,
     visible: Collection[QualifiedName] | None,
+    embedded: Embedded | None = None,
     found: SearchResult | None = None,
 ) -> Placement:
     """Where a tool stands for a query, and why.
@@ -41,13 +42,13 @@ def explain_rank(
         query: any text of any length.
         tool: any tool of the snapshot, also one that may not be found.
         visible: only these may be found; None for all.
-        found: what a search answers, where that is more than the index says; its order counts.
+        embedded: what an embedder says about the query; None where it says nothing.
+        found: what a search answers where earlier uses raised a tool; its order counts.
     """
-    query = query[:_MAX_QUERY_CHARACTERS]
     name = tool.qualified
-    standing = index.place(query, name, visible=visible)
+    standing = index.place(query, name, visible=visible, embedded=embedded)
     if found is not None:
-        standing = place_in(found, name, standing)
+        standing = _place_in(found, name, standing)
     placement = Placement(
         query=query,
         tool=name,
@@ -71,8 +72,8 @@ def explain_rank(
     )
 
 
-def place_in(found: SearchResult, tool: QualifiedName, standing: Standing) -> Standing:
-    """The standing in a whole answer, which may be ordered by more than one index knows."""
+def _place_in(found: SearchResult, tool: QualifiedName, standing: Standing) -> Standing:
+    """The standing in an answer in whose order earlier uses count."""
     if not found.hits:
         return standing
     for rank, hit in enumerate(found.hits, 1):
@@ -123,7 +124,7 @@ def _reasons(standing: Standing, words: Sequence[WordPlace], view: View) -> Iter
     if hit is not None and first is not None and standing.rank != 1:
         yield from _losses(hit, first)
     if hit is not None and hit.uses:
-        yield f"raised by {hit.uses:,} earlier use{'' if hit.uses == 1 else 's'} for like queries"
+        yield hit.use_reason
     yield from _missing(standing, words, view)
 
 

@@ -1,16 +1,17 @@
 """Answers searches over the newest snapshots: the one place through which every search goes.
 
-index of the snapshot → hint of an embedder → remembered answer, or rank → raised by earlier uses
+index of the snapshot → what an embedder says → remembered answer, or rank → raised by earlier uses
 → answer
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import Placement, SearchResult
 from toolweft.core.snapshot import Snapshot
-from toolweft.search.hints import Hint, HintSource
+from toolweft.search.embedded import EmbeddedQueries, QueryEmbedder
 from toolweft.search.holder import IndexHolder
 from toolweft.search.learning import LearnedUses, apply_lifts
 from toolweft.search.learning.lifting import FURTHER_HITS
@@ -18,13 +19,22 @@ from toolweft.search.placement import explain_rank
 from toolweft.search.remembered import RememberedAnswers
 from toolweft.search.suggestions import suggest_words
 from toolweft.search.views import ViewedIndex
+from toolweft.search.words import MAX_QUERY_CHARACTERS
 
 __all__ = ("CatalogSearcher",)
 
-# What stands beyond says nothing new, and is not kept.
-_MAX_QUERY_CHARACTERS = 4_000
-# Of an answer that is explained; places behind are the index's own.
-_EXPLAINED_HITS = 50
+# Of an answer that earlier uses change and that is explained; places behind are the index's own.
+_LIFTED_HITS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """What the queries of one search are asked of."""
+
+    index: ViewedIndex
+    snapshot: Snapshot
+    visible: frozenset[QualifiedName] | None
+    embedded: EmbeddedQueries
 
 
 class CatalogSearcher:
@@ -32,11 +42,13 @@ class CatalogSearcher:
 
     Args:
         uses: what was learned from use; None where nothing is.
-        hints: what helps to rank beside the index; None where nothing does.
+        embedder: says what is near to a query beside the index; None where nothing does.
     """
 
-    def __init__(self, *, uses: LearnedUses | None = None, hints: HintSource | None = None) -> None:
-        self._uses, self._hints = uses, hints
+    def __init__(
+        self, *, uses: LearnedUses | None = None, embedder: QueryEmbedder | None = None
+    ) -> None:
+        self._uses, self._embedder = uses, embedder
         self._indexes = IndexHolder()
         self._answers = RememberedAnswers()
 
@@ -54,23 +66,9 @@ class CatalogSearcher:
         tenant: str,
     ) -> Sequence[SearchResult]:
         """What each query finds; see `toolweft.core.search.Searcher`."""
-        index = await self._indexes.index_for(snapshot)
-        texts = [query[:_MAX_QUERY_CHARACTERS] for query in queries]
-        hint = None if self._hints is None else await self._hints.ask(texts, snapshot=snapshot)
-        answers = []
-        for text in texts:
-            lifts = {} if self._uses is None else self._uses.lifts(text, tenant=tenant)
-            most = limit + FURTHER_HITS if lifts else limit
-            work_out = partial(
-                _rank, index, text, snapshot=snapshot, limit=most, visible=visible, hint=hint
-            )
-            question = (text, most, visible, None if hint is None else hint.state)
-            answer = self._answers.get(question, version=snapshot.version, work_out=work_out)
-            if lifts:
-                # One tenant's own, so it is not remembered for the others.
-                answer = apply_lifts(answer, lifts, snapshot=snapshot, visible=visible, limit=limit)
-            answers.append(answer)
-        return answers
+        texts = [query[:MAX_QUERY_CHARACTERS] for query in queries]
+        scope = await self._scope(texts, snapshot=snapshot, visible=visible)
+        return [self._answer(text, scope, limit=limit, tenant=tenant) for text in texts]
 
     async def explain_rank(
         self,
@@ -82,30 +80,64 @@ class CatalogSearcher:
         tenant: str,
     ) -> Placement:
         """Why a tool stands where it does; see `toolweft.core.search.Searcher`."""
-        # The answer itself tells what the index does not know of: earlier uses, an embedder.
-        (found,) = await self.search(
-            (query,), snapshot=snapshot, limit=_EXPLAINED_HITS, visible=visible, tenant=tenant
+        text = query[:MAX_QUERY_CHARACTERS]
+        scope = await self._scope((text,), snapshot=snapshot, visible=visible)
+        found = None
+        if self._uses is not None and self._uses.lifts(text, tenant=tenant):
+            # Of earlier uses the index knows nothing: the answer itself tells.
+            found = self._answer(text, scope, limit=_LIFTED_HITS, tenant=tenant)
+        return explain_rank(
+            scope.index,
+            text,
+            snapshot.tools[tool],
+            visible=visible,
+            embedded=scope.embedded.by_query.get(text),
+            found=found,
         )
-        index = await self._indexes.index_for(snapshot)
-        return explain_rank(index, query, snapshot.tools[tool], visible=visible, found=found)
+
+    async def _scope(
+        self,
+        texts: Sequence[str],
+        *,
+        snapshot: Snapshot,
+        visible: frozenset[QualifiedName] | None,
+    ) -> _Scope:
+        index, embedded = await self._indexes.index_for(snapshot), EmbeddedQueries()
+        if self._embedder is not None:
+            embedded = await self._embedder.ask(
+                texts, snapshot=snapshot, index=index, visible=visible
+            )
+        return _Scope(index=index, snapshot=snapshot, visible=visible, embedded=embedded)
+
+    def _answer(self, text: str, scope: _Scope, *, limit: int, tenant: str) -> SearchResult:
+        lifts = {} if self._uses is None else self._uses.lifts(text, tenant=tenant)
+        most = limit + FURTHER_HITS if lifts else limit
+        answer = self._answers.get(
+            (text, most, scope.visible, scope.embedded.state),
+            version=scope.snapshot.version,
+            work_out=partial(_rank, scope, text, limit=most),
+        )
+        if not lifts:
+            return answer
+        # One tenant's own, so it is not remembered for the others.
+        return apply_lifts(
+            answer, lifts, snapshot=scope.snapshot, visible=scope.visible, limit=limit
+        )
 
 
-def _rank(
-    index: ViewedIndex,
-    query: str,
-    *,
-    snapshot: Snapshot,
-    limit: int,
-    visible: frozenset[QualifiedName] | None,
-    hint: Hint | None,
-) -> SearchResult:
-    if hint is None:
-        hits, degraded = tuple(index.search(query, limit=limit, visible=visible)), ""
-    else:
-        hits = tuple(hint.search(index, query, limit=limit, visible=visible))
-        degraded = hint.degraded(query, snapshot=snapshot, visible=visible)
-    if hits and not hits[0].is_weak:
-        return SearchResult(hits=hits, degraded=degraded)
+def _rank(scope: _Scope, query: str, *, limit: int) -> SearchResult:
+    index, visible, embedded = scope.index, scope.visible, scope.embedded
+    hits = tuple(
+        index.search(query, limit=limit, visible=visible, embedded=embedded.by_query.get(query))
+    )
+    degraded = embedded.degraded.get(query, "")
+    found = SearchResult(
+        hits=hits,
+        is_weak=not hits or hits[0].is_weak,
+        degraded=degraded,
+        degraded_reason=embedded.reason if degraded else "",
+    )
+    if not found.is_weak:
+        return found
     near = index.near_tools(query, visible=visible)
-    suggestions = suggest_words(query, index.view(visible), near)
-    return SearchResult(hits=hits, suggestions=suggestions, degraded=degraded)
+    return replace(found, suggestions=suggest_words(query, index.view(visible), near))

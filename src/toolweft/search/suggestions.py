@@ -18,7 +18,6 @@ from toolweft.search.words import STOP_WORDS, Tokenizer, query_words, spelled_in
 __all__ = ("suggest_words",)
 
 _MAX_SUGGESTIONS = 6
-_MAX_QUERY_CHARACTERS = 4_000
 # Words of a query that are looked at; one that asks in more than these is not short of words.
 _MAX_QUERY_WORDS = 16
 # A shorter word is one edit away from too many others; a longer one costs too many look-ups.
@@ -44,7 +43,6 @@ def suggest_words(query: str, view: View, near: Sequence[ToolDefinition]) -> tup
         view: of the tools that may be found.
         near: such tools, nearest in meaning first.
     """
-    query = query[:_MAX_QUERY_CHARACTERS]
     # Stop words too: what was said already is no new word.
     said = set(Tokenizer().words(query))
     words = query_words(query)[:_MAX_QUERY_WORDS]

@@ -14,6 +14,7 @@ from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit, SearchIndex
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.documents import FIELDS, field_texts, name_key, named_fields
+from toolweft.search.embedded import Embedded, SlottedIndex
 from toolweft.search.postings import Entry, InvertedIndex, Postings
 from toolweft.search.words import spelled_in
 
@@ -48,8 +49,26 @@ class Standing:
     first: SearchHit | None
 
 
-class ViewedIndex(SearchIndex, Protocol):
-    """An index that also tells why."""
+class ViewedIndex(SearchIndex, SlottedIndex, Protocol):
+    """An index that also tells why, and hears what an embedder says where it can."""
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int,
+        visible: Collection[QualifiedName] | None = None,
+        embedded: Embedded | None = None,
+    ) -> Sequence[SearchHit]:
+        """The tools that fit; see `SearchIndex.search`.
+
+        Args:
+            query: any text of any length.
+            limit: at most this many, >= 1.
+            visible: only these may be found; None for all.
+            embedded: what an embedder says about the query; None where it says nothing.
+        """
+        ...
 
     def view(self, visible: Collection[QualifiedName] | None) -> "View":
         """What it tells of the visible tools."""
@@ -62,7 +81,12 @@ class ViewedIndex(SearchIndex, Protocol):
         ...
 
     def place(
-        self, query: str, tool: QualifiedName, *, visible: Collection[QualifiedName] | None
+        self,
+        query: str,
+        tool: QualifiedName,
+        *,
+        visible: Collection[QualifiedName] | None,
+        embedded: Embedded | None = None,
     ) -> Standing:
         """Where a tool stands; exact also where a search would not show it."""
         ...

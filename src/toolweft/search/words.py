@@ -12,7 +12,17 @@ from sys import intern
 
 from toolweft.search.stemming import stem
 
-__all__ = ("STOP_WORDS", "Tokenizer", "query_words", "spelled_in")
+__all__ = (
+    "MAX_QUERY_CHARACTERS",
+    "STOP_WORDS",
+    "Tokenizer",
+    "query_words",
+    "spelled_in",
+    "split_identifier",
+)
+
+# What stands beyond in a query says nothing new, and is not kept.
+MAX_QUERY_CHARACTERS = 4_000
 
 _RUN = re.compile(r"[^\W_]+")
 # "getHTTPResponse2" -> get HTTP Response 2; plural acronyms stay whole ("URLs", "IDs").
@@ -82,10 +92,21 @@ def spelled_in(text: str, word: str) -> str | None:
         # Endings go, beginnings stay: most runs need not be split.
         if run.isascii() and word[:2] not in run.lower():
             continue
-        for whole in _PART.findall(run) if run.isascii() else (run,):
-            if tuple(_split(whole)) == (word,):
-                return str(whole.casefold())
+        for whole in split_identifier(run):
+            # "0ß" becomes "0ss", which is two words where somebody asks with it.
+            spelling = whole.casefold()
+            if tuple(_split(spelling)) == (word,):
+                return spelling
     return None
+
+
+def split_identifier(run: str) -> list[str]:
+    """The words written as one, as they are: "listIssues2" is list, Issues, 2.
+
+    Args:
+        run: letters and digits; of other scripts than Latin it stays whole.
+    """
+    return _PART.findall(run) if run.isascii() else [run]
 
 
 def _runs(text: str) -> list[str]:

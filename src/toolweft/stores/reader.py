@@ -82,17 +82,18 @@ class SqlLedgerReader:
         )
         return await to_thread.run_sync(read, abandon_on_cancel=True)
 
-    async def used_queries(self, limit: int) -> Sequence[tuple[str, str]]:
+    async def used_queries(self, *, tenant: str, limit: int) -> Sequence[tuple[str, str]]:
         """Queries whose text was kept, each with a tool called after it; once each, newest first.
 
         Args:
+            tenant: whose; texts of several tenants never come together.
             limit: pairs at most; of the last hundred thousand events.
 
         Raises:
             LedgerUnavailable: it cannot be read.
         """
         self._check_readable()
-        return await to_thread.run_sync(_read_used_queries, self._options, limit)
+        return await to_thread.run_sync(_read_used_queries, self._options, tenant, limit)
 
     def _check_readable(self) -> None:
         if is_memory(self._options.url):
@@ -112,7 +113,8 @@ async def forget_searches(options: LedgerOptions, *, principal: Principal | None
         principal: only texts of this tenant and user; None for all.
 
     Raises:
-        LedgerUnavailable: it cannot be written.
+        LedgerUnavailable: it cannot be written, or somebody who reads it keeps the texts in its
+            files.
     """
     return await to_thread.run_sync(_forget_searches, options, principal)
 
@@ -148,11 +150,13 @@ def _read_used(
     return read_used(options, since_us=since_us, until_us=until_us, most=most)
 
 
-def _read_used_queries(options: LedgerOptions, limit: int) -> Sequence[tuple[str, str]]:
+def _read_used_queries(
+    options: LedgerOptions, tenant: str, limit: int
+) -> Sequence[tuple[str, str]]:
     from toolweft.stores.searches import pair_used
 
     events = _read_used(options, since_us=0, until_us=_NEVER_US, most=_MAX_EVENTS_READ)
-    return pair_used(events, most=limit)
+    return pair_used(events, tenant=tenant, most=limit)
 
 
 def _forget_searches(options: LedgerOptions, principal: Principal | None) -> int:

@@ -1,14 +1,17 @@
 """The texts of searches: erased, and read back as events. Imports SQLAlchemy: threads only."""
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import islice
+from typing import cast
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, inspect, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from toolweft.core.calls import Principal
+from toolweft.core.errors import LedgerUnavailable
 from toolweft.core.events import AskedQuery, Event
 from toolweft.core.uses import UsePairing
 from toolweft.stores.connect import create_ledger_engine, describe_failure
@@ -16,6 +19,7 @@ from toolweft.stores.location import is_sqlite, read_path
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.rows import parse_asked, parse_event
 from toolweft.stores.schema import LedgerTables
+from toolweft.stores.write_ahead import empty_log
 
 __all__ = ("erase_all_searches", "erase_searches", "pair_used", "select_used")
 
@@ -53,7 +57,7 @@ def erase_all_searches(options: LedgerOptions, principal: Principal | None) -> i
     """Delete texts over a connection of its own, and say how many.
 
     Raises:
-        LedgerUnavailable: it cannot be written.
+        LedgerUnavailable: it cannot be written, or somebody keeps the texts in its files.
     """
     path = read_path(options.url)
     if path is not None and not path.exists():
@@ -65,20 +69,28 @@ def erase_all_searches(options: LedgerOptions, principal: Principal | None) -> i
             if not inspect(connection).has_table(tables.searches.name):
                 return 0
             erased = erase_searches(connection, tables, principal=principal)
+        is_gone = True
         if is_sqlite(options.url):
             with closing(engine.raw_connection()) as raw:
-                # The texts stand in the write-ahead log too.
-                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except (SQLAlchemyError, OSError, ImportError) as exc:
+                wait_s = options.busy_timeout_s
+                is_gone = empty_log(cast(sqlite3.Connection, raw.driver_connection), wait_s=wait_s)
+    except (SQLAlchemyError, sqlite3.Error, OSError, ImportError) as exc:
         raise describe_failure(exc, options) from exc
+    if not is_gone:
+        raise LedgerUnavailable(
+            f"the texts of {erased} search{'' if erased == 1 else 'es'} are deleted, but somebody "
+            "who reads the ledger keeps them in its files",
+            hint="end the reader and forget again",
+        )
     return erased
 
 
-def pair_used(events: Sequence[Event], *, most: int) -> list[tuple[str, str]]:
-    """Queries and the tools that were called after them, each pair once, newest first."""
+def pair_used(events: Sequence[Event], *, tenant: str, most: int) -> list[tuple[str, str]]:
+    """A tenant's queries and the tools called after them, each pair once, newest first."""
     pairing = UsePairing()
     uses = [use for event in events if (use := pairing.observe(event)) is not None]
-    pairs = dict.fromkeys((use.query, use.tool) for use in reversed(uses))
+    own = (use for use in reversed(uses) if use.principal.tenant == tenant)
+    pairs = dict.fromkeys((use.query, use.tool) for use in own)
     return list(islice(pairs, most))
 
 

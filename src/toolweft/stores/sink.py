@@ -3,9 +3,11 @@
 One connection, used by the writer's thread alone and opened again after each failure.
 """
 
+import logging
+import sqlite3
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, cast
 
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,16 +16,21 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import LedgerUnavailable
 from toolweft.core.events import Event, SearchDone
 from toolweft.stores.connect import create_ledger_engine, describe_failure
-from toolweft.stores.location import is_memory
+from toolweft.stores.location import is_memory, read_path
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.rows import COLUMNS, SEARCH_COLUMNS, Row, to_row, to_search_rows, to_us
 from toolweft.stores.schema import LedgerTables, prepare_tables
 from toolweft.stores.searches import erase_searches
+from toolweft.stores.write_ahead import empty_log
 
 __all__ = ("SqlSink",)
 
+log = logging.getLogger(__name__)
+
 # Texts of searches grow old while a gateway stands for months.
 _ERASE_EVERY: Final = timedelta(days=1)
+# Whoever reads the ledger is done in less, mostly.
+_EMPTY_AGAIN: Final = timedelta(minutes=1)
 
 
 class SqlSink:
@@ -36,6 +43,8 @@ class SqlSink:
         self._connection: Connection | None = None
         self._insert = self._insert_text = ""
         self._erase_at = clock.now()
+        # When to empty SQLite's log of what was erased; None where nothing was.
+        self._empty_at: datetime | None = None
 
     def write(self, events: Sequence[Event]) -> None:
         """Commit all events in one transaction; with none, try whether it could be done.
@@ -53,6 +62,8 @@ class SqlSink:
         except (SQLAlchemyError, OSError, ImportError) as exc:
             self.close(keep_memory=True)
             raise describe_failure(exc, self._options) from exc
+        if self._empty_at is not None and self._clock.now() >= self._empty_at:
+            self._empty_log(connection)
 
     def close(self, *, keep_memory: bool = False) -> None:
         """Give the connection back.
@@ -100,6 +111,19 @@ class SqlSink:
         kept = timedelta(days=self._options.keep_search_days)
         erase_searches(connection, self._tables, before_us=to_us(now - kept))
         self._erase_at = now + _ERASE_EVERY
+        if read_path(self._options.url) is not None:
+            self._empty_at = now
+
+    def _empty_log(self, connection: Connection) -> None:
+        """Take erased texts out of SQLite's log; what was to be written is written by now."""
+        raw = cast(sqlite3.Connection, connection.connection.driver_connection)
+        try:
+            # Calls wait for this thread, so it waits for nobody.
+            is_empty = empty_log(raw, wait_s=0)
+        except sqlite3.Error as exc:
+            log.warning("ledger.log_not_emptied", extra={"reason": str(exc)})
+            is_empty = False
+        self._empty_at = None if is_empty else self._clock.now() + _EMPTY_AGAIN
 
     def _open(self) -> Connection:
         engine = create_ledger_engine(self._options)

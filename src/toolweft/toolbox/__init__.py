@@ -5,6 +5,7 @@ from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import render_outcome
 from toolweft.toolbox.surface import INSTRUCTIONS, Surface, SurfaceTool, build_surface
 from toolweft.toolbox.toolbox import Toolbox
+from toolweft.toolbox.visible import VisibleTools
 
 __all__ = (
     "INSTRUCTIONS",
@@ -15,6 +16,7 @@ __all__ = (
     "Toolbox",
     "ToolboxOptions",
     "ToolboxReply",
+    "VisibleTools",
     "build_surface",
     "render_outcome",
 )

@@ -57,8 +57,11 @@ class QueryAnswer:
     note: str = ""
     # Words to ask with instead, where the answer is weak.
     suggestions: tuple[str, ...] = ()
-    # What could not be used for this answer, and why; "" where everything was.
+    # What could not be used for this answer; "" where everything was.
     degraded: str = ""
+    # Why, for whoever runs toolweft: it may hold addresses, paths and text of others, so it is not
+    # rendered, nor part of `to_dict`, which may be on its way to a model.
+    degraded_reason: str = ""
 
     def to_dict(self) -> dict[str, Json]:
         """The answer as plain JSON."""

@@ -7,8 +7,7 @@ __all__ = ("render_hit", "render_placement")
 
 def render_hit(hit: SearchHit) -> str:
     """One line of why a tool was found: score, its parts, fields, confidence."""
-    times = f"{hit.uses:,} earlier use{'' if hit.uses == 1 else 's'}"
-    used = f"; raised by {times} for like queries" if hit.uses else ""
+    used = f"; {hit.use_reason}" if hit.uses else ""
     parts = ", ".join(f"{name} {part:.2f}" for name, part in hit.parts.items())
     score = f"{hit.score:.2f}: {parts}" if parts else f"{hit.score:.2f}"
     matched = f"; matched {', '.join(hit.matched)}" if hit.matched else ""

@@ -20,17 +20,14 @@ from toolweft.core.programs import ProgramLimits, ProgramOutcome
 from toolweft.core.search import Placement, Searcher
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.bridge import CallRoad
-from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
 from toolweft.programs.stubs import Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.finding import (
     build_search_answer,
-    callable_tools,
     check_asked,
     describe_tools,
-    narrow_visible,
 )
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import (
@@ -42,6 +39,7 @@ from toolweft.toolbox.render import (
 )
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
 from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface, is_listed
+from toolweft.toolbox.visible import VisibleTools
 
 __all__ = ("Toolbox",)
 
@@ -58,6 +56,7 @@ class Toolbox:
         principal: on whose behalf everything happens.
         holder: knows the newest snapshot.
         searcher: finds tools.
+        visible: which tools a search may find; one for all toolboxes.
         road: makes calls.
         runner: runs programs; already entered.
         ledger: records searches.
@@ -72,6 +71,7 @@ class Toolbox:
         principal: Principal,
         holder: SnapshotHolder,
         searcher: Searcher,
+        visible: VisibleTools,
         road: CallRoad,
         runner: ProgramRunner,
         ledger: Ledger,
@@ -88,7 +88,7 @@ class Toolbox:
         self._clock = clock
         self._ids = ids
         self._options = options
-        self._visible = PerSnapshot(callable_tools)
+        self._visible = visible
 
     @property
     def snapshot(self) -> Snapshot:
@@ -139,12 +139,7 @@ class Toolbox:
             asked,
             snapshot=snapshot,
             limit=self._options.search_limit if limit is None else limit,
-            visible=narrow_visible(
-                self._visible.of(snapshot),
-                snapshot=snapshot,
-                namespace=namespace,
-                category=category,
-            ),
+            visible=self._visible.of(snapshot, namespace=namespace, category=category),
             tenant=self._principal.tenant,
         )
         answer = build_search_answer(
@@ -166,25 +161,32 @@ class Toolbox:
         )
         return answer
 
-    async def explain_rank(self, query: str, tool: str) -> Placement:
+    async def explain_rank(
+        self, query: str, tool: str, *, namespace: str | None = None, category: str | None = None
+    ) -> Placement:
         """Why a tool stands where it does among what a search finds, and what would raise it.
 
         Args:
             query: one need in words.
             tool: qualified, bare, original or wire name.
+            namespace: only among the tools of this source; as of `search`.
+            category: only among the tools of this category.
 
         Raises:
-            InvalidArguments: the query has no text.
+            InvalidArguments: the query has no text, there is no such source or category, or the
+                tool is of another.
             ToolNotFound: no such tool.
             AmbiguousTool: several sources have it.
         """
         check_asked((query,))
         snapshot = self._holder.snapshot
+        name = snapshot.resolve(tool).qualified
+        self._visible.check_among(name, snapshot, namespace=namespace, category=category)
         return await self._searcher.explain_rank(
             query,
-            tool=snapshot.resolve(tool).qualified,
+            tool=name,
             snapshot=snapshot,
-            visible=self._visible.of(snapshot),
+            visible=self._visible.of(snapshot, namespace=namespace, category=category),
             tenant=self._principal.tenant,
         )
 

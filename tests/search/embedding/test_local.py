@@ -1,15 +1,19 @@
 """Models in a folder: what their files say is done, and what is wrong with them is told."""
 
+import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import pytest
 from tests.search.embedding.fakes import random_weights, write_bert, write_json, write_onnx
 
 from toolweft.core.errors import EmbedderUnavailable
 from toolweft.search.embedding.bert import BertModel, BertShape
+from toolweft.search.embedding.folder import ModelFolder
 from toolweft.search.embedding.local import FolderEmbedder
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.embedding.pooling import pool
@@ -169,3 +173,104 @@ async def test_weights_that_are_no_numbers_give_no_vector(tmp_path: Path) -> Non
     save_file(weights, folder / "model.safetensors")
     with pytest.raises(EmbedderUnavailable, match="not finite"):
         await make(folder).embed(["get"], kind="query")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '{"model_type": "bert", "hidden_act": ["gelu"]}',
+        '{"a":' + "[" * 100_000 + "]" * 100_000 + "}",
+    ],
+    ids=["type", "depth"],
+)
+async def test_strange_settings_are_one_reason_and_not_a_crash(tmp_path: Path, config: str) -> None:
+    folder = write_bert(tmp_path)
+    (folder / "config.json").write_text(config, encoding="utf-8")
+    embedder = make(folder)
+    with pytest.raises(EmbedderUnavailable) as caught:
+        await embedder.embed(["get"], kind="query")
+    assert str(folder) in caught.value.message
+    with pytest.raises(EmbedderUnavailable):
+        _ = embedder.model
+
+
+def test_a_file_whose_name_is_no_text_does_not_stop_the_folder_from_being_used(
+    tmp_path: Path,
+) -> None:
+    folder = write_bert(tmp_path)
+    before = make(folder).model
+    try:
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xff.json")).write_text("{}", encoding="utf-8")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert make(folder).model != before
+
+
+class Gated:
+    """A model that is read, or that embeds, only when it is let."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.loads = self.encodes = 0
+        self.slow_load = False
+
+    def load(self, folder: ModelFolder) -> "Gated":
+        self.loads += 1
+        if self.slow_load:
+            self.gate.wait(20)
+        return self
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        self.encodes += 1
+        if not self.slow_load:
+            self.gate.wait(20)
+        return np.ones((len(texts), 4), np.float32)
+
+
+def make_gated(folder: Path, gated: Gated) -> FolderEmbedder:
+    return FolderEmbedder(folder, options=EmbedderOptions(path=folder), load=gated.load)
+
+
+async def test_a_model_that_is_never_read_is_begun_once_whoever_gives_up(tmp_path: Path) -> None:
+    gated = Gated()
+    gated.slow_load = True
+    embedder = make_gated(write_bert(tmp_path), gated)
+    with anyio.fail_after(15):
+        for _ in range(12):
+            with anyio.move_on_after(0.01) as scope:
+                await embedder.embed(["get"], kind="query")
+            assert scope.cancelled_caught
+        gated.gate.set()
+        assert len(await embedder.embed(["get"], kind="query")) == 1
+    assert gated.loads == 1
+
+
+async def test_requests_given_up_leave_no_more_than_two_threads_behind(tmp_path: Path) -> None:
+    gated = Gated()
+    embedder = make_gated(write_bert(tmp_path), gated)
+    refused = 0
+    with anyio.fail_after(15):
+        for _ in range(8):
+            before = gated.encodes
+            with anyio.CancelScope() as scope:
+                async with anyio.create_task_group() as tasks:
+
+                    async def watch(before: int = before, scope: anyio.CancelScope = scope) -> None:
+                        while gated.encodes == before:
+                            await anyio.lowlevel.checkpoint()
+                        scope.cancel()
+
+                    tasks.start_soon(watch)
+                    try:
+                        await embedder.embed(["get"], kind="query")
+                    except EmbedderUnavailable as exc:
+                        refused += "busy" in exc.message
+                        scope.cancel()
+        assert (gated.encodes, refused) == (2, 6)
+        gated.gate.set()
+        while True:
+            try:
+                assert len(await embedder.embed(["get"], kind="query")) == 1
+                break
+            except EmbedderUnavailable:
+                await anyio.lowlevel.checkpoint()

@@ -61,7 +61,7 @@ async def test_a_need_that_no_text_names_finds_its_tool() -> None:
         async with embeddings:
             embeddings.watch(snapshot)
             await embeddings.settle()
-            searcher = CatalogSearcher(hints=embeddings)
+            searcher = CatalogSearcher(embedder=embeddings)
             (found,) = await searcher.search(
                 ["my phone keeps dying"], snapshot=snapshot, limit=2, visible=None, tenant="local"
             )

@@ -9,7 +9,8 @@ from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit, SearchResult
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import Severity
-from toolweft.search.learning import Lift, apply_lifts
+from toolweft.search.learning import apply_lifts
+from toolweft.search.learning.memory import Lift
 from toolweft.testing import build_definition, build_snapshot
 
 _SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -123,17 +124,23 @@ def test_what_may_not_be_seen_what_is_disabled_and_what_is_gone_is_not_added() -
     assert names(lifted) == "a d"
 
 
-def test_confidence_is_not_touched() -> None:
+@pytest.mark.parametrize("weak", [False, True])
+def test_confidence_is_not_touched(weak: bool) -> None:
     found = result_of(a=1.0, b=0.9)
     rated = SearchResult(
         hits=(replace(found.hits[0], confidence=0.4), replace(found.hits[1], is_weak=True)),
+        is_weak=weak,
         suggestions=("word",),
         degraded="no embedder",
     )
     lifted = apply_lifts(rated, lifts_of(b=0.9), snapshot=READS, visible=None, limit=5)
 
     assert [(hit.confidence, hit.is_weak) for hit in lifted.hits] == [(1.0, True), (0.4, False)]
-    assert (lifted.suggestions, lifted.degraded) == (("word",), "no embedder")
+    assert (lifted.is_weak, lifted.suggestions, lifted.degraded) == (
+        weak,
+        ("word",),
+        "no embedder",
+    )
 
 
 _LETTERS = "abcdefgh"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.ids import QualifiedName
-from toolweft.search.learning import UseMemory
+from toolweft.search.learning.memory import UseMemory
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 LIST = QualifiedName("git.list")

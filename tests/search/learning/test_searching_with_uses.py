@@ -39,7 +39,7 @@ async def read_nothing() -> Sequence[Event]:
 @pytest.fixture
 async def uses() -> AsyncIterator[LearnedUses]:
     async with LearnedUses(read=read_nothing) as uses:
-        await uses.recalled.wait()
+        await uses.past_known.wait()
         yield uses
 
 
@@ -102,3 +102,19 @@ async def test_a_used_tool_that_may_not_be_seen_stays_unseen(uses: LearnedUses) 
 
     assert {hit.qualified for result in results for hit in result.hits} <= visible
     assert any(hit.uses for hit in results[0].hits)
+
+
+@pytest.mark.promise("learning.verdict")
+@pytest.mark.parametrize("tool", ["desk.list_order", "crm.search_note", "desk.delete_ticket"])
+async def test_whether_an_answer_is_weak_is_the_same_with_uses(
+    uses: LearnedUses, tool: str
+) -> None:
+    plain = await ask(CatalogSearcher())
+    teach(uses, tool)
+    lifted = await ask(CatalogSearcher(uses=uses))
+
+    assert [result.is_weak for result in lifted] == [result.is_weak for result in plain]
+    assert [result.is_weak for result in plain] == [
+        not result.hits or result.hits[0].is_weak for result in plain
+    ]
+    assert {result.is_weak for result in plain} == {False, True}

@@ -11,7 +11,7 @@ from toolweft.cli.commands.search_eval import Measure, Only, run_evaluation
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.groups import with_groups
 from toolweft.cli.options import Common, with_common
-from toolweft.cli.output import write, write_json
+from toolweft.cli.output import note, write, write_json
 from toolweft.cli.session import open_session, read_settings, run_async
 from toolweft.core.calls import LOCAL
 from toolweft.core.search import Placement
@@ -22,6 +22,9 @@ from toolweft.toolbox.render_placement import render_placement
 
 __all__ = ("Shape", "app", "search")
 
+_LIMIT = 5
+_DETAIL: Detail = "typed"
+
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
@@ -29,10 +32,15 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 class Shape:
     """How an answer is to look."""
 
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 5
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="At most so many; 5 without it.")
+    ] = None
     detail: Annotated[
-        str, typer.Option("--detail", metavar="|".join(DETAILS), help="How much of each.")
-    ] = "typed"
+        str | None,
+        typer.Option(
+            "--detail", metavar="|".join(DETAILS), help="How much of each; typed without it."
+        ),
+    ] = None
     category: Annotated[
         str | None, typer.Option("--category", metavar="NAME", help="Only of this category.")
     ] = None
@@ -71,7 +79,9 @@ def search(
     the ledger holds, and prints how many are found and what to change.
     """
     if forget:
-        _forget(common, words, measure)
+        if words or namespace is not None or (shape, measure) != (Shape(), Measure()):
+            raise UsageFault("--forget goes alone", hint="leave the query and other options out")
+        _forget(common)
         return
     _check(words, shape, measure)
     if measure.eval:
@@ -80,7 +90,7 @@ def search(
         return
     query = " ".join(words or ())
     if shape.expect is not None:
-        _explain_rank(common, query, shape.expect)
+        _explain_rank(common, query, tool=shape.expect, namespace=namespace, shape=shape)
         return
     answer = run_async(lambda: _search(common, query, shape=shape, namespace=namespace))
     if common.json:
@@ -89,28 +99,26 @@ def search(
         write(render_search(answer))
 
 
-def _forget(common: Common, words: Sequence[str] | None, measure: Measure) -> None:
-    """Erase what learning from use has kept of searches.
-
-    Raises:
-        UsageFault: something else is asked for as well.
-    """
-    if words or measure != Measure():
-        raise UsageFault("--forget goes alone", hint="leave the query and other options out")
+def _forget(common: Common) -> None:
+    """Erase what learning from use has kept of searches."""
     settings = read_settings(common)
-    count = run_async(lambda: forget_searches(settings))
+    count = run_async(lambda: forget_searches(settings.ledger))
     if common.json:
         write_json({"erased": count})
     else:
         write(f"erased the texts of {count} search{'' if count == 1 else 'es'}")
 
 
-def _explain_rank(common: Common, query: str, tool: str) -> None:
+def _explain_rank(
+    common: Common, query: str, *, tool: str, namespace: str | None, shape: Shape
+) -> None:
     """Print where one tool stands for a query, and why."""
 
     async def ask() -> Placement:
         async with open_session(common, keeps_ledger=False) as app_:
-            return await app_.toolbox_for(LOCAL).explain_rank(query, tool)
+            return await app_.toolbox_for(LOCAL).explain_rank(
+                query, tool, namespace=namespace, category=shape.category
+            )
 
     placement = run_async(ask)
     if common.json:
@@ -134,24 +142,45 @@ def _check(words: Sequence[str] | None, shape: Shape, measure: Measure) -> None:
         raise UsageFault("--queries and --min-ndcg go with --eval", hint="add --eval")
     if measure.eval and shape.expect is not None:
         raise UsageFault("--expect goes with a query, not with --eval", hint="leave --eval out")
+    _check_shape(shape, is_eval=measure.eval)
     if not measure.eval and not words:
         raise UsageFault("there is no query", hint="say what you need, or measure with --eval")
+
+
+def _check_shape(shape: Shape, *, is_eval: bool) -> None:
+    """Say so where nothing is shown that an option could shape.
+
+    Raises:
+        UsageFault: an option would change nothing.
+    """
+    other = "--eval" if is_eval else "--expect"
+    given = {"--limit": shape.limit is not None, "--detail": shape.detail is not None}
+    if is_eval:
+        given["--explain"] = shape.explain
+    for option, is_given in given.items():
+        if is_given and (is_eval or shape.expect is not None):
+            raise UsageFault(f"{option} does not go with {other}", hint=f"leave {option} out")
 
 
 async def _search(
     common: Common, query: str, *, shape: Shape, namespace: str | None
 ) -> SearchAnswer:
-    if shape.detail not in DETAILS:
-        raise UsageFault(
-            f"no detail is called {shape.detail!r}", hint=f"one of {', '.join(DETAILS)}"
-        )
-    detail: Detail = shape.detail
+    wanted = _DETAIL if shape.detail is None else shape.detail
+    if wanted not in DETAILS:
+        raise UsageFault(f"no detail is called {wanted!r}", hint=f"one of {', '.join(DETAILS)}")
+    detail: Detail = wanted
     async with open_session(common, keeps_ledger=False) as app_:
-        return await app_.toolbox_for(LOCAL).search(
+        answer = await app_.toolbox_for(LOCAL).search(
             query,
-            limit=shape.limit,
+            limit=_LIMIT if shape.limit is None else shape.limit,
             detail=detail,
             namespace=namespace,
             category=shape.category,
             explain=shape.explain,
         )
+        for found in answer.queries:
+            # A problem of the configuration was said when it was read.
+            is_known = found.degraded_reason in ("", *app_.settings.problems)
+            if not is_known and common.verbosity >= 0:
+                note(f"note: {found.degraded_reason}")
+        return answer

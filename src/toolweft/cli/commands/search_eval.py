@@ -16,24 +16,25 @@ from toolweft.cli.options import Common
 from toolweft.cli.output import note, write, write_json, write_table
 from toolweft.cli.session import open_session, read_settings, run_async
 from toolweft.config import Settings
+from toolweft.core.calls import LOCAL
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.search.evaluation import (
     BadQueries,
     Evaluation,
     Query,
-    UsedQueries,
     choose_evenly,
     derive_queries,
     evaluate,
     parse_queries,
     queries_of_use,
 )
-from toolweft.toolbox.finding import callable_tools, narrow_visible
+from toolweft.toolbox.visible import callable_tools, narrow_visible
 
 __all__ = ("LEDGER", "Measure", "Only", "run_evaluation")
 
-# In place of a file: what was searched for and called. A file of that name is ./ledger.
+# In place of a file: what was searched for and called; "ledger:NAME" for another tenant's. A file
+# of that name is ./ledger.
 LEDGER = "ledger"
 # Three queries or more each, and a millisecond a query: about ten seconds.
 _MAX_JUDGED = 3_000
@@ -52,7 +53,7 @@ class Measure:
         typer.Option(
             "--queries",
             metavar="FILE",
-            help="With --eval: a file of query<TAB>tool,tool or JSON lines; or 'ledger'.",
+            help="With --eval: a file of query<TAB>tool,tool or JSON lines; or 'ledger[:TENANT]'.",
         ),
     ] = None
     min_ndcg: Annotated[
@@ -152,8 +153,9 @@ async def _queries(
 ) -> Sequence[Query] | None:
     if wanted.queries is None:
         return None
-    if wanted.queries == LEDGER:
-        return await _read_used(settings, snapshot)
+    word, _, tenant = wanted.queries.partition(":")
+    if word == LEDGER:
+        return await _read_used(settings, snapshot, tenant=tenant or LOCAL.tenant)
     try:
         text = await to_thread.run_sync(_read_text, Path(wanted.queries))
         return parse_queries(text, name=wanted.queries, snapshot=snapshot)
@@ -171,15 +173,15 @@ def _read_text(path: Path) -> str:
         ) from exc
 
 
-async def _read_used(settings: Settings, snapshot: Snapshot) -> Sequence[Query]:
-    reader = open_reader(settings)
-    pairs = await reader.used_queries(_MAX_USED) if isinstance(reader, UsedQueries) else ()
+async def _read_used(settings: Settings, snapshot: Snapshot, *, tenant: str) -> Sequence[Query]:
+    pairs = await open_reader(settings).used_queries(tenant=tenant, limit=_MAX_USED)
     queries, gone = queries_of_use(pairs, snapshot=snapshot)
     if gone:
         note(f"note: searches in the ledger whose tool is no longer there: {gone}")
     if not queries:
         raise UsageFault(
-            "the ledger holds no texts of searches that led to a call",
-            hint="set `learn = true` under [search], and use the tools for a while",
+            f"the ledger holds no texts of searches of the tenant {tenant!r} that led to a call",
+            hint="set `learn = true` under [search] and use the tools for a while, or name "
+            f"another tenant: --queries {LEDGER}:NAME",
         )
     return queries

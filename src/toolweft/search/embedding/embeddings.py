@@ -1,10 +1,10 @@
 """What an embedder adds to searches: vectors of tools in the background, of queries in time.
 
-An async context manager that owns the tasks. A search asks for a hint and ranks with it; where
-vectors are missing, the hint says why, and words and meanings rank alone.
+An async context manager that owns the tasks. A search asks about its queries and ranks with what
+it hears; where vectors are missing it hears that too, and words and meanings rank alone.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,28 +14,29 @@ import anyio
 import numpy as np
 
 from toolweft.core.clock import Clock
-from toolweft.core.errors import EmbedderUnavailable
 from toolweft.core.ids import QualifiedName
-from toolweft.core.search import SearchHit, SearchIndex, TextEmbedder, VectorStore
+from toolweft.core.search import TextEmbedder, VectorStore
 from toolweft.core.snapshot import Snapshot
+from toolweft.search.embedded import ALONE, Embedded, EmbeddedQueries, SlottedIndex
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.embedding.query_vectors import QueryVectors
 from toolweft.search.embedding.tool_vectors import ToolVectors
-from toolweft.search.hybrid import HybridIndex
-from toolweft.search.nearness import Embedded
 from toolweft.search.ranker import Slots
 from toolweft.search.vectors import Floats
 
-__all__ = ("EmbeddedHint", "Embeddings")
+__all__ = ("Embeddings",)
 
-_ALONE = "words and meanings rank alone"
+# Whatever the embedder itself has said: that is for the operator.
+_SILENT = f"the embedder does not answer; {ALONE}"
+# The first search waits so long for what the store knows; no other does.
+_STORE_PATIENCE_S = 0.3
 
 
 class Embeddings:
     """Asks an embedder on behalf of all searches.
 
     Args:
-        embedder: gives the vectors; entered and left with this where it is a context manager.
+        embedder: gives the vectors; whoever made it opens and closes it.
         store: keeps those of tools.
         options: how patiently it is asked, and what it counts.
         clock: counts how long it is left alone after a failure.
@@ -64,7 +65,11 @@ class Embeddings:
             stack.callback(tasks.cancel_scope.cancel)
             tasks.start_soon(self._tools.run)
             self._queries = QueryVectors(
-                self._embedder, options=self._options, clock=self._clock, tasks=tasks
+                self._embedder,
+                options=self._options,
+                clock=self._clock,
+                tasks=tasks,
+                expect=self._tools.expect,
             )
             self._stack = stack.pop_all()
         return self
@@ -86,101 +91,52 @@ class Embeddings:
         """Return when every tool watched has its vector; for those who have time to wait."""
         await self._tools.settle()
 
-    async def ask(self, queries: Sequence[str], *, snapshot: Snapshot) -> "EmbeddedHint":
+    async def ask(
+        self,
+        queries: Sequence[str],
+        *,
+        snapshot: Snapshot,
+        index: SlottedIndex,
+        visible: Collection[QualifiedName] | None,
+    ) -> EmbeddedQueries:
         """What the embedder says about queries; waits for it no longer than the options allow."""
         assert self._queries is not None, "ask inside the context"
         self.watch(snapshot)
-        async with anyio.create_task_group() as tasks:
-            # A store answers in milliseconds; a command that asks once finds its vectors there.
-            tasks.start_soon(self._wait_loaded)
-            asked = [query for query in queries if query.strip()]
-            vectors, reason = await self._queries.ask(asked)
-        for vector in vectors.values():
-            try:
-                self._tools.expect(len(vector))
-            except EmbedderUnavailable as exc:
-                vectors, reason = {}, exc.message
-                break
-        return EmbeddedHint(
-            vectors,
-            reason,
-            tools=self._tools,
-            alignment=self._alignment,
-            weight=self._options.weight,
+        asked = [query for query in queries if query.strip()]
+        vectors, reason = await self._queries.ask(asked, dimensions=self._tools.table.dimensions)
+        if not self._tools.is_loaded.is_set():
+            await self._wait_loaded()
+        # Nothing waits from here on: table, keys and vectors belong together.
+        dimensions = self._tools.table.dimensions
+        usable = {q: v for q, v in vectors.items() if len(v) == (dimensions or len(v))}
+        lack = self._lack(snapshot, visible) if usable else ""
+        degraded = {q: lack if q in usable else _SILENT for q in asked if lack or q not in usable}
+        reasons = [reason] if len(usable) < len(asked) else []
+        if len(usable) < len(vectors):
+            reasons.append(f"{self._options.name} gave queries and tools vectors of two lengths")
+        if lack:
+            reasons.append(self._tools.failure)
+        return EmbeddedQueries(
+            by_query=_Cosines(
+                usable if len(self._tools.table) else {},
+                rows=self._tools.table.rows,
+                places=self._alignment.rows_of(index),
+                weight=self._options.weight,
+            ),
+            state=self._tools.state,
+            degraded=degraded,
+            reason="; ".join(dict.fromkeys(filter(None, reasons))),
         )
 
     async def _wait_loaded(self) -> None:
-        with anyio.move_on_after(self._options.patience_s):
+        # A store answers in milliseconds; a command that asks once finds its vectors there.
+        with anyio.move_on_after(min(_STORE_PATIENCE_S, self._options.patience_s)):
             await self._tools.is_loaded.wait()
+        # Once: the next search goes on with what is there.
+        self._tools.is_loaded.set()
 
-
-@dataclass(slots=True, eq=False)
-class _Alignment:
-    """Which row of the table belongs to which slot of an index; of the index asked last."""
-
-    tools: ToolVectors
-    index: HybridIndex | None = None
-    state: tuple[int, int] = (-1, -1)
-    rows: Slots = field(default_factory=lambda: np.zeros(0, np.intp))
-
-    def rows_of(self, index: HybridIndex) -> Slots:
-        """By slot; -1 where the tool has no vector."""
-        if index is not self.index or self.state != self.tools.state:
-            keys, table = self.tools.keys, self.tools.table
-            places = [
-                -1 if name is None else table.place(keys.get(name, "")) for name in index.names
-            ]
-            self.rows = np.array(places, np.intp)
-            self.index, self.state = index, self.tools.state
-        return self.rows
-
-
-class EmbeddedHint:
-    """What an embedder says about the queries of one search; for use before anything waits."""
-
-    def __init__(
-        self,
-        vectors: Mapping[str, Floats],
-        reason: str,
-        *,
-        tools: ToolVectors,
-        alignment: _Alignment,
-        weight: float,
-    ) -> None:
-        self._vectors, self._reason, self._weight = vectors, reason, weight
-        self._tools, self._alignment = tools, alignment
-
-    @property
-    def state(self) -> Hashable:
-        """What answers with this hint depend on, beside the query."""
-        return self._tools.state
-
-    def search(
-        self,
-        index: SearchIndex,
-        query: str,
-        *,
-        limit: int,
-        visible: Collection[QualifiedName] | None,
-    ) -> Sequence[SearchHit]:
-        """What an index finds, with this hint."""
-        vector = self._vectors.get(query)
-        if vector is None or not isinstance(index, HybridIndex) or not len(self._tools.table):
-            return index.search(query, limit=limit, visible=visible)
-        rows = self._alignment.rows_of(index)
-        cosines = self._tools.table.rows @ vector
-        by_slot: Floats = np.where(rows < 0, np.float32(np.nan), cosines[rows])
-        embedded = Embedded(by_slot, self._weight)
-        return index.search(query, limit=limit, visible=visible, embedded=embedded)
-
-    def degraded(
-        self, query: str, *, snapshot: Snapshot, visible: Collection[QualifiedName] | None
-    ) -> str:
-        """What is missing from an answer, and why; "" where nothing is."""
-        if not query.strip():
-            return ""
-        if query not in self._vectors:
-            return f"{self._reason}; {_ALONE}"
+    def _lack(self, snapshot: Snapshot, visible: Collection[QualifiedName] | None) -> str:
+        """Which vectors of tools are missing; "" where none is."""
         if self._tools.is_complete_for(snapshot):
             return ""
         names = [
@@ -192,6 +148,46 @@ class EmbeddedHint:
         missing = sum(keys.get(name, "") not in table for name in names)
         if not missing:
             return ""
-        why = f" ({self._tools.failure})" if self._tools.failure else ""
-        effect = _ALONE if missing == len(names) else "words and meanings rank these"
-        return f"embeddings of {missing:,} of {len(names):,} tools are not ready{why}; {effect}"
+        effect = ALONE if missing == len(names) else "words and meanings rank these"
+        return f"embeddings of {missing:,} of {len(names):,} tools are not ready; {effect}"
+
+
+class _Cosines(Mapping[str, Embedded]):
+    """Cosines of all tools by query, worked out when asked for: most answers are remembered."""
+
+    def __init__(
+        self, vectors: Mapping[str, Floats], *, rows: Floats, places: Slots, weight: float
+    ) -> None:
+        self._vectors, self._rows, self._places, self._weight = vectors, rows, places, weight
+
+    def __getitem__(self, query: str) -> Embedded:
+        cosines = self._rows @ self._vectors[query]
+        by_slot: Floats = np.where(self._places < 0, np.float32(np.nan), cosines[self._places])
+        return Embedded(by_slot, self._weight)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._vectors)
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+
+@dataclass(slots=True, eq=False)
+class _Alignment:
+    """Which row of the table belongs to which slot of an index; of the index asked last."""
+
+    tools: ToolVectors
+    index: SlottedIndex | None = None
+    state: tuple[int, int] = (-1, -1)
+    rows: Slots = field(default_factory=lambda: np.zeros(0, np.intp))
+
+    def rows_of(self, index: SlottedIndex) -> Slots:
+        """By slot; -1 where the tool has no vector."""
+        if index is not self.index or self.state != self.tools.state:
+            keys, table = self.tools.keys, self.tools.table
+            places = [
+                -1 if name is None else table.place(keys.get(name, "")) for name in index.names
+            ]
+            self.rows = np.array(places, np.intp)
+            self.index, self.state = index, self.tools.state
+        return self.rows

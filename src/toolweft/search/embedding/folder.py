@@ -4,6 +4,7 @@ Reads sentence-transformers folders and folders with an ONNX file. Loads no weig
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -157,7 +158,8 @@ def _fingerprint(path: Path) -> str:
     patterns = ("*.json", "*/config.json", "*.safetensors", "*.onnx", "onnx/model.onnx*")
     for file in sorted({found for pattern in patterns for found in path.glob(pattern)}):
         size = file.stat().st_size
-        told.update(f"{file.relative_to(path)} {size}\n".encode())
+        # A name need not be text.
+        told.update(os.fsencode(file.relative_to(path)) + f" {size}\n".encode())
         with file.open("rb") as opened:
             told.update(opened.read(_TOLD_BYTES))
             if size > 2 * _TOLD_BYTES:
@@ -179,5 +181,5 @@ def _read_json(path: Path) -> Json:
         raise EmbedderUnavailable(f"{str(path)!r} is too large for a file of settings")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise EmbedderUnavailable(f"{str(path)!r} cannot be read: {exc}") from exc

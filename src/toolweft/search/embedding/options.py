@@ -38,7 +38,8 @@ class EmbedderOptions:
     # Texts and characters of one batch.
     batch: int = 32
     batch_characters: int = 48_000
-    # After a failure the embedder is left alone for so long.
+    # After a failure no query is embedded for so long, and tools are tried again after 1, 2, 4, ...
+    # seconds up to as many.
     cooldown_s: float = 30.0
     # Of nearness by these vectors beside everything else, in [0, 1].
     weight: float = 0.3
@@ -57,7 +58,7 @@ class EmbedderOptions:
         """The embedder as messages call it."""
         if self.path is not None:
             return f"embedder {str(self.path)!r}"
-        return f"embedder {self.model!r} at {self.place}"
+        return f"embedder {self.model!r} at {self.place}" if self.url else "the embedder"
 
     @property
     def patience_s(self) -> float:

@@ -5,7 +5,7 @@ An embedder that failed is left alone for a while, so that a dead one does not s
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -43,6 +43,7 @@ class QueryVectors:
         options: of the embedder.
         clock: counts how long it is left alone.
         tasks: where requests run, so that one goes on when whoever asked first is gone.
+        expect: hears of how many numbers the vectors of each new answer are.
         max_remembered: vectors of the queries asked last.
     """
 
@@ -53,18 +54,28 @@ class QueryVectors:
         options: EmbedderOptions,
         clock: Clock,
         tasks: TaskGroup,
+        expect: Callable[[int], object] = lambda _: None,
         max_remembered: int = _MAX_REMEMBERED,
     ) -> None:
         self._embedder, self._options, self._clock = embedder, options, clock
-        self._tasks, self._max_remembered = tasks, max_remembered
+        self._tasks, self._expect, self._max_remembered = tasks, expect, max_remembered
         self._known: OrderedDict[str, Floats] = OrderedDict()
         self._flights: list[_Flight] = []
         self._left_alone_until_s = -1.0
         self._reason = ""
 
-    async def ask(self, queries: Sequence[str]) -> tuple[Mapping[str, Floats], str]:
-        """The vectors of queries as far as they can be had in time, and why not of all; or ""."""
+    async def ask(
+        self, queries: Sequence[str], *, dimensions: int = 0
+    ) -> tuple[Mapping[str, Floats], str]:
+        """The vectors of queries as far as they can be had in time, and why not of all; or "".
+
+        Args:
+            queries: any texts.
+            dimensions: remembered vectors of others are forgotten; 0 where any will do.
+        """
         wanted = frozenset(queries)
+        if dimensions:
+            self._forget_others(dimensions)
         missing = frozenset(text for text in wanted if text not in self._known)
         flights = [flight for flight in self._flights if flight.texts & missing]
         fresh = missing.difference(*(flight.texts for flight in flights))
@@ -91,12 +102,19 @@ class QueryVectors:
             self._leave_alone(exc)
         else:
             self._reason = ""
+            self._forget_others(rows.shape[1])
+            self._expect(rows.shape[1])
             self._known.update(zip(texts, rows, strict=True))
             while len(self._known) > max(self._max_remembered, len(texts)):
                 self._known.popitem(last=False)
         finally:
             self._flights.remove(flight)
             flight.ended.set()
+
+    def _forget_others(self, dimensions: int) -> None:
+        """Keep only vectors of so many numbers: the others are of another model."""
+        for text in [text for text, row in self._known.items() if len(row) != dimensions]:
+            del self._known[text]
 
     def _leave_alone(self, error: EmbedderUnavailable) -> None:
         now_s = self._clock.monotonic_s()

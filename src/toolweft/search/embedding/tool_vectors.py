@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 # Vectors asked of the store at once: bounds a statement, and how long it takes.
 _LOADED_AT_ONCE = 500
 _FIRST_DELAY_S = 1.0
+# As long as a store may take for one question.
+_KEEP_S = 5.0
 # Small, then ever larger: what stops soon has kept something too.
 _FIRST_BATCH = 4
 
@@ -64,7 +66,8 @@ class ToolVectors:
         self.keys: Mapping[QualifiedName, str] = _NO_KEYS
         # Why the last request failed; "" where it did not.
         self.failure = ""
-        # Set once what the store knows of the first snapshot is in the table, or cannot be had.
+        # Set once what the store knows of the first snapshot is in the table, or cannot be had in
+        # the time that a search has.
         self.is_loaded = anyio.Event()
         self._generation = 0
         self._definitions: Mapping[QualifiedName, ToolDefinition] = {}
@@ -90,21 +93,21 @@ class ToolVectors:
         """Whether it is known that every tool of a snapshot has its vector."""
         return snapshot is self._read and not self._missing
 
-    def expect(self, dimensions: int) -> None:
-        """Start anew where the embedder's vectors are of another dimension than the known ones.
+    def expect(self, dimensions: int) -> bool:
+        """Whether an embedder's new answer goes with the vectors known.
 
-        Raises:
-            EmbedderUnavailable: they are.
+        Where it is of another dimension, the embedder has changed, and all starts anew. Only for
+        an answer that has just come: a remembered one says nothing about the embedder of today.
         """
         known = self.table.dimensions
-        if known and known != dimensions:
-            self.table = VectorTable(dimensions)
-            self._generation += 1
-            self._read = None
-            self._changed.set()
-            raise EmbedderUnavailable(
-                f"{self._options.name} gave vectors of {dimensions} numbers after {known}"
-            )
+        if not known or known == dimensions:
+            return True
+        self.table = VectorTable(dimensions)
+        self._generation += 1
+        self._read = None
+        self._changed.set()
+        self.failure = f"{self._options.name} gave vectors of {dimensions} numbers after {known}"
+        return False
 
     async def settle(self) -> None:
         """Return when every tool of the newest snapshot has its vector."""
@@ -120,7 +123,8 @@ class ToolVectors:
             self._changed = anyio.Event()
             try:
                 await self._catch_up()
-            except EmbedderUnavailable as exc:
+            except Exception as exc:
+                # Embedder and store may be anybody's, and nothing else must end with them.
                 failures += 1
                 self._note(exc, failures)
                 self.is_loaded.set()
@@ -151,7 +155,7 @@ class ToolVectors:
         self._generation += 1
         wanted = set(keys.values())
         self.table.keep(wanted)
-        model = await to_thread.run_sync(self._identify)
+        model = await self._identify()
         missing = [key for key in wanted if key not in self.table]
         for first in range(0, len(missing), _LOADED_AT_ONCE):
             found = await self._store.load(model, missing[first : first + _LOADED_AT_ONCE])
@@ -171,8 +175,7 @@ class ToolVectors:
         texts = next(split_batches(texts, most=self._batch, characters=options.batch_characters))
         batch = dict(islice(self._missing.items(), len(texts)))
         try:
-            rows = await ask_embedder(self._embedder, texts, kind="tool", options=options)
-            self.expect(rows.shape[1])
+            rows = await self._embed(texts)
         except EmbedderUnavailable:
             # The others first the next time; at last a text that cannot be read stands alone.
             for key, text in batch.items():
@@ -187,16 +190,31 @@ class ToolVectors:
             self._missing.pop(key, None)
         self.failure = ""
         packed = dict(zip(vectors, pack_vectors(rows, count=len(rows)), strict=True))
-        await self._store.save(await to_thread.run_sync(self._identify), packed)
+        # Whoever closes all this meanwhile waits for it: what was embedded is kept.
+        with anyio.move_on_after(_KEEP_S, shield=True):
+            await self._store.save(await self._identify(), packed)
 
-    def _identify(self) -> str:
-        return self._embedder.model
+    async def _embed(self, texts: list[str]) -> Floats:
+        rows = await ask_embedder(self._embedder, texts, kind="tool", options=self._options)
+        if not self.expect(rows.shape[1]):
+            raise EmbedderUnavailable(self.failure)
+        return rows
 
-    def _note(self, error: EmbedderUnavailable, failures: int) -> None:
-        self.failure = error.message
+    async def _identify(self) -> str:
+        # It may read files, and must not hold up whoever closes all this.
+        return await to_thread.run_sync(lambda: self._embedder.model, abandon_on_cancel=True)
+
+    def _note(self, error: Exception, failures: int) -> None:
+        self.failure = _reason_of(error, name=self._options.name)
         # Once for a row of failures; searches go on saying it.
         if failures == 1:
-            log.warning("search.embedder_failed", extra={"reason": error.message})
+            log.warning("search.embedder_failed", extra={"reason": self.failure})
+
+
+def _reason_of(error: Exception, *, name: str) -> str:
+    if isinstance(error, EmbedderUnavailable):
+        return error.message
+    return f"{name} or its store failed: {type(error).__name__}: {error}".rstrip(": ")
 
 
 def _read_tools(

@@ -7,7 +7,6 @@ from toolweft.search.evaluation.evaluate import Answered, Evaluation, ToolFindin
 from toolweft.search.evaluation.metrics import Judgement, Means, judge, mean_of
 from toolweft.search.evaluation.queries import (
     Query,
-    UsedQueries,
     choose_evenly,
     derive_queries,
 )
@@ -21,7 +20,6 @@ __all__ = (
     "Means",
     "Query",
     "ToolFinding",
-    "UsedQueries",
     "choose_evenly",
     "derive_queries",
     "evaluate",

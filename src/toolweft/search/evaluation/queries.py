@@ -7,18 +7,17 @@ what they find says little about requests in other words.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.snapshot import CatalogTool
 from toolweft.search.documents import name_key
-from toolweft.search.words import STOP_WORDS, query_words
+from toolweft.search.words import STOP_WORDS, query_words, split_identifier
 
 __all__ = (
     "KINDS",
     "Kind",
     "Query",
-    "UsedQueries",
     "choose_evenly",
     "derive_queries",
     "surface_words",
@@ -31,7 +30,6 @@ Kind = Literal["name", "topic", "sentence", "example", "given"]
 KINDS: tuple[Kind, ...] = ("name", "topic", "sentence", "example", "given")
 
 _RUN = re.compile(r"[^\W_]+")
-_PART = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s|(?<=[\u3002\uff01\uff1f])|\n")
 # Less is an abbreviation or a heading: "e.g. ".
 _MIN_SENTENCE_CHARACTERS = 25
@@ -51,15 +49,6 @@ class Query:
     # At least one.
     tools: tuple[QualifiedName, ...]
     kind: Kind = "given"
-
-
-@runtime_checkable
-class UsedQueries(Protocol):
-    """Who remembers which tool was called after which search."""
-
-    async def used_queries(self, limit: int) -> Sequence[tuple[str, str]]:
-        """The latest pairs of a query's text and the tool called after it, newest first."""
-        ...
 
 
 def derive_queries(tools: Iterable[CatalogTool]) -> Iterator[Query]:
@@ -93,7 +82,7 @@ def surface_words(text: str) -> list[str]:
     """The words of a text as they are written, identifiers split: "listIssues" is list, Issues."""
     words: list[str] = []
     for run in _RUN.findall(text):
-        words += _PART.findall(run) if run.isascii() else [run]
+        words += split_identifier(run)
     return words
 
 

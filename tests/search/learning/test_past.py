@@ -22,7 +22,7 @@ def gives(*events: Event) -> Read:
 async def test_what_was_learned_before_is_known_again() -> None:
     with anyio.fail_after(10):
         async with LearnedUses(read=gives(*used("open issues", "git.list"))) as uses:
-            await uses.recalled.wait()
+            await uses.past_known.wait()
 
             assert uses.lifts("open issues", tenant="acme").keys() == {"git.list"}
 
@@ -42,7 +42,7 @@ async def test_what_happens_while_the_past_is_read_is_learned_at_once_and_kept()
             uses.observe(started("git.list", when=3))
             assert uses.lifts("weather", tenant="acme").keys() == {"sky.ask"}
             may_end.set()
-            await uses.recalled.wait()
+            await uses.past_known.wait()
             uses.observe(finished(when=4))
 
             known = [
@@ -63,12 +63,12 @@ async def test_a_past_that_cannot_be_read_is_logged_and_the_present_goes_on(
 
     with anyio.fail_after(10), caplog.at_level(logging.WARNING):
         async with LearnedUses(read=read) as uses:
-            await uses.recalled.wait()
+            await uses.past_known.wait()
             for event in used("open issues", "git.list"):
                 uses.observe(event)
 
             assert uses.lifts("open issues", tenant="acme").keys() == {"git.list"}
-    assert [record.message for record in caplog.records] == ["search.recall_failed"]
+    assert [record.message for record in caplog.records] == ["search.past_not_learned"]
 
 
 async def test_closing_does_not_wait_for_the_past_and_passes_errors_on_as_they_are() -> None:

@@ -40,12 +40,12 @@ class LearnedUses:
         self._early: deque[Event] | None = deque(maxlen=_MAX_EARLY)
         self._tasks: TaskGroup | None = None
         # Set once the past is known, or known to be out of reach.
-        self.recalled = anyio.Event()
+        self.past_known = anyio.Event()
 
     async def __aenter__(self) -> Self:
-        """Start to recall the past; returns at once."""
+        """Start to learn the past; returns at once."""
         self._tasks = await anyio.create_task_group().__aenter__()
-        self._tasks.start_soon(self._recall)
+        self._tasks.start_soon(self._learn_past)
         return self
 
     async def __aexit__(
@@ -54,7 +54,7 @@ class LearnedUses:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop recalling."""
+        """Stop learning the past."""
         assert self._tasks is not None
         self._tasks.cancel_scope.cancel()
         # The body's error is not the group's: it comes out as it is, not wrapped.
@@ -70,23 +70,24 @@ class LearnedUses:
         """The tools that a tenant used for queries like this one."""
         return self._learner.lifts(query, tenant=tenant)
 
-    async def _recall(self) -> None:
+    async def _learn_past(self) -> None:
         try:
             past = await self._read()
             learner = await to_thread.run_sync(_fold, past, abandon_on_cancel=True)
         except LedgerUnavailable as exc:
             # Search goes on without it.
-            log.warning("search.recall_failed", extra={"reason": exc.message})
+            log.warning("search.past_not_learned", extra={"reason": exc.message})
         except Exception:
             # A fault of ours in here must not take everything that is open with it.
-            log.exception("search.recall_failed")
+            log.exception("search.past_not_learned")
         else:
             # What came meanwhile follows on what went before, in the order of events.
             for event in self._early or ():
                 learner.observe(event)
             self._learner = learner
+            log.info("search.past_learned", extra={"events": len(past)})
         self._early = None
-        self.recalled.set()
+        self.past_known.set()
 
 
 def _fold(events: Iterable[Event]) -> UseLearner:
