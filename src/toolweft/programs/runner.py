@@ -19,6 +19,7 @@ from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.errors import LedgerUnavailable, SandboxError, ToolweftError
 from toolweft.core.events import RunFinished, RunStarted
+from toolweft.core.handles import HandleStore
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.ports import (
     Ledger,
@@ -32,6 +33,7 @@ from toolweft.core.search import Searcher
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
+from toolweft.programs.handles import RunHandles
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import (
     build_outcome,
@@ -67,6 +69,7 @@ class ProgramRunner:
         clock: for deadlines and expiry.
         ids: names runs and containers.
         options: limits, checks and containers.
+        handles: keeps results that are too large to hand over.
     """
 
     def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
@@ -80,9 +83,17 @@ class ProgramRunner:
         clock: Clock,
         ids: IdSource,
         options: ProgramOptions,
+        handles: HandleStore | None = None,
     ) -> None:
         self._backend = backend
-        self._desk = Desk(road=road, holder=holder, searcher=searcher, ledger=ledger, clock=clock)
+        self._desk = Desk(
+            road=road,
+            holder=holder,
+            searcher=searcher,
+            ledger=ledger,
+            clock=clock,
+            handles=handles,
+        )
         self._ids = ids
         self._options = options
         self._runs = RunTable(clock=clock, keep_finished_s=options.keep_finished_s)
@@ -291,6 +302,7 @@ class ProgramRunner:
             inside=inside,
             report=report,
             records=bridge.records,
+            handles=bridge.handles.made,
             container=run.container,
             snapshot=snapshot,
         )
@@ -303,7 +315,17 @@ class ProgramRunner:
         desk = self._desk
         started_s = desk.clock.monotonic_s()
         deadline_s = started_s + run.limits.wall_s
-        bridge = RunBridge(desk=desk, run_id=run.id, principal=run.principal, deadline_s=deadline_s)
+        bridge = RunBridge(
+            desk=desk,
+            run_id=run.id,
+            principal=run.principal,
+            deadline_s=deadline_s,
+            handles=RunHandles(
+                desk.handles,
+                owner=run.principal,
+                max_result_bytes=run.limits.max_result_bytes,
+            ),
+        )
         self._record_start(run, container)
         container.learn(report.bound)
         try:

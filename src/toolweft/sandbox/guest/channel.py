@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from .handles import make_handle
 from .names import Blob, ToolError
 from .wire import Frame, FrameDecoder, FrameKind, encode_frame
 
@@ -162,7 +163,9 @@ class Channel:
         if future is None or future.done():
             return
         try:
-            future.set_result(decode_reply(frame))
+            known = frame.head.get("handle")
+            value = decode_reply(frame) if known is None else make_handle(self.call, known)
+            future.set_result(value)
         except (ToolError, ValueError, MemoryError, RecursionError) as error:
             future.set_exception(error)
 

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from .cell import CellResult, restore_builtins, run_program
 from .channel import Channel
 from .faults import Fault, Stop, describe
+from .handles import bind_load
 from .lockdown import Limits
 from .names import Blob, ToolError, bind_names
 from .namespaces import SCRATCH
@@ -146,6 +147,8 @@ class Runner:
                 functions=head["functions"],
                 positional=head["positional"],
             )
+            if head["has_handles"]:
+                bind_load(self._variables, self._channel.call)
             program = run_program(
                 frame.body.decode(),
                 number=self._runs,

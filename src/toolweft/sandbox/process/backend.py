@@ -107,6 +107,7 @@ class ProcessBackend:
             language=f"CPython {version}",
             files=tier.has_files,
             standard_library=True,
+            handles=True,
         )
 
     @property
