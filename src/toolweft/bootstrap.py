@@ -1,6 +1,6 @@
 """The only file that names concrete classes; it opens and closes everything, in order.
 
-    settings → ledger → catalog → sources → road → sandbox → programs → toolbox
+    settings → ledger → handles → catalog → sources → road → sandbox → programs → toolbox
 
 `open_app` is for the command line and the gateways, `open_toolbox` is the library's front door
 (`toolweft.open`).
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolweft import __version__
-from toolweft.calls import Road
+from toolweft.calls import ResultKeeper, Road
 from toolweft.catalog import Catalog
 from toolweft.config import PythonSourceOptions, Settings, load_settings, read_environment
 from toolweft.core.calls import LOCAL, Principal
@@ -50,6 +50,7 @@ from toolweft.sources import (
     load_python_tools,
 )
 from toolweft.stores import SqlLedger, SqlLedgerReader
+from toolweft.stores.handles import FileHandleStore
 from toolweft.toolbox import INSTRUCTIONS, Surface, Toolbox
 
 __all__ = (
@@ -131,6 +132,9 @@ async def open_app(
     sources = _build_sources(settings, tools, catalog=catalog, clock=time)
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
+        handles = await stack.enter_async_context(
+            FileHandleStore(settings.handles, clock=time, ids=ids)
+        )
         await stack.enter_async_context(sources)
         calls = Road(
             holder=catalog,
@@ -144,6 +148,7 @@ async def open_app(
             ledger=ledger,
             clock=time,
             options=settings.calls,
+            keeper=ResultKeeper(handles, options=settings.calls),
         )
         road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
         backend = await stack.enter_async_context(
@@ -162,6 +167,7 @@ async def open_app(
                 clock=time,
                 ids=ids,
                 options=settings.programs,
+                handles=handles,
             )
         )
 
@@ -175,6 +181,7 @@ async def open_app(
                 ledger=ledger,
                 clock=time,
                 ids=ids,
+                handles=handles,
                 options=settings.toolbox,
             )
 
@@ -308,4 +315,6 @@ def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> Manag
 
 def _expected() -> SandboxCapabilities:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    return SandboxCapabilities(backend="process", tier="not started", language=f"CPython {version}")
+    return SandboxCapabilities(
+        backend="process", tier="not started", language=f"CPython {version}", handles=True
+    )

@@ -41,13 +41,15 @@ def explain(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def setting_values(
-    config: ConfigModel, layer: Layer, *, ledger_url: str
+    config: ConfigModel, layer: Layer, *, ledger_url: str, handles_folder: str
 ) -> tuple[SettingValue, ...]:
     """What `explain` shows: every key that has a value, default or not."""
-    return tuple(_values(config, layer, ledger_url))
+    return tuple(_values(config, layer, ledger_url, handles_folder))
 
 
-def _values(config: ConfigModel, layer: Layer, ledger_url: str) -> Iterator[SettingValue]:
+def _values(
+    config: ConfigModel, layer: Layer, ledger_url: str, handles_folder: str
+) -> Iterator[SettingValue]:
     for section in ConfigModel.model_fields:
         if section in _NAMED:
             yield from _written(layer, (section,))
@@ -62,6 +64,8 @@ def _values(config: ConfigModel, layer: Layer, ledger_url: str) -> Iterator[Sett
                 yield from _written(layer, path)
             elif path == ("ledger", "url"):
                 yield _value(path, _mask_url(ledger_url), layer)
+            elif path == ("handles", "folder"):
+                yield _value(path, handles_folder, layer)
             elif path == ("http", "keys"):
                 shown = [f"{item.id} ({item.tenant}/{item.user}): {_HIDDEN}" for item in below]
                 yield _value(path, json.dumps(shown), layer)

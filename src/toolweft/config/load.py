@@ -16,7 +16,7 @@ from toolweft.config.layers import (
     read_files,
     unused_variables,
 )
-from toolweft.config.lookup import FILE_NAMES, find_config, ledger_path, lookup_paths
+from toolweft.config.lookup import FILE_NAMES, find_config, handles_path, ledger_path, lookup_paths
 from toolweft.config.models import ConfigModel
 from toolweft.config.servers import (
     ServerBuilder,
@@ -30,6 +30,7 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -90,6 +91,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         f"server {name!r} is disabled" for name, s in checked.servers.items() if s.disabled
     ]
     ledger_url = checked.ledger.url or f"sqlite:///{ledger_path(environ=environ, home=home)}"
+    handles_folder = _handles_folder(checked, layer, environ=environ, home=home)
     return Settings(
         files=tuple(files),
         servers=servers,
@@ -101,8 +103,11 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
         ledger=LedgerOptions(**{**dict(checked.ledger), "url": ledger_url}),
+        handles=HandleOptions(**{**dict(checked.handles), "folder": handles_folder}),
         http=_http(checked, layer),
-        values=setting_values(checked, layer, ledger_url=ledger_url),
+        values=setting_values(
+            checked, layer, ledger_url=ledger_url, handles_folder=str(handles_folder)
+        ),
         problems=tuple(problems),
     )
 
@@ -177,6 +182,17 @@ def _advised_file(files: list[Path]) -> str:
         return "toolweft.toml"
     name = files[-1].name
     return name if name.endswith(".toml") else f'toolweft.toml (with include = ["{name}"])'
+
+
+def _handles_folder(
+    checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
+) -> Path:
+    written = checked.handles.folder
+    if written is None:
+        return handles_path(environ=environ, home=home)
+    if written.startswith("~/"):
+        return home / written[2:]
+    return layer.entries["handles", "folder"].folder / written
 
 
 def _programs(checked: ConfigModel) -> ProgramOptions:

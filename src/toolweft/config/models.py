@@ -4,6 +4,7 @@ Each section mirrors the options class of one component and takes its defaults f
 there is one place for each. Nothing here reads anything.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,6 +25,7 @@ from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -32,6 +34,7 @@ __all__ = (
     "CatalogModel",
     "ConfigModel",
     "ContainersModel",
+    "HandlesModel",
     "HttpModel",
     "KeyModel",
     "LedgerModel",
@@ -55,6 +58,7 @@ _CONTAINERS = ContainerOptions()
 _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
 _LEDGER = LedgerOptions(url="")
+_HANDLES = HandleOptions(folder=Path())
 _HTTP = HttpOptions()
 
 
@@ -201,6 +205,7 @@ class CallsModel(_Section):
     """Bounds of every call."""
 
     max_result_bytes: _Bytes = Field(default=_CALLS.max_result_bytes, le=_GIB // 16)
+    max_kept_bytes: _Bytes = _CALLS.max_kept_bytes
     max_argument_bytes: _Bytes = _CALLS.max_argument_bytes
     max_depth: _Count = _CALLS.max_depth
     max_faults: _Count = _CALLS.max_faults
@@ -213,6 +218,8 @@ class ToolboxModel(_Section):
     max_search_limit: _Count = _TOOLBOX.max_search_limit
     wait_s: _SecondsOrZero = _TOOLBOX.wait_s
     shown_characters: _Count = _TOOLBOX.shown_characters
+    max_result_tokens: _Count = _TOOLBOX.max_result_tokens
+    max_resource_bytes: _Bytes = _TOOLBOX.max_resource_bytes
     shown_result_characters: _Count = _TOOLBOX.shown_result_characters
     max_named_sources: _CountOrZero = _TOOLBOX.max_named_sources
 
@@ -236,6 +243,21 @@ class LedgerModel(_Section):
     table_prefix: str = Field(
         default=_LEDGER.table_prefix, pattern=r"^[A-Za-z0-9_]*$", max_length=40
     )
+
+
+class HandlesModel(_Section):
+    """Stored results: what is too large to be a value or to be shown."""
+
+    folder: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Without it, toolweft/handles under $XDG_STATE_HOME.",
+    )
+    expire_s: _Seconds = _HANDLES.expire_s
+    max_bytes: _Bytes = _HANDLES.max_bytes
+    max_handles: _Count = _HANDLES.max_handles
+    max_total_bytes: _Bytes = _HANDLES.max_total_bytes
+    sweep_s: _Seconds = _HANDLES.sweep_s
 
 
 class KeyModel(_Section):
@@ -277,4 +299,5 @@ class ConfigModel(_Section):
     calls: CallsModel = CallsModel()
     toolbox: ToolboxModel = ToolboxModel()
     ledger: LedgerModel = LedgerModel()
+    handles: HandlesModel = HandlesModel()
     http: HttpModel = HttpModel()

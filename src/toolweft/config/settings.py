@@ -16,6 +16,7 @@ from toolweft.sources.options import (
     RecordedServerOptions,
     StdioServerOptions,
 )
+from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -80,6 +81,7 @@ class Settings:
     calls: CallOptions
     toolbox: ToolboxOptions
     ledger: LedgerOptions
+    handles: HandleOptions
     http: HttpOptions
     # In the order of the sections; what `origins` and `explain` are read from.
     values: tuple[SettingValue, ...]

@@ -6,6 +6,7 @@ arguments came over a wire and always answers with text. The gateway and the lib
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 import anyio
 
@@ -13,6 +14,7 @@ from toolweft.core.calls import DIRECT, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.errors import InvalidArguments, ToolNotFound, ToolweftError
 from toolweft.core.events import SearchDone
+from toolweft.core.handles import Handle, HandleKind, HandleStore
 from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import Ledger, SnapshotHolder
@@ -32,9 +34,9 @@ from toolweft.toolbox.finding import (
     find_namespace,
     in_namespace,
 )
+from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import (
-    arrange_result,
     render_description,
     render_error,
     render_outcome,
@@ -63,6 +65,7 @@ class Toolbox:
         ledger: records searches.
         clock: for deadlines.
         ids: names calls.
+        handles: keeps results that are too large to show.
         options: defaults of the four tools.
     """
 
@@ -77,6 +80,7 @@ class Toolbox:
         ledger: Ledger,
         clock: Clock,
         ids: IdSource,
+        handles: HandleStore,
         options: ToolboxOptions,
     ) -> None:
         self._principal = principal
@@ -88,12 +92,29 @@ class Toolbox:
         self._clock = clock
         self._ids = ids
         self._options = options
+        self._handles = ToolboxHandles(handles, owner=principal, runner=runner, options=options)
         self._visible = PerSnapshot(callable_tools)
 
     @property
     def snapshot(self) -> Snapshot:
         """The catalog as it is now."""
         return self._holder.snapshot
+
+    @property
+    def handles(self) -> ToolboxHandles:
+        """The stored results of this principal."""
+        return self._handles
+
+    async def put(
+        self,
+        name: str,
+        source: str | Path | bytes,
+        *,
+        kind: HandleKind | None = None,
+        media_type: str | None = None,
+    ) -> Handle:
+        """Keep a file or bytes, for programs to `load` by name; see `ToolboxHandles.put`."""
+        return await self._handles.put(name, source, kind=kind, media_type=media_type)
 
     def surface(self) -> Surface:
         """What a model sees of this toolbox; ask once per conversation and keep it."""
@@ -322,8 +343,7 @@ class Toolbox:
                 f"{name!r} is not a tool of the catalog", hint=f"use {name} itself, not call_tool"
             )
         result = await self.call(name, arguments)
-        shown = self._options.shown_result_characters
-        text, content = arrange_result(result, shown_characters=shown)
+        text, content = await self._handles.arrange(result)
         is_error = result.is_error or result.failure is not None
         return ToolboxReply(text=text, content=content, is_error=is_error)
 
