@@ -104,7 +104,7 @@ class _Shaper:
         if type(value) is Blob:
             self.check_size(len(value.data))
             return Normalised(value, b"", 0, len(value.data))
-        if type(value) is list and any(type(item) is Blob for item in value):
+        if type(value) is list and Blob in set(map(type, value)):
             return self._from_items(value)
         self._check_shape(value)
         try:
