@@ -69,7 +69,7 @@ async def test_long_text_is_kept_as_text() -> None:
     async with open_world(READ) as world:
         answer(world, "a line\n" * 200, content=(TextContent("a line\n" * 200),))
         reply = await ask(make_toolbox(world, OPTIONS))
-    assert reply.text.startswith("[text, 200 rows, 1,400 bytes: kept")
+    assert reply.text.startswith("[text, 200 lines, 1,400 bytes: kept")
     assert list(world.handles.contents.values()) == [b"a line\n" * 200]
 
 

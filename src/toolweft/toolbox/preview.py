@@ -25,15 +25,7 @@ def render_kept(handle: Handle, start: str) -> str:
     """
     unused = (handle.expires_at - handle.created_at) / timedelta(minutes=1)
     lines = [f"[{_what(handle)}: kept, gone when unused for {unused:.0f} min]", start]
-    if handle.kind == "binary":
-        lines.append(f'In run_code: data = await load("{handle.id}")')
-    else:
-        lines.append(
-            f'In run_code: rows = await load("{handle.id}"),'
-            f' or async for rows in load("{handle.id}").chunks(1000)'
-            if handle.rows is not None
-            else f'In run_code: value = await load("{handle.id}")'
-        )
+    lines.append(f"In run_code: {_how(handle)}")
     return "\n".join(line for line in lines if line)
 
 
@@ -64,8 +56,22 @@ def render_start_of_text(text: str) -> str:
     return _clip(text)
 
 
+def _how(handle: Handle) -> str:
+    load = f'load("{handle.id}")'
+    if handle.kind == "binary":
+        return f"data = await {load}"
+    if handle.rows is None:
+        return f"value = await {load}"
+    name = "text" if handle.kind == "text" else "rows"
+    return f"{name} = await {load}, or async for {_noun(handle)} in {load}.chunks(1000)"
+
+
+def _noun(handle: Handle) -> str:
+    return "lines" if handle.kind == "text" else "rows"
+
+
 def _what(handle: Handle) -> str:
-    rows = "" if handle.rows is None else f", {handle.rows:,} rows"
+    rows = "" if handle.rows is None else f", {handle.rows:,} {_noun(handle)}"
     kind = handle.media_type if handle.kind == "binary" else handle.kind.replace("_", " ")
     return f"{kind}{rows}, {handle.size_bytes:,} bytes"
 

@@ -146,7 +146,7 @@ def _call_tool() -> SurfaceTool:
     return SurfaceTool(
         name="call_tool",
         title="Call a tool",
-        description="Call one tool, as source.tool, and read its whole result.",
+        description="Call one tool, as source.tool, and read its result.",
         input_schema=_schema({"name": {"type": "string"}, "arguments": {"type": "object"}}, "name"),
         annotations=_ACTS,
     )

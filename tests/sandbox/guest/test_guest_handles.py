@@ -59,6 +59,7 @@ async def test_rows_are_the_same_whole_in_chunks_and_at_the_head(content: bytes,
     assert await host.load() == ROWS
     assert await collect(host.load().chunks(4)) == [ROWS[:4], ROWS[4:8], ROWS[8:]]
     assert await collect(host.load().chunks()) == [ROWS]
+    assert await collect(host.load()) == ROWS
     assert await host.load().head(3) == ROWS[:3]
     assert (await host.load().text()).encode() == content
     assert await host.load().raw() == content
@@ -73,6 +74,7 @@ async def test_text_comes_as_lines_and_bytes_as_pieces() -> None:
     binary = Host(b"0123456789", "binary")
     assert await binary.load() == b"0123456789"
     assert await collect(binary.load().chunks(4)) == [b"0123", b"4567", b"89"]
+    assert await collect(binary.load()) == [b"0123456789"]
     assert await binary.load().head(2) == b"01"
     assert await Host(b"", "binary").load().head(2) == b""
 

@@ -36,6 +36,9 @@ class Handle:
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._value().__await__()
 
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._each()
+
     async def info(self) -> dict[str, Any]:
         """What is known of it: id, name, kind, media_type, size_bytes, rows and more."""
         if self._known is None:
@@ -52,7 +55,7 @@ class Handle:
     async def text(self) -> str:
         """All of it as text."""
         try:
-            return (await self.raw()).decode("utf-8-sig")
+            return (await self.raw()).removeprefix(codecs.BOM_UTF8).decode()
         except UnicodeDecodeError:
             raise self._error("it is not UTF-8 text", "await load(h).raw()") from None
 
@@ -151,6 +154,16 @@ class Handle:
             return json.loads((await self.raw()).removeprefix(codecs.BOM_UTF8))
         except ValueError as fault:
             raise self._not_rows(f"it is not JSON: {fault}") from None
+
+    async def _each(self) -> AsyncIterator[Any]:
+        """One row after the other, or of anything binary one piece."""
+        is_binary = await self._shape() == "bytes"
+        async for part in self._chunks(None):
+            if is_binary:
+                yield part
+                continue
+            for row in part:
+                yield row
 
     async def _chunks(self, size: int | None) -> AsyncIterator[Any]:
         shape = await self._shape()
