@@ -18,7 +18,7 @@ from toolweft.core.handles import HandleStore
 from toolweft.core.ids import CallId, QualifiedName, RunId
 from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.core.ports import GuestBlob, GuestCall, GuestReply, Ledger, SnapshotHolder
-from toolweft.core.programs import CallRecord
+from toolweft.core.programs import CallRecord, ProgramLimits
 from toolweft.core.search import Searcher
 from toolweft.programs.discovery import (
     describe_for_program,
@@ -89,6 +89,21 @@ class RunBridge:
     # In the order in which they ended.
     records: list[CallRecord] = field(default_factory=list)
     _is_stopped: bool = False
+
+    @classmethod
+    def open(
+        cls, desk: Desk, *, run_id: RunId, principal: Principal, limits: ProgramLimits
+    ) -> "RunBridge":
+        """The bridge of a run that begins now."""
+        return cls(
+            desk=desk,
+            run_id=run_id,
+            principal=principal,
+            deadline_s=desk.clock.monotonic_s() + limits.wall_s,
+            handles=RunHandles(
+                desk.handles, owner=principal, max_result_bytes=limits.max_result_bytes
+            ),
+        )
 
     def stop(self) -> None:
         """Refuse every further call: the run is over."""

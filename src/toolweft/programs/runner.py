@@ -33,7 +33,6 @@ from toolweft.core.search import Searcher
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
-from toolweft.programs.handles import RunHandles
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import (
     build_outcome,
@@ -314,18 +313,7 @@ class ProgramRunner:
     ) -> tuple[SandboxOutcome, RunBridge]:
         desk = self._desk
         started_s = desk.clock.monotonic_s()
-        deadline_s = started_s + run.limits.wall_s
-        bridge = RunBridge(
-            desk=desk,
-            run_id=run.id,
-            principal=run.principal,
-            deadline_s=deadline_s,
-            handles=RunHandles(
-                desk.handles,
-                owner=run.principal,
-                max_result_bytes=run.limits.max_result_bytes,
-            ),
-        )
+        bridge = RunBridge.open(desk, run_id=run.id, principal=run.principal, limits=run.limits)
         self._record_start(run, container)
         container.learn(report.bound)
         try:

@@ -45,9 +45,9 @@ def render_start(value: Json) -> str:
     lines = [f"{_clip(key, 60)}: {_sketch(item)}" for key, item in list(value.items())[:_MAX_KEYS]]
     if len(value) > _MAX_KEYS:
         lines.append(f"and {len(value) - _MAX_KEYS:,} more keys")
-    largest = max(value.values(), key=_length, default=None)
-    if isinstance(largest, list) and largest:
-        lines.append(f"its longest list begins: {_compact(largest[0])}")
+    longest = max((item for item in value.values() if isinstance(item, list)), key=len, default=[])
+    if longest:
+        lines.append(f"its longest list begins: {_compact(longest[0])}")
     return _clip("\n".join(lines))
 
 
@@ -95,10 +95,6 @@ def _sketch(value: Json) -> str:
     if isinstance(value, str) and len(value) > _MAX_SCALAR_CHARACTERS:
         return f"text of {len(value):,} characters"
     return _compact(value)
-
-
-def _length(value: Json) -> int:
-    return len(value) if isinstance(value, list | dict | str) else 0
 
 
 def _clip(text: str, room: int = MAX_PREVIEW_CHARACTERS) -> str:
