@@ -7,12 +7,18 @@ is never parsed here, and no pattern can keep the host busy.
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.calls import Blob, Content, LinkContent, ToolResult
-from toolweft.core.errors import HandleError, InvalidArguments, SandboxUnavailable
+from toolweft.core.errors import (
+    HandleError,
+    InvalidArguments,
+    SandboxError,
+    SandboxUnavailable,
+)
 from toolweft.core.handles import Draft, Handle, HandleKind, HandleStore
 from toolweft.core.principals import Principal
 from toolweft.core.programs import ProgramOutcome
@@ -236,8 +242,10 @@ class ToolboxHandles:
                 wall_s=min(limits.wall_s, _READ_WALL_S),
             ),
         )
-        if outcome.container is not None and outcome.container.status != "closed":
-            await runner.close_container(outcome.container.id, principal=self._owner)
+        if outcome.container is not None:
+            # Over already, or about to be: what was read is what counts.
+            with suppress(SandboxError):
+                await runner.close_container(outcome.container.id, principal=self._owner)
         return _part(handle, outcome)
 
 
