@@ -7,7 +7,7 @@ BIN := .venv/bin
 CACHE := .cache
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench dist clean env env-demo env-bench
+.PHONY: help demo test check bench fuzz dist clean env env-demo env-bench
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,9 @@ check: env  ## format, lint, types, layers, security, sizes
 
 bench: env-bench  ## every script of benchmarks/, results in .cache/bench
 	@BIN=$(BIN) scripts/bench.sh $(CACHE)/bench
+
+fuzz: env  ## random programs and frames against the sandbox; goes on where it ended
+	@$(BIN)/python -m fuzz --programs 2000 --frames 50000 --state $(CACHE)/fuzz.json
 
 dist: env  ## sdist and wheel in dist/, checked
 	@rm -rf dist

@@ -1,4 +1,4 @@
-"""What a desk of many servers costs: tokens of the surface, memory of catalog and index.
+"""What a desk of many servers costs: tokens of surface and answers, memory of catalog and index.
 
     python -m benchmarks.desk --config FILE --recorded DIR [--json]
 
@@ -6,10 +6,12 @@ No server is started: definitions come from DIR/<server>.json.
 """
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,13 @@ import anyio
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from benchmarks.harness import ROOT, Report, data_root, load_tokenizer, parser
+from benchmarks.harness import ROOT, Report, Rows, Tokenizer, data_root, load_tokenizer, parser
 from benchmarks.workload_tokens import list_tokens
 
 _OUR_TOOLS = ("search_tools", "describe_tools", "call_tool", "run_code")
+# Our own requests, set, tool, and several wordings; one wording of a tool is asked.
+_REQUESTS = ROOT / "training" / "requests.tsv"
+_MAX_REQUESTS = 200
 
 
 def _megabytes(measure: str, config: Path, recorded: Path, scratch: Path) -> float:
@@ -34,6 +39,30 @@ def _megabytes(measure: str, config: Path, recorded: Path, scratch: Path) -> flo
     return float(measured["bytes"] / 1e6 / measured["tools"] * 1000)
 
 
+def _requests(servers: Collection[str]) -> list[str]:
+    """Requests for tools of some servers, spread over tools and wordings."""
+    rows = [line.split("\t") for line in _REQUESTS.read_text("utf-8").splitlines()]
+    own = [row[2:] for row in rows if row[0] == "recorded" and row[1].split("/")[0] in servers]
+    step = max(1, len(own) // _MAX_REQUESTS)
+    return [wordings[i % len(wordings)] for i, wordings in enumerate(own[::step])][:_MAX_REQUESTS]
+
+
+async def _add_answers(
+    client: Client, servers: Collection[str], tokens: Tokenizer, report: Report, rows: Rows
+) -> None:
+    """Tokens of what one query answers, as a model reads it."""
+    counts = []
+    for query in _requests(servers):
+        answer = await client.call_tool("search_tools", {"queries": [query]})
+        text = "\n".join(block.text for block in answer.content if block.type == "text")
+        counts.append(tokens.count(text))
+        rows.write(query=query, tokens=counts[-1], text=text)
+    median = statistics.median(counts) if counts else None
+    report.add("search_answer_tokens_median", median, at_most=500)
+    report.add("search_answer_tokens_max", max(counts, default=None), at_most=900)
+    report.add("search_answers", len(counts))
+
+
 async def _measure(options: Any, report: Report) -> None:
     tokens = load_tokenizer()
     report.notes.append(f"tokens: {tokens.name}")
@@ -41,7 +70,7 @@ async def _measure(options: Any, report: Report) -> None:
     config = options.config or root / "mcp.json"
     recorded = options.recorded or root / "tools"
     if not config.exists():
-        for figure in ("surface_tokens", "mb_per_1000_tools"):
+        for figure in ("surface_tokens", "search_answer_tokens_median", "mb_per_1000_tools"):
             report.add(figure, None)
         report.notes.append(f"no desk at {str(config)!r}")
         return
@@ -61,14 +90,15 @@ async def _measure(options: Any, report: Report) -> None:
             report.add("gateway_first_search_ms", (time.perf_counter() - start) * 1000)
             listed = (await client.list_tools()).tools
             instructions = client.instructions or ""
+            servers = json.loads(config.read_text("utf-8"))["mcpServers"]
+            await _add_answers(client, servers, tokens, report, Rows(options.rows))
         tools = [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed]
         four = [tool for tool in tools if tool["name"] in _OUR_TOOLS]
         surface = list_tokens(four, tokens) + tokens.count(instructions)
         report.add("surface_tokens", surface, at_most=800)
         report.add("listed_tools", len(tools))
         files = [json.loads(file.read_text("utf-8")) for file in sorted(recorded.glob("*.json"))]
-        names = json.loads(config.read_text("utf-8"))["mcpServers"]
-        shown = [list_tokens(f["tools"], tokens) for f in files if f["server"] in names]
+        shown = [list_tokens(f["tools"], tokens) for f in files if f["server"] in servers]
         report.add("full_list_tokens", sum(shown))
         live = _megabytes("live", config, recorded, scratch)
         report.add("mb_per_1000_tools", live, at_most=5)

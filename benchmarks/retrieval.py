@@ -1,6 +1,7 @@
 """How well and how quickly tools are found, on query sets with known answers.
 
 python benchmarks/retrieval.py --data FOLDER [--union] [--rows FILE] [--peer fastmcp]
+    [--embedder FOLDER] [--sets NAME,NAME] [--words]
 
 Quality is asked of each set's own catalog, or with --union of one catalog of everything. Speed and
 memory are measured on the sets' tools together, cut to 10,000. A peer runs in its own environment
@@ -17,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import ROOT, Report, Rows, data_root, mean, parser
+from benchmarks.retrieval_ranking import Ranking
 from benchmarks.retrieval_sets import QuerySet, averages, join_sets, judge, load_sets, some
 from toolweft.search import build_index, update_index
-from toolweft.testing import retriever
 from toolweft.testing.retrieval import build_tools
 
 _TIMED_TOOLS = 10_000
@@ -33,13 +34,19 @@ def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--union", action="store_true", help="ask one catalog of everything")
     options.add_argument("--limit", type=int, default=200, help="most queries of a set; 0 for all")
+    options.add_argument("--embedder", type=Path, help="a folder with a model that ranks too")
+    options.add_argument("--words", action="store_true", help="without our own vectors")
+    options.add_argument("--sets", help="only these, separated by commas")
     options.add_argument("--peer", choices=sorted(_PEERS), help="measure this too")
     arguments = options.parse_args()
     sets = load_sets(data_root(arguments.data, "retrieval"))
+    if arguments.sets:
+        sets = [one for one in sets if one.name in arguments.sets.split(",")]
     rows = Rows(arguments.rows)
     report = Report("retrieval")
     catalogs = [join_sets(sets)] if arguments.union else sets
-    own = _quality(catalogs, limit=arguments.limit, rows=rows)
+    ranking = Ranking(arguments.embedder, knows_meanings=not arguments.words, report=report)
+    own = _quality(catalogs, limit=arguments.limit, rows=rows, ranking=ranking)
     peers = _peer_quality(catalogs, arguments.peer) if arguments.peer else {}
     for name, figures in own.items():
         theirs: dict[str, float | None] | None = (
@@ -56,15 +63,17 @@ def main() -> None:
 
 
 def _quality(
-    catalogs: Sequence[QuerySet], *, limit: int, rows: Rows
+    catalogs: Sequence[QuerySet], *, limit: int, rows: Rows, ranking: Ranking
 ) -> dict[str, dict[str, float]]:
     found = {}
     for catalog in catalogs:
-        searcher = retriever(catalog.tools)
-        for name, queries in catalog.queries.items():
+        asked = {name: some(queries, limit) for name, queries in catalog.queries.items()}
+        texts = [query["query"] for queries in asked.values() for query in queries]
+        answers = iter(ranking.rank(catalog.tools, texts) if texts else ())
+        for name, queries in asked.items():
             judged = []
-            for query in some(queries, limit):
-                ranked = searcher.search(query["query"], 10)
+            for query in queries:
+                ranked = next(answers)
                 judged.append(judge(ranked, query["relevant"]))
                 rows.write(set=name, id=query["id"], ranked=ranked, relevant=query["relevant"])
             found[name] = averages(judged)

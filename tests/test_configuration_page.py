@@ -13,14 +13,15 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 _ROW = re.compile(r"^\| `([a-z_.]+)` \| (?:`([^`]+)`)? ?\|", re.MULTILINE)
 
 
-def list_keys() -> set[str]:
+def list_keys(model: type[BaseModel] = ConfigModel, above: str = "") -> set[str]:
     keys = set()
-    for name, field in ConfigModel.model_fields.items():
+    for name, field in model.model_fields.items():
         section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            keys |= {f"{name}.{key}" for key in section.model_fields}
+        # A decision about tools is a value, documented with the sources.
+        if isinstance(section, type) and issubclass(section, BaseModel) and section != RuleModel:
+            keys |= list_keys(section, f"{above}{name}.")
         elif name not in {"servers", "python"}:
-            keys.add(name)
+            keys.add(f"{above}{name}")
     return keys
 
 
@@ -37,8 +38,10 @@ def test_every_listed_default_is_the_real_one() -> None:
     documented: dict[str, Any] = {}
     for key, text in load_rows().items():
         if text:
-            section, _, name = key.rpartition(".")
-            place = documented.setdefault(section, {}) if section else documented
+            *sections, name = key.split(".")
+            place = documented
+            for section in sections:
+                place = place.setdefault(section, {})
             place[name] = tomllib.loads(f"value = {text}")["value"]
 
     assert ConfigModel.model_validate(documented) == ConfigModel()

@@ -13,10 +13,13 @@ HEAVY = (
     "mcp",
     "mcp_types",
     "numpy",
+    "onnxruntime",
     "openai",
+    "safetensors",
     "sqlalchemy",
     "starlette",
     "tiktoken",
+    "tokenizers",
     "uvicorn",
 )
 

@@ -52,6 +52,16 @@ FAULTS = {
         "import sqlalchemy",
         "sqlalchemy stays in stores",
     ),
+    "the toolbox runs a model": (
+        "toolbox/options.py",
+        "import tokenizers",
+        "model libraries stay in search",
+    ),
+    "stores ask over http": (
+        "stores/options.py",
+        "import httpx2",
+        "httpx2 stays in sources, search and gateway",
+    ),
     "the toolbox prints in colour": (
         "toolbox/options.py",
         "import rich",

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,12 @@ from toolweft.core.ports import (
     SandboxBackend,
     SandboxCapabilities,
 )
+from toolweft.core.search import TextEmbedder
 from toolweft.core.tools import ToolSpec
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
 from toolweft.sandbox import LazyBackend, ProcessBackend
-from toolweft.search import CatalogSearcher
+from toolweft.search import CatalogSearcher, HintSource, LearnedUses, UnusableEmbedder
 from toolweft.sources import (
     BrokenSource,
     HttpServerOptions,
@@ -49,13 +51,15 @@ from toolweft.sources import (
     StdioSource,
     load_python_tools,
 )
-from toolweft.stores import SqlLedger, SqlLedgerReader
+from toolweft.stores import ObservedLedger, SqlLedger, SqlLedgerReader, SqlVectorStore
+from toolweft.stores import forget_searches as erase_searches
 from toolweft.stores.handles import FileHandleStore
 from toolweft.toolbox import INSTRUCTIONS, Surface, Toolbox
 
 __all__ = (
     "App",
     "PythonTool",
+    "forget_searches",
     "open_app",
     "open_reader",
     "open_toolbox",
@@ -71,6 +75,8 @@ PythonTool = Callable[..., Any] | ToolSpec
 # one server that hangs must not hold up the others. A call of its tools still waits for it.
 _SETTLE_S = 10.0
 _LISTING_GRACE_S = 2.0
+# Reading and learning again from more takes seconds.
+_MAX_LEARNED_EVENTS = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +91,8 @@ class App:
     backend: LazyBackend
     runner: ProgramRunner
     searcher: CatalogSearcher
+    # What is learned from use; None where nothing is.
+    uses: LearnedUses | None
     # A conversation's view of all this, on behalf of one principal.
     toolbox_for: Callable[[Principal], Toolbox]
 
@@ -131,7 +139,11 @@ async def open_app(
         catalog.subscribe(lambda _snapshot: on_source(catalog))
     sources = _build_sources(settings, tools, catalog=catalog, clock=time)
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
+        ledger: Ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
+        uses = None
+        if settings.search.learn:
+            uses = await stack.enter_async_context(_learned_uses(settings, clock=time))
+            ledger = ObservedLedger(ledger, observe=uses.observe)
         handles = await stack.enter_async_context(
             FileHandleStore(settings.handles, clock=time, ids=ids)
         )
@@ -156,7 +168,8 @@ async def open_app(
                 sandbox or ProcessBackend(settings.sandbox, clock=time), expected=_expected()
             )
         )
-        searcher = CatalogSearcher()
+        hints = await stack.enter_async_context(_open_hints(settings, catalog, clock=time))
+        searcher = CatalogSearcher(uses=uses, hints=hints)
         runner = await stack.enter_async_context(
             ProgramRunner(
                 backend=backend,
@@ -194,6 +207,7 @@ async def open_app(
             backend=backend,
             runner=runner,
             searcher=searcher,
+            uses=uses,
             toolbox_for=toolbox_for,
         )
 
@@ -239,6 +253,15 @@ def open_reader(settings: Settings) -> LedgerReader:
     return SqlLedgerReader(settings.ledger)
 
 
+async def forget_searches(settings: Settings) -> int:
+    """Delete every kept text of a search from the ledger, and say how many there were.
+
+    Raises:
+        LedgerUnavailable: it cannot be written.
+    """
+    return await erase_searches(settings.ledger)
+
+
 async def serve_stdio(app: App) -> None:
     """Serve one client over standard input and output until it leaves."""
     from toolweft.gateway import server, stdio
@@ -280,6 +303,51 @@ def _conversation_parts(app: App) -> dict[str, Any]:
 async def _surface_for(app: App, principal: Principal) -> Surface:
     await app.sources.settle(_LISTING_GRACE_S)
     return app.toolbox_for(principal).surface()
+
+
+def _learned_uses(settings: Settings, *, clock: Clock) -> LearnedUses:
+    """What is learned from use; the past is read meanwhile, and nobody waits for it."""
+    now = clock.now()
+    return LearnedUses(
+        read=partial(
+            SqlLedgerReader(settings.ledger).used,
+            since=now - timedelta(days=settings.search.keep_search_days),
+            until=now,
+            max_events=_MAX_LEARNED_EVENTS,
+        )
+    )
+
+
+@asynccontextmanager
+async def _open_hints(
+    settings: Settings, catalog: Catalog, *, clock: Clock
+) -> AsyncIterator[HintSource | None]:
+    """What helps searches beside the index: an embedder where one is configured."""
+    options = settings.embedder
+    if options is None or options.problem:
+        yield None if options is None else UnusableEmbedder(options.problem)
+        return
+    try:
+        from toolweft.search.embedding.embeddings import Embeddings
+        from toolweft.search.embedding.endpoint import EndpointEmbedder
+        from toolweft.search.embedding.local import FolderEmbedder
+    except ModuleNotFoundError as exc:
+        if exc.name != "numpy":
+            raise
+        yield UnusableEmbedder("an embedder needs numpy, which is not installed")
+        return
+    store = SqlVectorStore(settings.vectors, clock=clock)
+    async with AsyncExitStack() as stack:
+        embedder: TextEmbedder
+        if options.path is not None:
+            embedder = FolderEmbedder(options.path, options=options)
+        else:
+            embedder = await stack.enter_async_context(EndpointEmbedder(options))
+        embeddings = await stack.enter_async_context(
+            Embeddings(embedder, store, options=options, clock=clock)
+        )
+        stack.callback(catalog.subscribe(embeddings.watch))
+        yield embeddings
 
 
 def _build_sources(

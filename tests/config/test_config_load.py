@@ -17,6 +17,7 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.search.options import SearchOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -29,10 +30,12 @@ def test_without_any_file_everything_has_its_default(desk: Desk) -> None:
     assert settings.files == ()
     assert settings.servers == ()
     assert settings.catalog == CatalogOptions()
-    assert settings.sandbox == SandboxOptions()
+    environments = desk.home / ".local/share/toolweft/environments"
+    assert settings.sandbox == SandboxOptions(environments=environments)
     assert settings.programs == ProgramOptions()
     assert settings.calls == CallOptions()
     assert settings.toolbox == ToolboxOptions()
+    assert settings.search == SearchOptions()
     assert settings.http == HttpOptions()
     assert settings.ledger == LedgerOptions(
         url=f"sqlite:///{desk.home}/.local/state/toolweft/ledger.db"
@@ -51,16 +54,28 @@ def test_every_option_of_every_component_has_a_key() -> None:
         "containers": (ContainerOptions, set()),
         "calls": (CallOptions, set()),
         "toolbox": (ToolboxOptions, set()),
-        "ledger": (LedgerOptions, set()),
+        "search": (SearchOptions, set()),
+        "ledger": (LedgerOptions, {"keep_search_text", "keep_search_days"}),
         "http": (HttpOptions, set()),
     }
     for name, (options, elsewhere) in sections.items():
         keys = set(ConfigModel.model_fields[name].annotation.model_fields)
         wanted = {field.name for field in fields(options)} - elsewhere
-        assert keys - {"default_config", "configs"} == wanted, name
+        assert keys - {"default_config", "configs", "embedder"} == wanted, name
     assert set(RuleModel.model_fields) | {"server", "tool", "origin"} == {
         field.name for field in fields(ToolRule)
     }
+
+
+def test_learning_from_use_lets_the_ledger_keep_texts_of_searches(desk: Desk) -> None:
+    text = "[search]\nlearn = true\nkeep_search_days = 7\n"
+    settings = desk.load(desk.write("toolweft.toml", text))
+    shown = {value.key: (value.value, value.origin) for value in settings.values}
+
+    assert settings.search == SearchOptions(learn=True, keep_search_days=7)
+    assert (settings.ledger.keep_search_text, settings.ledger.keep_search_days) == (True, 7)
+    assert shown["search.learn"][0] == "true"
+    assert shown["search.keep_search_days"][1].endswith("toolweft.toml:3")
 
 
 def test_a_whole_file_is_read(desk: Desk) -> None:
@@ -457,3 +472,11 @@ def test_a_file_outside_the_working_folder_is_called_by_its_whole_path(
 
     with pytest.raises(ConfigError, match=f"{path}:1: unknown key 'nonsense'"):
         desk.load(path)
+
+
+def test_the_folder_of_environments_counts_from_the_file_that_names_it(desk: Desk) -> None:
+    desk.write("toolweft.toml", 'sandbox.environments = "packages"\n')
+    assert desk.load().sandbox.environments == desk.cwd / "packages"
+
+    desk.write("toolweft.toml", 'sandbox.environments = "~/packages"\n')
+    assert desk.load().sandbox.environments == desk.home / "packages"

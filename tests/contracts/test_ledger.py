@@ -112,6 +112,7 @@ def postgres_prefix() -> Iterator[str]:
     yield prefix
     tables = LedgerTables(prefix)
     with engine.begin() as connection:
+        tables.searches.drop(connection, checkfirst=True)
         tables.events.drop(connection, checkfirst=True)
         tables.versions.drop(connection, checkfirst=True)
     engine.dispose()

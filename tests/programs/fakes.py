@@ -314,7 +314,9 @@ class InProcessBackend:
     def reports(self) -> Sequence[IsolationReport]:
         return ()
 
-    async def open(self, limits: ProgramLimits) -> InProcessSession:
+    async def open(
+        self, limits: ProgramLimits, *, environment: str | None = None
+    ) -> InProcessSession:
         await anyio.lowlevel.checkpoint()
         if self.fault is not None:
             raise self.fault

@@ -32,7 +32,7 @@ class Backend:
     async def __aexit__(self, *_details):
         self.log.append("left")
 
-    async def open(self, limits):
+    async def open(self, limits, *, environment=None):
         self.log.append("opened")
         return limits
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.search.stemming import stem
-from toolweft.search.words import Tokenizer, query_words
+from toolweft.search.words import Tokenizer, query_words, spelled_in
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,31 @@ def test_a_stem_is_a_beginning_but_for_a_y(word: str) -> None:
     found = stem(word)
     assert found
     assert word.startswith((found, found[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "spelled"),
+    [
+        ("listOpenIssues", "issu", "issues"),
+        ("LIST_ISSUES", "issu", "issues"),
+        ("the flies", "fly", "flies"),
+        ("a tissue, an issue", "issu", "issue"),
+        ("Öl prüfen", "prufen", "prüfen"),
+        ("天气预报", "天气", None),
+        ("nothing", "issu", None),
+    ],
+)
+def test_what_stands_for_a_word_is_found_as_it_is_spelled(
+    text: str, word: str, spelled: str | None
+) -> None:
+    assert spelled_in(text, word) == spelled
+
+
+@given(st.text(max_size=60))
+def test_a_spelling_counts_as_the_word_it_was_found_for(text: str) -> None:
+    for word in query_words(text):
+        spelling = spelled_in(text, word)
+        assert spelling is None or query_words(spelling) == [word]
 
 
 def test_stop_words_are_left_out_of_queries() -> None:

@@ -1,12 +1,31 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stores.events import ANN, AT, EVERY_KIND, call_started, run_finished
+from tests.stores.events import (
+    ANN,
+    AT,
+    EVERY_KIND,
+    call_finished,
+    call_started,
+    run_finished,
+    search_done,
+)
 
-from toolweft.core.events import Event
-from toolweft.stores.rows import COLUMNS, parse_time, to_row
+from toolweft.core.events import AskedQuery, Event
+from toolweft.core.ids import QualifiedName
+from toolweft.search.words import query_words
+from toolweft.stores.rows import (
+    COLUMNS,
+    SEARCH_COLUMNS,
+    parse_asked,
+    parse_event,
+    parse_time,
+    to_row,
+    to_search_rows,
+)
 
 
 def cells(event: Event) -> dict[str, object]:
@@ -73,3 +92,44 @@ def test_any_number_fits_a_column(number: int) -> None:
 
 def test_an_endless_name_is_cut() -> None:
     assert len(str(cells(call_started(tool="x" * 1_000_000))["tool"])) == 1_000
+
+
+@pytest.mark.parametrize(
+    "event",
+    [call_started(), call_started(run_id="run_1", index=3), call_finished(), search_done()],
+)
+def test_a_row_becomes_its_event_again(event: Event) -> None:
+    again = parse_event(cells(event))
+
+    assert again == event
+    assert again.principal.key == event.principal.key
+
+
+def test_the_row_of_a_search_holds_no_text() -> None:
+    event = replace(search_done(), asked=(AskedQuery.of("a secret need", ["vault.open"]),))
+
+    assert to_row(event) == to_row(search_done())
+
+
+@given(st.text())
+def test_a_query_comes_back_with_the_same_words_and_what_it_found(text: str) -> None:
+    found = (QualifiedName("git.list"), QualifiedName("mail.größe"))
+    event = replace(search_done(), asked=(AskedQuery.of(text, found), AskedQuery.of("b", ())))
+    rows = [dict(zip(SEARCH_COLUMNS, row, strict=True)) for row in to_search_rows(event, 7)]
+    first, second = map(parse_asked, rows)
+
+    assert first.found == found
+    assert query_words(first.text) == query_words(text[:1_000])
+    assert second == AskedQuery(text="b", found=())
+    for row in rows:
+        assert (row["event_id"], row["tenant"], row["at_us"]) == (7, "acme", rows[0]["at_us"])
+        str(row["query"]).encode()
+        assert "\0" not in str(row["query"])
+
+
+def test_an_endless_query_is_cut() -> None:
+    event = replace(search_done(), asked=(AskedQuery(text="x" * 9_000, found=()),))
+
+    (row,) = to_search_rows(event, 1)
+    assert len(str(row[SEARCH_COLUMNS.index("query")])) == 1_000
+    assert len(AskedQuery.of("x" * 9_000, ()).text) == 1_000

@@ -93,7 +93,7 @@ async def test_sources_that_still_start_are_named_when_nothing_fits() -> None:
         status = next(iter(snapshot.sources.values()))
         object.__setattr__(status, "state", "starting")
         reply = await box.invoke("search_tools", {"queries": ["zzz"]})
-    assert reply.text == "no tool fits 'zzz' yet; still starting: github"
+    assert reply.text == "no tool fits 'zzz' yet; still starting: github; sources: github 1"
 
 
 async def test_a_model_reads_stubs_under_its_queries_and_none_twice() -> None:
@@ -356,7 +356,7 @@ async def test_wrong_arguments_name_every_fault() -> None:
     assert reply.text == (
         "invalid_arguments: search_tools: $.query is not a parameter; did you mean 'queries'?; "
         "$.queries is missing; give a list of texts; $.limit must be from 1 to 50, not 900\n"
-        "hint: search_tools takes queries, limit, detail, namespace"
+        "hint: search_tools takes queries, limit, detail, namespace, category"
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from toolweft.config.documents import KeyPath
 from toolweft.config.expand import is_reference, is_secret_name
 from toolweft.config.layers import Layer
-from toolweft.config.models import ConfigModel
+from toolweft.config.models import ConfigModel, EmbedderModel
 from toolweft.config.settings import Settings, SettingValue
 from toolweft.config.units import render_bytes
 from toolweft.core.json import Json
@@ -66,11 +66,23 @@ def _values(
                 yield _value(path, _mask_url(ledger_url), layer)
             elif path == ("handles", "folder"):
                 yield _value(path, handles_folder, layer)
+            elif path == ("search", "embedder"):
+                yield from _embedder(below, layer)
             elif path == ("http", "keys"):
                 shown = [f"{item.id} ({item.tenant}/{item.user}): {_HIDDEN}" for item in below]
                 yield _value(path, json.dumps(shown), layer)
             else:
                 yield _value(path, _render(key, below), layer)
+
+
+def _embedder(section: EmbedderModel, layer: Layer) -> Iterator[SettingValue]:
+    for key, value in section:
+        shown = _render(key, value)
+        if key == "key" and value is not None and not is_reference(value):
+            shown = _HIDDEN
+        elif key in {"url", "store_url"} and value is not None:
+            shown = _mask_url(value)
+        yield _value(("search", "embedder", key), shown, layer)
 
 
 def _value(path: KeyPath, shown: str, layer: Layer) -> SettingValue:

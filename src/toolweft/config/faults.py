@@ -39,7 +39,7 @@ _PLAIN_WORDS: Mapping[str, tuple[str, str | None]] = {
 # How pydantic begins its sentences.
 _SUBJECT = re.compile(r"^(?:Value error, |Input |String )")
 # `sha256` too: whoever gets it wrong may have written the key itself there.
-_SECRET_KEYS = frozenset({"env", "headers", "sha256", "url"})
+_SECRET_KEYS = frozenset({"env", "headers", "key", "sha256", "store_url", "url"})
 
 
 def build_config(layer: Layer) -> ConfigModel:

@@ -34,6 +34,7 @@ _TOP_KEYS = ("profile",)
 _FILE_KEY = "config"
 # Each says how a server is reached.
 _TRANSPORTS = frozenset({"command", "url", "recorded"})
+_EMBEDDER: KeyPath = ("search", "embedder")
 # What is said of a server's tools, however it is reached.
 _DECISIONS = frozenset({("default_config",), ("configs",)})
 
@@ -173,6 +174,8 @@ def merge_files(layers: Sequence[Layer]) -> tuple[Layer, list[str]]:
                 f"{merged.place(section)}; of that one only decisions about tools are kept"
             )
             merged = _without_transport(merged, section)
+        if _defines_embedder(layer):
+            merged = _without_transport(merged, _EMBEDDER)
         merged = merge_layers([merged, layer])
     return merged, notes
 
@@ -194,6 +197,11 @@ def _defined_servers(layer: Layer) -> set[str | int]:
         for path in layer.entries
         if len(path) == 3 and path[0] == "servers" and path[2] in _TRANSPORTS
     }
+
+
+def _defines_embedder(layer: Layer) -> bool:
+    """Whether it says where an embedder is, not only more about it: a key is for one place."""
+    return any((*_EMBEDDER, key) in layer.entries for key in ("url", "path"))
 
 
 def _without_transport(layer: Layer, section: KeyPath) -> Layer:

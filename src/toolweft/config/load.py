@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
+from toolweft.config.embedder import build_embedder, build_vector_store
 from toolweft.config.explain import setting_values
 from toolweft.config.faults import build_config
 from toolweft.config.layers import (
@@ -16,7 +17,14 @@ from toolweft.config.layers import (
     read_files,
     unused_variables,
 )
-from toolweft.config.lookup import FILE_NAMES, find_config, handles_path, ledger_path, lookup_paths
+from toolweft.config.lookup import (
+    FILE_NAMES,
+    environments_path,
+    find_config,
+    handles_path,
+    ledger_path,
+    lookup_paths,
+)
 from toolweft.config.models import ConfigModel
 from toolweft.config.servers import (
     ServerBuilder,
@@ -30,6 +38,7 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.search.options import SearchOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
@@ -90,6 +99,9 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     problems += [
         f"server {name!r} is disabled" for name, s in checked.servers.items() if s.disabled
     ]
+    embedder = build_embedder(checked, layer, environ=environ, home=home)
+    if embedder is not None and embedder.problem:
+        problems.append(embedder.problem)
     ledger_url = checked.ledger.url or f"sqlite:///{ledger_path(environ=environ, home=home)}"
     handles_folder = _handles_folder(checked, layer, environ=environ, home=home)
     return Settings(
@@ -98,12 +110,15 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         broken_servers=broken,
         python_sources=build_python_sources(checked, layer),
         catalog=_catalog(checked, layer, files),
-        sandbox=SandboxOptions(**dict(checked.sandbox)),
+        sandbox=_sandbox(checked, layer, environ=environ, home=home),
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
-        ledger=LedgerOptions(**{**dict(checked.ledger), "url": ledger_url}),
         handles=HandleOptions(**{**dict(checked.handles), "folder": handles_folder}),
+        search=SearchOptions(**checked.search.model_dump(exclude={"embedder"})),
+        embedder=embedder,
+        vectors=build_vector_store(checked, environ=environ, home=home),
+        ledger=_ledger(checked, ledger_url),
         http=_http(checked, layer),
         values=setting_values(
             checked, layer, ledger_url=ledger_url, handles_folder=str(handles_folder)
@@ -195,11 +210,32 @@ def _handles_folder(
     return layer.entries["handles", "folder"].folder / written
 
 
+def _sandbox(
+    checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
+) -> SandboxOptions:
+    section = checked.sandbox
+    folder = environments_path(environ=environ, home=home)
+    if section.environments is not None:
+        written = layer.entries["sandbox", "environments"].folder
+        folder = written / section.environments
+        if section.environments.startswith("~/"):
+            folder = home / section.environments[2:]
+    return SandboxOptions(**{**dict(section), "environments": folder})
+
+
 def _programs(checked: ConfigModel) -> ProgramOptions:
     return ProgramOptions(
         limits=ProgramLimits(**dict(checked.limits)),
         containers=ContainerOptions(**dict(checked.containers)),
         **dict(checked.programs),
+    )
+
+
+def _ledger(checked: ConfigModel, url: str) -> LedgerOptions:
+    return LedgerOptions(
+        **{**dict(checked.ledger), "url": url},
+        keep_search_text=checked.search.learn,
+        keep_search_days=checked.search.keep_search_days,
     )
 
 

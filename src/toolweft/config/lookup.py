@@ -6,7 +6,14 @@ Pure except `find_config`, which asks the file system whether a file is there.
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ("find_config", "handles_path", "ledger_path", "lookup_paths")
+__all__ = (
+    "environments_path",
+    "find_config",
+    "handles_path",
+    "ledger_path",
+    "lookup_paths",
+    "vectors_path",
+)
 
 # First wins. In a project the file of toolweft itself comes before the one shared with clients.
 FILE_NAMES = ("toolweft.toml", "mcp.json", ".mcp.json")
@@ -37,6 +44,18 @@ def ledger_path(*, environ: Mapping[str, str], home: Path) -> Path:
 def handles_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where stored results are kept when nothing else is configured."""
     return ledger_path(environ=environ, home=home).with_name("handles")
+
+
+def vectors_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where an embedder's vectors are kept when nothing else is configured."""
+    cache = _xdg_folder(environ, "XDG_CACHE_HOME", default=home / ".cache")
+    return cache / "toolweft" / "vectors.db"
+
+
+def environments_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where environments of packages are kept when nothing else is configured."""
+    data = _xdg_folder(environ, "XDG_DATA_HOME", default=home / ".local" / "share")
+    return data / "toolweft" / "environments"
 
 
 def _xdg_folder(environ: Mapping[str, str], name: str, *, default: Path) -> Path:

@@ -25,8 +25,11 @@ from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.search.embedding.options import EmbedderOptions
+from toolweft.search.options import SearchOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = (
@@ -34,6 +37,7 @@ __all__ = (
     "CatalogModel",
     "ConfigModel",
     "ContainersModel",
+    "EmbedderModel",
     "HandlesModel",
     "HttpModel",
     "KeyModel",
@@ -43,6 +47,7 @@ __all__ = (
     "PythonModel",
     "RuleModel",
     "SandboxModel",
+    "SearchModel",
     "ServerModel",
     "ToolboxModel",
 )
@@ -59,6 +64,9 @@ _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
 _LEDGER = LedgerOptions(url="")
 _HANDLES = HandleOptions(folder=Path())
+_SEARCH = SearchOptions()
+_EMBEDDER = EmbedderOptions()
+_VECTORS = VectorStoreOptions(url="")
 _HTTP = HttpOptions()
 
 
@@ -160,6 +168,13 @@ class SandboxModel(_Section):
 
     backend: Literal["auto", "process"] = _SANDBOX.backend
     tier: Literal["auto", "ns", "landlock", "noopen"] = _SANDBOX.tier
+    environments: str | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "Folder of `toolweft env`; without it, toolweft/environments under $XDG_DATA_HOME."
+        ),
+    )
     probe_timeout_s: _Seconds = _SANDBOX.probe_timeout_s
 
 
@@ -222,6 +237,49 @@ class ToolboxModel(_Section):
     max_resource_bytes: _Bytes = _TOOLBOX.max_resource_bytes
     shown_result_characters: _Count = _TOOLBOX.shown_result_characters
     max_named_sources: _CountOrZero = _TOOLBOX.max_named_sources
+
+
+class EmbedderModel(_Section):
+    """A model that turns texts into vectors: an endpoint (`url`, `model`) or a folder (`path`)."""
+
+    url: str | None = Field(
+        default=None, min_length=1, description="OpenAI-compatible: 'https://api.openai.com/v1'."
+    )
+    model: str | None = Field(default=None, min_length=1)
+    key: str | None = Field(default=None, description="'env:NAME' takes a secret from NAME.")
+    dimensions: _Count | None = Field(default=None, le=16_384)
+    path: str | None = Field(
+        default=None, min_length=1, description="A sentence-transformers or ONNX folder."
+    )
+    query_prefix: str | None = None
+    tool_prefix: str | None = None
+    query_timeout_s: _Seconds | None = None
+    batch_timeout_s: _Seconds = _EMBEDDER.batch_timeout_s
+    batch: _Count = Field(default=_EMBEDDER.batch, le=2_048)
+    batch_characters: _Count = _EMBEDDER.batch_characters
+    cooldown_s: _Seconds = _EMBEDDER.cooldown_s
+    weight: Annotated[float, BeforeValidator(_not_bool)] = Field(
+        default=_EMBEDDER.weight, ge=0, le=1, description="What its vectors count beside the rest."
+    )
+    store_url: str | None = Field(
+        default=None,
+        min_length=1,
+        description="'sqlite:///PATH'; without it, toolweft/vectors.db under $XDG_CACHE_HOME.",
+    )
+    max_stored: _Count = _VECTORS.max_vectors
+
+
+class SearchModel(_Section):
+    """Finding tools."""
+
+    embedder: EmbedderModel = EmbedderModel()
+
+    learn: bool = Field(
+        default=_SEARCH.learn,
+        description="Tools used after a search come sooner for like ones; keeps texts of searches.",
+    )
+    # 36,500 days: a hundred years, and every date stays a date.
+    keep_search_days: _Count = Field(default=_SEARCH.keep_search_days, le=36_500)
 
 
 class LedgerModel(_Section):
@@ -298,6 +356,7 @@ class ConfigModel(_Section):
     containers: ContainersModel = ContainersModel()
     calls: CallsModel = CallsModel()
     toolbox: ToolboxModel = ToolboxModel()
+    search: SearchModel = SearchModel()
     ledger: LedgerModel = LedgerModel()
     handles: HandlesModel = HandlesModel()
     http: HttpModel = HttpModel()

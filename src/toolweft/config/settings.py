@@ -11,6 +11,8 @@ from toolweft.core.ids import SourceName
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.search.embedding.options import EmbedderOptions
+from toolweft.search.options import SearchOptions
 from toolweft.sources.options import (
     HttpServerOptions,
     RecordedServerOptions,
@@ -18,6 +20,7 @@ from toolweft.sources.options import (
 )
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = ("BrokenServer", "PythonSourceOptions", "ServerOptions", "SettingValue", "Settings")
@@ -80,6 +83,10 @@ class Settings:
     programs: ProgramOptions
     calls: CallOptions
     toolbox: ToolboxOptions
+    search: SearchOptions
+    # None where no embedder is configured.
+    embedder: EmbedderOptions | None
+    vectors: VectorStoreOptions
     ledger: LedgerOptions
     handles: HandleOptions
     http: HttpOptions

@@ -1,17 +1,30 @@
 """What the ledger records: append-only events of calls, runs and searches.
 
-Events carry names, sizes, codes and durations, never arguments, results or program text.
+Events carry names, sizes, codes and durations, never arguments, results or program text. What was
+searched for travels with them, and is kept by those alone who are told to.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, Self, TypeAlias
 
 from toolweft.core.calls import Caller, Principal
-from toolweft.core.ids import CallId, ContainerId, RunId
+from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
 from toolweft.core.programs import ProgramStats
 
-__all__ = ("CallFinished", "CallStarted", "Event", "RunFinished", "RunStarted", "SearchDone")
+__all__ = (
+    "AskedQuery",
+    "CallFinished",
+    "CallStarted",
+    "Event",
+    "RunFinished",
+    "RunStarted",
+    "SearchDone",
+)
+
+# Of a query; a need in words is shorter, and events wait in memory.
+_MAX_QUERY_CHARACTERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +87,23 @@ class RunFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedQuery:
+    """One query of a search, and what it found."""
+
+    # Its first 1,000 characters.
+    text: str
+    # Best first.
+    found: tuple[QualifiedName, ...]
+
+    @classmethod
+    def of(cls, text: str, found: Iterable[QualifiedName]) -> Self:
+        """A query of any length, cut."""
+        return cls(text=text[:_MAX_QUERY_CHARACTERS], found=tuple(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchDone:
-    """A search was answered; its text is not kept."""
+    """A search was answered."""
 
     at: datetime
     principal: Principal
@@ -83,6 +111,8 @@ class SearchDone:
     queries: int
     hits: int
     duration_ms: float
+    # Each query with its answer; a ledger keeps them only where it is told to.
+    asked: tuple[AskedQuery, ...] = ()
 
 
 Event: TypeAlias = CallStarted | CallFinished | RunStarted | RunFinished | SearchDone

@@ -313,10 +313,16 @@ class SandboxBackend(Protocol):
         """Every tier's dry run, strongest first."""
         ...
 
-    async def open(self, limits: ProgramLimits) -> SandboxSession:
+    async def open(
+        self, limits: ProgramLimits, *, environment: str | None = None
+    ) -> SandboxSession:
         """A fresh session.
 
+        Args:
+            limits: of all its runs.
+            environment: packages its programs may import, by name; None for none.
+
         Raises:
-            SandboxUnavailable: it could not be made.
+            SandboxUnavailable: it could not be made, or there is no such environment.
         """
         ...

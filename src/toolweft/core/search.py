@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from toolweft.core.ids import QualifiedName
+from toolweft.core.json import Json
 from toolweft.core.snapshot import Snapshot
 
 __all__ = (
+    "Placement",
     "SearchHit",
     "SearchIndex",
     "SearchResult",
     "Searcher",
     "TextEmbedder",
     "VectorStore",
+    "WordPlace",
 )
 
 
@@ -25,7 +28,7 @@ class SearchHit:
     # Higher is better; comparable within one answer only.
     score: float
     # The fields in which words of the query stood, best first: "name", "description", ...;
-    # "meaning" where none did.
+    # "meaning" where none did, "use" where only earlier uses speak for it.
     matched: tuple[str, ...] = ()
     # How likely the tool meets the need, in [0, 1]; comparable between answers and catalogs.
     confidence: float = 1.0
@@ -33,6 +36,20 @@ class SearchHit:
     is_weak: bool = False
     # What the score is the sum of: "words", "meaning", "clauses", "name", "embedding", "use".
     parts: Mapping[str, float] = field(default_factory=dict)
+    # Earlier uses for like queries, by which it was raised; 0 where it was not.
+    uses: int = 0
+
+    def to_dict(self) -> dict[str, Json]:
+        """Why it was found, as plain JSON."""
+        return {
+            "name": self.qualified,
+            "score": self.score,
+            "confidence": self.confidence,
+            "is_weak": self.is_weak,
+            "matched": list(self.matched),
+            "parts": dict(self.parts),
+            "uses": self.uses,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +62,63 @@ class SearchResult:
     suggestions: Sequence[str] = ()
     # What could not be used for this answer, and why; "" where everything was.
     degraded: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordPlace:
+    """One word of a query, and where it stands in one tool."""
+
+    # As it was asked for, and as an index counts it.
+    word: str
+    indexed: str
+    # Higher is rarer, among the tools that may be found; so many of them hold it.
+    rarity: float
+    holders: int
+    # Of the tool, best first; empty where the word does not stand in it.
+    fields: tuple[str, ...]
+    # A word like it in meaning that stands in the tool instead; "" where none does.
+    near: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where one tool stands for a query, and why."""
+
+    query: str
+    tool: QualifiedName
+    # From 1, among all that may be found; None where the tool is not found at all.
+    rank: int | None
+    count: int
+    # The tool as a search would answer it, and the one on place 1.
+    hit: SearchHit | None
+    first: SearchHit | None
+    words: tuple[WordPlace, ...] = ()
+    # In words: why it stands there, and what to change so that it stands higher.
+    reasons: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Json]:
+        """The placement as plain JSON."""
+        return {
+            "query": self.query,
+            "tool": self.tool,
+            "rank": self.rank,
+            "of": self.count,
+            "hit": None if self.hit is None else self.hit.to_dict(),
+            "first": None if self.first is None else self.first.to_dict(),
+            "words": [
+                {
+                    "word": word.word,
+                    "rarity": word.rarity,
+                    "holders": word.holders,
+                    "fields": list(word.fields),
+                    "near": word.near,
+                }
+                for word in self.words
+            ],
+            "reasons": list(self.reasons),
+            "advice": list(self.advice),
+        }
 
 
 class SearchIndex(Protocol):
@@ -84,6 +158,18 @@ class Searcher(Protocol):
             visible: only these may be found; None for all.
             tenant: whose use of tools may count.
         """
+        ...
+
+    async def explain_rank(
+        self,
+        query: str,
+        *,
+        tool: QualifiedName,
+        snapshot: Snapshot,
+        visible: frozenset[QualifiedName] | None,
+        tenant: str,
+    ) -> Placement:
+        """Why a tool of the snapshot stands where it does for a query; else as `search`."""
         ...
 
 

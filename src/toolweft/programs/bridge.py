@@ -13,7 +13,7 @@ from toolweft.calls.measure import is_deeper_than
 from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock
 from toolweft.core.errors import CallTimeout, InvalidArguments, ToolNotFound, ToolweftError
-from toolweft.core.events import SearchDone
+from toolweft.core.events import AskedQuery, SearchDone
 from toolweft.core.handles import HandleStore
 from toolweft.core.ids import CallId, QualifiedName, RunId
 from toolweft.core.json import Json, JsonObject, decode_json
@@ -201,6 +201,7 @@ class RunBridge:
                 queries=1,
                 hits=len(hits),
                 duration_ms=(desk.clock.monotonic_s() - started_s) * 1_000,
+                asked=(AskedQuery.of(arguments["query"], (hit["name"] for hit in hits)),),
             )
         )
         return hits

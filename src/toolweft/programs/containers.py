@@ -52,6 +52,8 @@ class LiveContainer:
     session: SandboxSession
     # Backend and tier: "process/ns".
     backend: str
+    # The packages its programs may import, by name.
+    environment: str | None
     created_s: float
     last_active_s: float
     last_active_at: datetime
@@ -95,6 +97,7 @@ class ContainerTable:
         owner: Principal,
         session: SandboxSession,
         backend: str,
+        environment: str | None = None,
     ) -> LiveContainer:
         """Take in a fresh container, busy with its first run."""
         now_s = self._clock.monotonic_s()
@@ -103,6 +106,7 @@ class ContainerTable:
             owner=owner,
             session=session,
             backend=backend,
+            environment=environment,
             created_s=now_s,
             last_active_s=now_s,
             last_active_at=self._clock.now(),

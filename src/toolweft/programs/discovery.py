@@ -35,7 +35,7 @@ async def search_for_program(
     visible: frozenset[QualifiedName] | None,
     tenant: str,
 ) -> list[JsonObject]:
-    """The answer to `tools.search(query=…, limit=5)`, best first.
+    """The answer to `tools.search(query=…, limit=5)`, best first; `weak` where it hardly fits.
 
     Raises:
         InvalidArguments: no query, or a limit that is none.
@@ -57,7 +57,12 @@ async def search_for_program(
         (query,), snapshot=snapshot, limit=limit, visible=visible, tenant=tenant
     )
     return [
-        {**_describe(snapshot.tools[hit.qualified]), "score": round(hit.score, 4)}
+        {
+            **_describe(snapshot.tools[hit.qualified]),
+            "score": round(hit.score, 4),
+            # Said where it is so: every value a program prints is paid for.
+            **({"weak": True} if hit.is_weak else {}),
+        }
         for hit in found.hits
     ]
 

@@ -8,7 +8,7 @@ import anyio
 
 from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock, IdSource
-from toolweft.core.errors import Overloaded
+from toolweft.core.errors import InvalidArguments, Overloaded
 from toolweft.core.ids import ContainerId
 from toolweft.core.ports import SandboxBackend
 from toolweft.core.programs import Container, ProgramLimits
@@ -44,7 +44,12 @@ class ContainerPool:
 
     @asynccontextmanager
     async def lend(
-        self, container_id: ContainerId | None, *, principal: Principal, limits: ProgramLimits
+        self,
+        container_id: ContainerId | None,
+        *,
+        principal: Principal,
+        limits: ProgramLimits,
+        environment: str | None = None,
     ) -> AsyncIterator[LiveContainer]:
         """A container for one run: the one named, or a fresh one.
 
@@ -54,11 +59,13 @@ class ContainerPool:
             ContainerBusy: a run is in it.
             Overloaded: all containers were busy for `queue_s`, or too many runs wait already.
             SandboxUnavailable: no fresh container could be made.
+            InvalidArguments: the container named has another environment.
         """
-        if container_id is not None:
-            container = self._table.claim(container_id, owner=principal)
+        if container_id is None:
+            container = await self._open(principal, limits, environment)
         else:
-            container = await self._open(principal, limits)
+            _check_environment(self._table.find(container_id, owner=principal), environment)
+            container = self._table.claim(container_id, owner=principal)
         try:
             yield container
         finally:
@@ -97,12 +104,14 @@ class ContainerPool:
         """A principal's container, whether busy or not; errors as `lend`."""
         return self._table.find(container_id, owner=principal)
 
-    async def _open(self, principal: Principal, limits: ProgramLimits) -> LiveContainer:
+    async def _open(
+        self, principal: Principal, limits: ProgramLimits, environment: str | None
+    ) -> LiveContainer:
         await self._close(self._table.take_expired())
         if not await self._take_slot(principal):
             await self._queue_for_slot(principal)
         try:
-            session = await self._backend.open(limits)
+            session = await self._backend.open(limits, environment=environment)
         except BaseException:
             self._give_slot_back()
             raise
@@ -114,6 +123,7 @@ class ContainerPool:
             owner=principal,
             session=session,
             backend=f"{capabilities.backend}/{capabilities.tier}",
+            environment=environment,
         )
 
     async def _take_slot(self, principal: Principal) -> bool:
@@ -185,3 +195,13 @@ class ContainerPool:
             async with anyio.create_task_group() as tasks:
                 for container in containers:
                     tasks.start_soon(container.session.close)
+
+
+def _check_environment(container: LiveContainer, wanted: str | None) -> None:
+    """Check that a container has the packages that were asked for."""
+    if wanted not in (None, container.environment):
+        has = "no environment" if container.environment is None else repr(container.environment)
+        raise InvalidArguments(
+            f"container {container.id!r} has {has}, not {wanted!r}",
+            hint="leave container_id out for a fresh container with these packages",
+        )

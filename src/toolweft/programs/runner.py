@@ -138,6 +138,7 @@ class ProgramRunner:
         *,
         principal: Principal,
         container_id: ContainerId | None = None,
+        environment: str | None = None,
         limits: ProgramLimits | None = None,
         on_output: OnOutput | None = None,
     ) -> ProgramOutcome:
@@ -147,16 +148,19 @@ class ProgramRunner:
             code: Python source with top-level `await`.
             principal: on whose behalf it calls.
             container_id: a container of this principal to go on in; None for a fresh one.
+            environment: packages the program may import, by name; None for none.
             limits: of this run; None for the configured ones.
             on_output: gets printed text as it is printed.
 
         Raises:
             ContainerNotFound, ContainerExpired, ContainerBusy: about `container_id`.
+            InvalidArguments: that container has another environment.
             Overloaded: no container became free in time.
             SandboxUnavailable: no container could be made.
             LedgerUnavailable: the run could not be recorded, so it did not begin.
         """
         run = self._new_run(code, principal, container_id, limits)
+        run.environment = environment
         run.on_output = on_output
         await self._execute(run)
         return run.so_far()
@@ -167,10 +171,12 @@ class ProgramRunner:
         *,
         principal: Principal,
         container_id: ContainerId | None = None,
+        environment: str | None = None,
         limits: ProgramLimits | None = None,
     ) -> RunId:
         """Begin a run in the background; `wait` tells how it goes, errors of `run` included."""
         run = self._new_run(code, principal, container_id, limits)
+        run.environment = environment
         self._runs.add(run)
         assert self._tasks is not None, "the runner has been entered"
         self._tasks.start_soon(self._execute_apart, run)
@@ -290,7 +296,10 @@ class ProgramRunner:
             seen = self._pool.describe(container) if container else None
             return refused_outcome(run.id, report=report, container=seen)
         async with self._pool.lend(
-            run.container_id, principal=run.principal, limits=run.limits
+            run.container_id,
+            principal=run.principal,
+            limits=run.limits,
+            environment=run.environment,
         ) as container:
             run.container = self._pool.describe(container)
             inside, bridge = await self._run_inside(run, container, report)

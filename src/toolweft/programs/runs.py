@@ -34,6 +34,8 @@ class Run:
     code: str
     container_id: ContainerId | None
     limits: ProgramLimits
+    # Packages it may import, by name.
+    environment: str | None = None
     on_output: OnOutput | None = None
     # Set once it is in one.
     container: Container | None = None

@@ -126,6 +126,8 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Decode what came and pass complete frames on."""
+        if self.fault is not None:
+            return
         try:
             for frame in self._decoder.feed(data):
                 self._deliver(frame)

@@ -14,6 +14,8 @@ __all__ = ("Report", "crash_outcome", "limit_error", "parse_report")
 
 _GuestStatus = Literal["ok", "error", "invalid", "limit"]
 _MAX_TEXT_CHARACTERS = 4096
+# No program prints as much within any time it gets.
+_MAX_CHARACTERS = 2**53
 # The guest ends with the number of a fatal signal as its status, see guest/runner.py.
 _FATAL_SIGNALS = {
     signal.SIGSEGV: "an invalid memory access",
@@ -52,7 +54,7 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
         raise FrameError("the end of the run has a limit that does not fit its status")
     if type(size) is not int or not 0 <= size <= min(limits.max_value_bytes, len(frame.body)):
         raise FrameError("the end of the run has a value of impossible size")
-    if type(characters) is not int or characters < 0:
+    if type(characters) is not int or not 0 <= characters <= _MAX_CHARACTERS:
         raise FrameError("the end of the run has an impossible output size")
     text = frame.body[size:]
     error = _parse_error(text) if text else None

@@ -95,10 +95,12 @@ class LazyBackend:
         if attempt.failure is not None:
             raise SandboxUnavailable(attempt.failure.message, hint=attempt.failure.hint)
 
-    async def open(self, limits: ProgramLimits) -> SandboxSession:
+    async def open(
+        self, limits: ProgramLimits, *, environment: str | None = None
+    ) -> SandboxSession:
         """A fresh session; starts the backend first where that has not happened."""
         await self.start()
-        return await self._backend.open(limits)
+        return await self._backend.open(limits, environment=environment)
 
     async def _own(self) -> None:
         while True:

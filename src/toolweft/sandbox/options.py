@@ -1,6 +1,7 @@
 """What the user decides about isolation."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 __all__ = ("SandboxOptions",)
@@ -12,5 +13,7 @@ class SandboxOptions:
 
     backend: Literal["auto", "process"] = "auto"
     tier: Literal["auto", "ns", "landlock", "noopen"] = "auto"
+    # Where environments of packages are kept; None where there are none.
+    environments: Path | None = None
     # The dry run of one tier must end within this.
     probe_timeout_s: float = 20.0

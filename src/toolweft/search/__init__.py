@@ -3,8 +3,18 @@
 Knows nothing of calls or of sources.
 """
 
+from toolweft.search.hints import HintSource, UnusableEmbedder
 from toolweft.search.index import build_index, update_index
+from toolweft.search.learning import LearnedUses
 from toolweft.search.lexical import LexicalIndex
 from toolweft.search.searcher import CatalogSearcher
 
-__all__ = ("CatalogSearcher", "LexicalIndex", "build_index", "update_index")
+__all__ = (
+    "CatalogSearcher",
+    "HintSource",
+    "LearnedUses",
+    "LexicalIndex",
+    "UnusableEmbedder",
+    "build_index",
+    "update_index",
+)

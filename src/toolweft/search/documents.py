@@ -14,7 +14,15 @@ from toolweft.core.json import Json, JsonSchema
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.words import Tokenizer
 
-__all__ = ("FIELDS", "Document", "Field", "build_document", "name_key", "named_fields")
+__all__ = (
+    "FIELDS",
+    "Document",
+    "Field",
+    "build_document",
+    "field_texts",
+    "name_key",
+    "named_fields",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ def build_document(definition: ToolDefinition, tokenizer: Tokenizer) -> Document
     emphases: dict[str, float] = {}
     fields: dict[str, int] = {}
     length = 0.0
-    for position, (text, field) in enumerate(zip(_texts(definition), FIELDS, strict=True)):
+    for position, (text, field) in enumerate(zip(field_texts(definition), FIELDS, strict=True)):
         counts = Counter(tokenizer.words(text[:_MAX_FIELD_CHARACTERS]))
         if not counts:
             continue
@@ -109,7 +117,7 @@ def named_fields(bits: int) -> Iterator[str]:
     return iter(dict.fromkeys(names))
 
 
-def _texts(definition: ToolDefinition) -> tuple[str, ...]:
+def field_texts(definition: ToolDefinition) -> tuple[str, ...]:
     """The text of each field, in the order of FIELDS."""
     parameters = _Parameters()
     parameters.read(definition.input_schema, level=1)

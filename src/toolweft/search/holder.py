@@ -3,9 +3,9 @@
 import anyio
 import anyio.to_thread
 
-from toolweft.core.search import SearchIndex
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.index import build_index, update_index
+from toolweft.search.views import ViewedIndex
 
 __all__ = ("IndexHolder",)
 
@@ -18,11 +18,11 @@ class IndexHolder:
 
     def __init__(self) -> None:
         self._version = -1
-        self._index: SearchIndex | None = None
+        self._index: ViewedIndex | None = None
         self._size = 0
         self._lock = anyio.Lock()
 
-    async def index_for(self, snapshot: Snapshot) -> SearchIndex:
+    async def index_for(self, snapshot: Snapshot) -> ViewedIndex:
         """The index of `snapshot`; an older one than the newest seen gets one made for it.
 
         Whoever asks while it is being made waits for the same one.
@@ -32,7 +32,7 @@ class IndexHolder:
         async with self._lock:
             return await self._index_for(snapshot)
 
-    async def _index_for(self, snapshot: Snapshot) -> SearchIndex:
+    async def _index_for(self, snapshot: Snapshot) -> ViewedIndex:
         known = self._index
         if known is not None and snapshot.version == self._version:
             return known
@@ -47,5 +47,5 @@ class IndexHolder:
         return index
 
 
-def _move_on(known: SearchIndex | None, snapshot: Snapshot) -> SearchIndex:
+def _move_on(known: ViewedIndex | None, snapshot: Snapshot) -> ViewedIndex:
     return build_index(snapshot) if known is None else update_index(known, snapshot)

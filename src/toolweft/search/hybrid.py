@@ -4,7 +4,7 @@ The inverted index gives the words, the matrix the meanings, the ranker the orde
 changes; `updated` makes a new one that shares whatever stayed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from heapq import nlargest
 from typing import Self
 
@@ -13,8 +13,10 @@ import numpy as np
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
+from toolweft.core.tools import ToolDefinition
 from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.matrix import ToolMatrix, build_matrix
+from toolweft.search.nearness import Embedded
 from toolweft.search.postings import (
     EMPTY,
     InvertedIndex,
@@ -24,18 +26,24 @@ from toolweft.search.postings import (
 )
 from toolweft.search.ranker import Flags, Ranked, Ranker
 from toolweft.search.vectors import WordVectors
+from toolweft.search.views import Standing, View, standing_among
 
 __all__ = ("HybridIndex",)
 
 _MAX_QUERY_CHARACTERS = 4_000
 # A tool without any word of the query must mean at least so much the same.
 _MIN_COSINE = 0.25
+# Or stand so far above what is usual by an embedder's vectors.
+_MIN_NEARNESS = 0.5
 # More than any mix of signals: a name that fits goes before any description.
 _NAMED = 10.0
 # Sums of floats may differ in the last digits with the order of the slots.
 _DIGITS = 5
 # Sets of visible tools an index remembers at once.
 _MAX_RANKERS = 16
+# Tools near to a query that nothing fits, and how near they must be to be worth naming.
+_NEAR_TOOLS = 8
+_NEAR_COSINE = 0.3
 
 
 class HybridIndex:
@@ -70,7 +78,12 @@ class HybridIndex:
         return type(self)(inverted, matrix=matrix, vectors=self._vectors)
 
     def search(
-        self, query: str, *, limit: int, visible: Collection[QualifiedName] | None = None
+        self,
+        query: str,
+        *,
+        limit: int,
+        visible: Collection[QualifiedName] | None = None,
+        embedded: Embedded | None = None,
     ) -> Sequence[SearchHit]:
         """The tools that fit, best first; equal scores in name order; no hit scores 0.
 
@@ -81,10 +94,58 @@ class HybridIndex:
             query: any text of any length; what stands beyond 4,000 characters does not count.
             limit: at most this many, >= 1.
             visible: only these may be found; None for all.
+            embedded: what an embedder says about the query; None where it says nothing.
         """
-        query = query[:_MAX_QUERY_CHARACTERS]
+        scores, reasons = self._judge(query, self._ranker(visible), embedded=embedded)
+        return self._best(scores, reasons, limit=limit)
+
+    def view(self, visible: Collection[QualifiedName] | None) -> View:
+        """What the index tells of the visible tools."""
+        return View(self._inverted, visible=visible, vocabulary=self._vectors)
+
+    def near_tools(
+        self, query: str, *, visible: Collection[QualifiedName] | None
+    ) -> Sequence[ToolDefinition]:
+        """A few visible tools that mean what is most like a query, nearest first."""
+        near = self._ranker(visible).nearest(query[:_MAX_QUERY_CHARACTERS], _NEAR_TOOLS)
+        slots = [slot for slot, cosine in near if cosine >= _NEAR_COSINE]
+        return self.view(visible).definitions(slots)
+
+    def place(
+        self, query: str, tool: QualifiedName, *, visible: Collection[QualifiedName] | None
+    ) -> Standing:
+        """Where a visible tool stands in the order of a query.
+
+        A search scores only its likeliest tools; the others follow behind these, all scored.
+        """
         ranker = self._ranker(visible)
-        ranked = ranker.rank(query)
+        scores, reasons = self._judge(query, ranker)
+        first = next(iter(self._best(scores, reasons, limit=1)), None)
+        slot, before = self._inverted.slots.get(tool), 0
+        if slot is not None and slot not in scores and ranker.can_find(slot):
+            likeliest, before = scores.keys(), len(scores)
+            scores, reasons = self._judge(query, ranker, is_whole=True)
+            scores = {s: score for s, score in scores.items() if s not in likeliest}
+        if slot is None or slot not in scores:
+            return Standing(rank=None, count=ranker.count, hit=None, first=first)
+        return Standing(
+            rank=before + standing_among(scores, slot, name=self._name),
+            count=ranker.count,
+            hit=reasons.hit(tool, slot, score=scores[slot]),
+            first=first,
+        )
+
+    def _judge(
+        self,
+        query: str,
+        ranker: Ranker,
+        *,
+        is_whole: bool = False,
+        embedded: Embedded | None = None,
+    ) -> tuple[dict[int, float], Reasons]:
+        """Scores, by slot, of the tools that fit a query, and why."""
+        query = query[:_MAX_QUERY_CHARACTERS]
+        ranked = ranker.rank(query, is_whole=is_whole, embedded=embedded)
         scores = _shown(ranked)
         named = {
             slot: steps
@@ -93,16 +154,29 @@ class HybridIndex:
         }
         for slot, steps in named.items():
             scores[slot] = scores.get(slot, 0.0) + steps * _NAMED
+        slots = ranked.slots.tolist()
+        rows = {slot: row for row, slot in enumerate(slots)}
+        return scores, Reasons(
+            [AskedWord(gains.rarity, gains.own) for gains in ranked.asked],
+            named=named,
+            bonus=_NAMED,
+            cosines=dict(zip(slots, ranked.cosines.tolist(), strict=True)),
+            trust=ranked.trust,
+            parts=lambda slot: ranked.parts(rows[slot]) if slot in rows else {},
+        )
+
+    def _best(
+        self, scores: Mapping[int, float], reasons: Reasons, *, limit: int
+    ) -> list[SearchHit]:
         lowest = min(nlargest(limit, scores.values()), default=0.0)
         found = [(-score, self._name(s), s) for s, score in scores.items() if score >= lowest]
         found.sort()
-        reasons = Reasons(
-            [AskedWord(gains.rarity, gains.own) for gains in ranked.asked],
-            named=named,
-            cosines=dict(zip(ranked.slots.tolist(), ranked.cosines.tolist(), strict=True)),
-            trust=ranked.trust,
-        )
         return [reasons.hit(name, slot, score=-score) for score, name, slot in found[:limit]]
+
+    @property
+    def names(self) -> Sequence[QualifiedName | None]:
+        """The tool in each slot; None where a slot is empty."""
+        return [None if entry is None else entry.qualified for entry in self._inverted.entries]
 
     def _name(self, slot: int) -> QualifiedName:
         entry = self._inverted.entries[slot]
@@ -144,6 +218,8 @@ class HybridIndex:
 def _shown(ranked: Ranked) -> dict[int, float]:
     """Scores, by slot, of the tools that have anything to do with the query."""
     shown = (ranked.words > 0) | (ranked.cosines >= _MIN_COSINE)
+    if ranked.near is not None:
+        shown |= np.nan_to_num(ranked.near) >= _MIN_NEARNESS
     scores = np.round(ranked.scores[shown].astype(np.float64), _DIGITS)
     pairs = zip(ranked.slots[shown].tolist(), scores.tolist(), strict=True)
     return {slot: score for slot, score in pairs if score > 0}

@@ -5,16 +5,17 @@ from typing import Protocol, runtime_checkable
 from toolweft.core.search import SearchIndex
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.lexical import LexicalIndex
+from toolweft.search.views import ViewedIndex
 
 __all__ = ("build_index", "update_index")
 
 
 @runtime_checkable
-class _Updatable(SearchIndex, Protocol):
-    def updated(self, snapshot: Snapshot) -> SearchIndex: ...
+class _Updatable(ViewedIndex, Protocol):
+    def updated(self, snapshot: Snapshot) -> ViewedIndex: ...
 
 
-def build_index(snapshot: Snapshot) -> SearchIndex:
+def build_index(snapshot: Snapshot) -> ViewedIndex:
     """An index over every tool of a snapshot that is not disabled.
 
     With words and meanings; with words alone where numpy is not installed.
@@ -30,7 +31,7 @@ def build_index(snapshot: Snapshot) -> SearchIndex:
     return HybridIndex.of(snapshot, vectors=load_vectors())
 
 
-def update_index(index: SearchIndex, snapshot: Snapshot) -> SearchIndex:
+def update_index(index: SearchIndex, snapshot: Snapshot) -> ViewedIndex:
     """The index of a newer snapshot, from one of an older; it answers as a new one would.
 
     Whatever did not change is shared; where nothing did, it is the same index.

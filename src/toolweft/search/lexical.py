@@ -8,7 +8,7 @@ not installed.
 Source: Robertson & Zaragoza 2009 (BM25F); Turtle & Flood 1995 (MaxScore).
 """
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import accumulate
@@ -18,6 +18,7 @@ from typing import Self
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
+from toolweft.core.tools import ToolDefinition
 from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.postings import (
     EMPTY,
@@ -27,6 +28,7 @@ from toolweft.search.postings import (
     compare,
     is_mostly_empty,
 )
+from toolweft.search.views import Standing, View, standing_among
 from toolweft.search.words import query_words
 
 __all__ = ("LexicalIndex",)
@@ -93,6 +95,41 @@ class LexicalIndex:
             limit: at most this many, >= 1.
             visible: only these may be found; None for all.
         """
+        scores, reasons = self._judge(query, limit=limit, visible=visible)
+        return self._best(scores, reasons, limit=limit)
+
+    def view(self, visible: Collection[QualifiedName] | None) -> View:
+        """What the index tells of the visible tools."""
+        return View(self._inverted, visible=visible, vocabulary=None)
+
+    def near_tools(
+        self, query: str, *, visible: Collection[QualifiedName] | None
+    ) -> Sequence[ToolDefinition]:
+        """None: words alone do not tell what is near."""
+        return ()
+
+    def place(
+        self, query: str, tool: QualifiedName, *, visible: Collection[QualifiedName] | None
+    ) -> Standing:
+        """Where a visible tool stands in the order of a query."""
+        slots = self._inverted.slots
+        count = len(slots) if visible is None else len(slots.keys() & frozenset(visible))
+        scores, reasons = self._judge(query, limit=max(1, len(slots)), visible=visible)
+        first = next(iter(self._best(scores, reasons, limit=1)), None)
+        slot = slots.get(tool)
+        if slot is None or slot not in scores:
+            return Standing(rank=None, count=count, hit=None, first=first)
+        return Standing(
+            rank=standing_among(scores, slot, name=self._name),
+            count=count,
+            hit=reasons.hit(tool, slot, score=scores[slot]),
+            first=first,
+        )
+
+    def _judge(
+        self, query: str, *, limit: int, visible: Collection[QualifiedName] | None
+    ) -> tuple[dict[int, float], Reasons]:
+        """Scores of a set of slots that holds the best `limit`, and why."""
         query = query[:_MAX_QUERY_CHARACTERS]
         if visible is not None and not isinstance(visible, Set):
             visible = frozenset(visible)
@@ -105,14 +142,14 @@ class LexicalIndex:
         }
         for slot, steps in named.items():
             scores[slot] = sum(term.gain(slot) for term in terms) + steps * _NAMED
-        lowest = min(nlargest(limit, scores.values()), default=0.0)
-        found = [
-            (-round(score, _DIGITS), self._name(slot), slot)
-            for slot, score in scores.items()
-            if score >= lowest - _TINY
-        ]
-        found.sort()
-        reasons = Reasons(asked, named=named)
+        lowest = min(nlargest(limit, scores.values()), default=0.0) - _TINY
+        kept = {s: round(score, _DIGITS) for s, score in scores.items() if score >= lowest}
+        return kept, Reasons(asked, named=named, bonus=_NAMED)
+
+    def _best(
+        self, scores: Mapping[int, float], reasons: Reasons, *, limit: int
+    ) -> list[SearchHit]:
+        found = sorted((-score, self._name(slot), slot) for slot, score in scores.items())
         return [reasons.hit(name, slot, score=-score) for score, name, slot in found[:limit]]
 
     def _name(self, slot: int) -> QualifiedName:

@@ -4,7 +4,7 @@ Pure; shared by every kind of index.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,6 +19,8 @@ __all__ = ("AskedWord", "Reasons", "find_named")
 # A shorter beginning of a name fits too many.
 _MIN_PREFIX_CHARACTERS = 3
 _MAX_PREFIX_MATCHES = 100
+# Of what a score is the sum of; less is noise.
+_DIGITS = 4
 
 
 def find_named(names: Sequence[tuple[str, int]], query: str) -> dict[int, int]:
@@ -61,8 +63,10 @@ class Reasons:
     Args:
         asked: the words of the query.
         named: slots whose name is the query (2) or begins with it (1).
+        bonus: what each of these steps adds to a score.
         cosines: of the meanings of query and tool, by slot.
         trust: how far the cosines are to be trusted; 0 to 1.
+        parts: what the score of a slot is the sum of, beside the bonus; None for words alone.
     """
 
     def __init__(
@@ -70,11 +74,13 @@ class Reasons:
         asked: Sequence[AskedWord],
         *,
         named: Mapping[int, int],
+        bonus: float,
         cosines: Mapping[int, float] = MappingProxyType({}),
         trust: float = 0.0,
+        parts: Callable[[int], Mapping[str, float]] | None = None,
     ) -> None:
-        self._asked, self._named = asked, named
-        self._cosines, self._trust = cosines, trust
+        self._asked, self._named, self._bonus = asked, named, bonus
+        self._cosines, self._trust, self._parts = cosines, trust, parts
         self._rarity = sum(word.rarity for word in asked)
 
     def hit(self, name: QualifiedName, slot: int, *, score: float) -> SearchHit:
@@ -101,4 +107,10 @@ class Reasons:
             matched=matched,
             confidence=round(confidence, 3),
             is_weak=confidence < WEAK,
+            parts=self._parts_of(slot, score, steps * self._bonus),
         )
+
+    def _parts_of(self, slot: int, score: float, bonus: float) -> dict[str, float]:
+        parts = {"words": score - bonus} if self._parts is None else self._parts(slot)
+        rounded = {name: round(part, _DIGITS) for name, part in (*parts.items(), ("name", bonus))}
+        return {name: part for name, part in rounded.items() if part}

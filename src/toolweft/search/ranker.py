@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolweft.search.matrix import FRONT, ToolMatrix
+from toolweft.search.nearness import Embedded, blend, blend_signals, scale_nearness
 from toolweft.search.postings import Postings
 from toolweft.search.requests import Request, read_request
 from toolweft.search.vectors import Floats, WordVectors
@@ -77,9 +78,17 @@ class Ranked:
     # The raw signals, comparable between queries: a sum of BM25F, and a cosine.
     words: Floats
     cosines: Floats
+    # By an embedder's vectors, in [0, 1], NaN where a tool has none; None without an embedder.
+    near: Floats | None
+    # What the scores are the sum of: name, weight, and one number a row.
+    signals: Sequence[tuple[str, float, Floats]]
     # The words of the query, and how far the cosines are to be trusted, in [0, 1].
     asked: Sequence[Gains]
     trust: float
+
+    def parts(self, row: int) -> dict[str, float]:
+        """What the score of one row is the sum of."""
+        return {name: weight * float(values[row]) for name, weight, values in self.signals}
 
 
 @dataclass(slots=True, eq=False)
@@ -119,8 +128,10 @@ class Ranker:
         self._count = slots if usable is None else int(np.count_nonzero(usable))
         self._meaning = _share_of_meaning(self._count)
 
-    def rank(self, text: str) -> Ranked:
-        """The tools that fit a query best."""
+    def rank(
+        self, text: str, *, is_whole: bool = False, embedded: Embedded | None = None
+    ) -> Ranked:
+        """The tools that fit a query best; all of them where the whole catalog is asked for."""
         request = read_request(text, self._vectors)
         asked = [self._gains(word) for word in request.words]
         sums = self._sum_words(request, asked)
@@ -130,10 +141,36 @@ class Ranker:
             cosines = self._first_cosines(request)
             share = self._mix.first_meaning * request.trust
             first += cosines * (share / max(float(cosines.max(initial=0.0)), _TINY))
-        slots = self._choose(first, sums)
+        near = None if embedded is None else scale_nearness(embedded.cosines, self._usable)
+        if embedded is not None and near is not None:
+            first, _ = blend(first, near, weight=embedded.weight)
+        slots = self._every() if is_whole else self._choose(first, sums)
         told = sums.words[slots] / best_words
-        scores, cosines = self._score(request, slots, sums, told)
-        return Ranked(slots, scores, sums.words[slots], cosines, asked, request.trust)
+        signals, cosines = self._score(request, slots, sums, told)
+        if embedded is not None and near is not None:
+            near = near[slots]
+            signals = blend_signals(signals, near, weight=embedded.weight)
+        scores = np.zeros(len(slots), np.float32)
+        for _, weight, values in signals:
+            scores += np.float32(weight) * values
+        words = sums.words[slots]
+        return Ranked(slots, scores, words, cosines, near, signals, asked, request.trust)
+
+    def nearest(self, text: str, most: int) -> list[tuple[int, float]]:
+        """The slots that mean what is most like a text, best first, with their cosines."""
+        request = read_request(text, self._vectors)
+        if not request.trust:
+            return []
+        slots = _best(self._first_cosines(request), 2 * most)
+        slots = slots if self._usable is None else slots[self._usable[slots]]
+        cosines = np.einsum("ij,j->i", self._matrix.rows[slots], request.direction)
+        order = np.lexsort((slots, -cosines))[:most]
+        return list(zip(slots[order].tolist(), cosines[order].tolist(), strict=True))
+
+    @property
+    def count(self) -> int:
+        """How many tools are usable."""
+        return self._count
 
     def can_find(self, slot: int) -> bool:
         """Whether the tool in a slot is usable."""
@@ -224,13 +261,19 @@ class Ranker:
             chosen = np.union1d(chosen, added)
         return chosen if self._usable is None else chosen[self._usable[chosen]]
 
+    def _every(self) -> Slots:
+        """All usable slots."""
+        if self._usable is None:
+            return np.arange(len(self._matrix.rows))
+        return np.flatnonzero(self._usable)
+
     def _score(
         self, request: Request, slots: Slots, sums: _Sums, told: Floats
-    ) -> tuple[Floats, Floats]:
-        """The mixed scores of the chosen tools, and their cosines."""
+    ) -> tuple[Sequence[tuple[str, float, Floats]], Floats]:
+        """The signals of the chosen tools with their weights, and their cosines."""
         mix, trust = self._mix, request.trust
         if not trust:
-            return told, np.zeros(len(slots), np.float32)
+            return (("words", 1.0, told),), np.zeros(len(slots), np.float32)
         rows = self._matrix.rows[slots]
         # Row by row, so that a tool's cosine does not depend on where it stands.
         cosines = np.einsum("ij,j->i", rows, request.direction)
@@ -244,9 +287,11 @@ class Ranker:
             clauses = by_clause.max(axis=0)
         else:
             clauses = told + clause_meaning * meant
-        scores = mix.words * told + mix.meaning * self._meaning * meant
-        scores += mix.clauses * clauses
-        return trust * scores + (1 - trust) * told, cosines
+        return (
+            ("words", trust * mix.words + 1 - trust, told),
+            ("meaning", trust * mix.meaning * self._meaning, meant),
+            ("clauses", trust * mix.clauses, clauses),
+        ), cosines
 
 
 def _share_of_meaning(count: int) -> float:

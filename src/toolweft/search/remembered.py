@@ -33,7 +33,8 @@ class RememberedAnswers:
         Args:
             question: everything the answer depends on within one version.
             version: of what is searched; answers of another are forgotten.
-            work_out: gives the answer; an exception is passed on and nothing kept.
+            work_out: gives the answer; an exception is passed on and nothing kept, nor is a
+                degraded answer.
         """
         if version != self._version:
             self._answers.clear()
@@ -41,6 +42,9 @@ class RememberedAnswers:
         answer = self._answers.get(question)
         if answer is None:
             answer = work_out()
+            if answer.degraded:
+                # It will be better soon.
+                return answer
             self._answers[question] = answer
             if len(self._answers) > self._max_answers:
                 self._answers.popitem(last=False)

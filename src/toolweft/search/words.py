@@ -12,7 +12,7 @@ from sys import intern
 
 from toolweft.search.stemming import stem
 
-__all__ = ("STOP_WORDS", "Tokenizer", "query_words")
+__all__ = ("STOP_WORDS", "Tokenizer", "query_words", "spelled_in")
 
 _RUN = re.compile(r"[^\W_]+")
 # "getHTTPResponse2" -> get HTTP Response 2; plural acronyms stay whole ("URLs", "IDs").
@@ -23,6 +23,8 @@ _UNSPACED = re.compile(
 )
 # A longer run is not a word (a key, a hash, base64): its head is enough.
 _MAX_WORD_CHARACTERS = 40
+# As much as an index reads of a field.
+_MAX_READ_CHARACTERS = 8_000
 
 # Left out of queries and of vectors; compared as stems, since that is what words are.
 STOP_WORDS = frozenset(
@@ -67,6 +69,23 @@ def query_words(text: str) -> list[str]:
     """The distinct words of a text, without stop words unless there is nothing else."""
     words = list(dict.fromkeys(chain.from_iterable(map(_split_remembered, _runs(text)))))
     return [word for word in words if word not in STOP_WORDS] or words
+
+
+def spelled_in(text: str, word: str) -> str | None:
+    """The first whole word of a text, in lower case, that an index counts as `word`.
+
+    Args:
+        text: what stands beyond 8,000 characters is not looked at.
+        word: as `query_words` gives it.
+    """
+    for run in _runs(text[:_MAX_READ_CHARACTERS]):
+        # Endings go, beginnings stay: most runs need not be split.
+        if run.isascii() and word[:2] not in run.lower():
+            continue
+        for whole in _PART.findall(run) if run.isascii() else (run,):
+            if tuple(_split(whole)) == (word,):
+                return str(whole.casefold())
+    return None
 
 
 def _runs(text: str) -> list[str]:

@@ -1,7 +1,18 @@
-"""The ledger: append-only events in an SQL database."""
+"""What is kept in an SQL database: the ledger of events, and vectors of texts."""
 
 from toolweft.stores.ledger import SqlLedger
+from toolweft.stores.observed import ObservedLedger
 from toolweft.stores.options import LedgerOptions
-from toolweft.stores.reader import SqlLedgerReader
+from toolweft.stores.reader import SqlLedgerReader, forget_searches
+from toolweft.stores.vector_options import VectorStoreOptions
+from toolweft.stores.vectors import SqlVectorStore
 
-__all__ = ("LedgerOptions", "SqlLedger", "SqlLedgerReader")
+__all__ = (
+    "LedgerOptions",
+    "ObservedLedger",
+    "SqlLedger",
+    "SqlLedgerReader",
+    "SqlVectorStore",
+    "VectorStoreOptions",
+    "forget_searches",
+)

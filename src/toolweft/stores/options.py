@@ -24,3 +24,7 @@ class LedgerOptions:
     busy_timeout_s: float = 2.0
     # Before every table's name; lets several ledgers share one database.
     table_prefix: str = ""
+    # Keep what was searched for and found, beside the events; needed to learn from use.
+    keep_search_text: bool = False
+    # Such texts are deleted when older than this, whether or not new ones are kept.
+    keep_search_days: int = 90

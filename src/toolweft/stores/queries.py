@@ -22,14 +22,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from toolweft.core.calls import Principal
+from toolweft.core.events import Event
 from toolweft.core.json import Json, JsonObject
 from toolweft.stores.connect import create_ledger_engine, describe_failure
 from toolweft.stores.location import read_path
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.rows import parse_time
 from toolweft.stores.schema import LedgerTables
+from toolweft.stores.searches import select_used
 
-__all__ = ("read_run", "read_runs", "read_totals")
+__all__ = ("read_run", "read_runs", "read_totals", "read_used")
 
 _RUN_STARTED: Final = (
     "run_id", "tenant", "user", "container_id", "backend", "code_sha256", "code_bytes",
@@ -102,6 +104,17 @@ def read_totals(options: LedgerOptions, principal: Principal | None) -> Mapping[
         ).where((_is_kind(events, "call_finished")) & _is_of(events, principal))
         row = connection.execute(query).mappings().one()
     return {name: int(row[name] or 0) for name in _TOTALS}
+
+
+def read_used(
+    options: LedgerOptions, *, since_us: int, until_us: int, most: int
+) -> Sequence[Event]:
+    """Searches whose text is kept, and the calls since the first of them; oldest first."""
+    with _open(options) as (connection, events):
+        if events is None:
+            return []
+        tables = LedgerTables(options.table_prefix)
+        return select_used(connection, tables, since_us=since_us, until_us=until_us, most=most)
 
 
 @contextmanager

@@ -1,17 +1,27 @@
 """Reads the ledger, each question in a worker thread over a connection of its own."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
 
 from anyio import to_thread
 
 from toolweft.core.calls import Principal
 from toolweft.core.errors import LedgerUnavailable
+from toolweft.core.events import Event
 from toolweft.core.ids import RunId
 from toolweft.core.json import Json, JsonObject
 from toolweft.stores.location import is_memory
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.rows import to_us
 
-__all__ = ("SqlLedgerReader",)
+__all__ = ("SqlLedgerReader", "forget_searches")
+
+# What fits into some tens of megabytes.
+_MAX_EVENTS_READ: Final = 100_000
+# Later than every event.
+_NEVER_US: Final = 2**63 - 1
 
 
 class SqlLedgerReader:
@@ -51,12 +61,60 @@ class SqlLedgerReader:
         self._check_readable()
         return await to_thread.run_sync(_read_totals, self._options, principal)
 
+    async def used(self, *, since: datetime, until: datetime, max_events: int) -> Sequence[Event]:
+        """Searches whose text was kept, and the calls since the first of them; oldest first.
+
+        Args:
+            since: no search before this.
+            until: nothing from this time on.
+            max_events: of more, the oldest are left out.
+
+        Raises:
+            LedgerUnavailable: it cannot be read.
+        """
+        self._check_readable()
+        read = partial(
+            _read_used,
+            self._options,
+            since_us=to_us(since),
+            until_us=to_us(until),
+            most=max_events,
+        )
+        return await to_thread.run_sync(read, abandon_on_cancel=True)
+
+    async def used_queries(self, limit: int) -> Sequence[tuple[str, str]]:
+        """Queries whose text was kept, each with a tool called after it; once each, newest first.
+
+        Args:
+            limit: pairs at most; of the last hundred thousand events.
+
+        Raises:
+            LedgerUnavailable: it cannot be read.
+        """
+        self._check_readable()
+        return await to_thread.run_sync(_read_used_queries, self._options, limit)
+
     def _check_readable(self) -> None:
         if is_memory(self._options.url):
             raise LedgerUnavailable(
                 "a ledger in memory can be read by its own process alone",
                 hint="name a file for the ledger",
             )
+
+
+async def forget_searches(options: LedgerOptions, *, principal: Principal | None = None) -> int:
+    """Delete the texts of searches from a ledger, and say how many there were.
+
+    Events stay, without texts. What a running process learned from them stays until it ends.
+
+    Args:
+        options: where the ledger lives.
+        principal: only texts of this tenant and user; None for all.
+
+    Raises:
+        LedgerUnavailable: it cannot be written.
+    """
+    return await to_thread.run_sync(_forget_searches, options, principal)
 
 
 # Each imports SQLAlchemy in the worker thread, where nobody waits for it but the question.
@@ -80,3 +138,24 @@ def _read_totals(options: LedgerOptions, principal: Principal | None) -> Mapping
     from toolweft.stores.queries import read_totals
 
     return read_totals(options, principal)
+
+
+def _read_used(
+    options: LedgerOptions, *, since_us: int, until_us: int, most: int
+) -> Sequence[Event]:
+    from toolweft.stores.queries import read_used
+
+    return read_used(options, since_us=since_us, until_us=until_us, most=most)
+
+
+def _read_used_queries(options: LedgerOptions, limit: int) -> Sequence[tuple[str, str]]:
+    from toolweft.stores.searches import pair_used
+
+    events = _read_used(options, since_us=0, until_us=_NEVER_US, most=_MAX_EVENTS_READ)
+    return pair_used(events, most=limit)
+
+
+def _forget_searches(options: LedgerOptions, principal: Principal | None) -> int:
+    from toolweft.stores.searches import erase_all_searches
+
+    return erase_all_searches(options, principal)

@@ -1,13 +1,17 @@
-"""Events as flat rows.
+"""Events as flat rows, and rows as events again.
 
 Pure, and free of SQL. Every event becomes a row that any database can hold: a hostile name or
-number must not stop the writer.
+number must not stop the writer. The texts of a search are rows of their own, for another table.
 """
 
+import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
+from toolweft.core.calls import Caller, Principal
 from toolweft.core.events import (
+    AskedQuery,
     CallFinished,
     CallStarted,
     Event,
@@ -16,7 +20,18 @@ from toolweft.core.events import (
     SearchDone,
 )
 
-__all__ = ("COLUMNS", "Cell", "Row", "parse_time", "to_row")
+__all__ = (
+    "COLUMNS",
+    "SEARCH_COLUMNS",
+    "Cell",
+    "Row",
+    "parse_asked",
+    "parse_event",
+    "parse_time",
+    "to_row",
+    "to_search_rows",
+    "to_us",
+)
 
 Cell: TypeAlias = str | int | float | None
 Row: TypeAlias = tuple[Cell, ...]
@@ -56,6 +71,18 @@ COLUMNS: Final = (
     "hits",
 )
 
+# One row for each query; `event_id` is the row of its event.
+SEARCH_COLUMNS: Final = (
+    "event_id",
+    "at_us",
+    "tenant",
+    "user",
+    "key",
+    "run_id",
+    "query",
+    "found",  # JSON: the qualified names of the tools, best first
+)
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # What a signed 64-bit column holds.
@@ -67,11 +94,65 @@ def to_row(event: Event) -> Row:
     """The event's values in the order of `COLUMNS`."""
     cells = _cells(event)
     principal = event.principal
-    cells["at_us"] = (event.at - _EPOCH) // _MICROSECOND
+    cells["at_us"] = to_us(event.at)
     cells["tenant"] = principal.tenant
     cells["user"] = principal.user
     cells["key"] = principal.key
     return tuple([_fit(cells.get(column)) for column in COLUMNS])
+
+
+def to_search_rows(event: SearchDone, event_id: int) -> list[Row]:
+    """What was asked and found, in the order of `SEARCH_COLUMNS`; one row for each query."""
+    principal = event.principal
+    of_all: Row = (
+        event_id,
+        to_us(event.at),
+        _fit(principal.tenant),
+        _fit(principal.user),
+        _fit(principal.key),
+        _fit(event.run_id),
+    )
+    return [(*of_all, _fit_query(asked.text), json.dumps(asked.found)) for asked in event.asked]
+
+
+def parse_event(
+    row: Mapping[str, Any], *, asked: Iterable[AskedQuery] = ()
+) -> CallStarted | CallFinished | SearchDone:
+    """The event of a row, by column; of the kinds `call_started`, `call_finished`, `search_done`.
+
+    Args:
+        row: as `to_row` made it.
+        asked: of a search, in order.
+    """
+    at = parse_time(row["at_us"])
+    principal = Principal(row["tenant"], row["user"], row["key"])
+    if row["kind"] == "call_started":
+        caller = Caller(type=row["caller"], program_id=row["run_id"], call_index=row["call_index"])
+        return CallStarted(
+            at=at,
+            principal=principal,
+            caller=caller,
+            **{name: row[name] for name in ("call_id", "tool", "severity", "bytes_in")},
+        )
+    if row["kind"] == "call_finished":
+        names = ("call_id", "status", "duration_ms", "bytes_out", "tokens_out", "tokens_withheld")
+        return CallFinished(at=at, principal=principal, **{name: row[name] for name in names})
+    return SearchDone(
+        at=at,
+        principal=principal,
+        asked=tuple(asked),
+        **{name: row[name] for name in ("run_id", "queries", "hits", "duration_ms")},
+    )
+
+
+def parse_asked(row: Mapping[str, Any]) -> AskedQuery:
+    """A query and what it found, from one of its rows."""
+    return AskedQuery.of(row["query"], json.loads(row["found"]))
+
+
+def to_us(at: datetime) -> int:
+    """A time as rows hold it: microseconds since 1970, UTC."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
 def parse_time(at_us: int) -> datetime:
@@ -144,6 +225,12 @@ def _run_finished(event: RunFinished) -> dict[str, Cell]:
         "bytes_out": stats.bytes_out,
         "tokens_withheld": stats.tokens_withheld,
     }
+
+
+def _fit_query(text: str) -> str:
+    """The text with the same words in it, as every database takes it."""
+    text = text[:_MAX_TEXT_CHARACTERS].replace("\0", " ")
+    return text.encode("utf-8", "replace").decode()
 
 
 def _fit(cell: Cell) -> Cell:

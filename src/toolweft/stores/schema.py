@@ -18,19 +18,22 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from toolweft.core.errors import LedgerUnavailable
-from toolweft.stores.rows import COLUMNS
+from toolweft.stores.rows import COLUMNS, SEARCH_COLUMNS
 
 __all__ = ("SCHEMA_VERSION", "LedgerTables", "prepare_tables")
 
-# Raised whenever the tables change; a ledger written by a newer toolweft is not touched.
+# Raised whenever the tables change; a ledger written by a newer toolweft is not touched. A table
+# more is no change to those who do not know it.
 SCHEMA_VERSION = 1
 
 _INTEGERS = frozenset({
     "at_us", "call_index", "bytes_in", "bytes_out", "tokens_out", "tokens_withheld", "code_bytes",
     "error_line", "peak_mem_bytes", "calls", "queries", "hits",
+    "event_id",
 })  # fmt: skip
 _FLOATS = frozenset({"duration_ms", "wall_s", "active_s", "cpu_s"})
 _REQUIRED = frozenset({"kind", "at_us", "tenant", "user"})
+_SEARCH_REQUIRED = frozenset({"event_id", "at_us", "tenant", "user", "query", "found"})
 
 # Any number; two processes that open a new PostgreSQL ledger at once take turns by it.
 _CREATION_LOCK = 4_116_573
@@ -54,6 +57,16 @@ class LedgerTables:
             Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
             *(Column(name, _type(name), nullable=name not in _REQUIRED) for name in COLUMNS),
         )
+        # The texts of searches: apart, so that events hold none and these can be erased.
+        self.searches = Table(
+            f"{prefix}ledger_searches",
+            metadata,
+            Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+            *(
+                Column(name, _type(name), nullable=name not in _SEARCH_REQUIRED)
+                for name in SEARCH_COLUMNS
+            ),
+        )
         # Partial, so that an event pays only for the questions it can answer.
         self.indexes = (
             _partial(self.events, "call_id", where="call_id IS NOT NULL"),
@@ -68,6 +81,7 @@ class LedgerTables:
                 "tokens_withheld",
                 where="kind = 'call_finished'",
             ),
+            Index(f"{prefix}ledger_searches_by_time", self.searches.c.at_us),
         )
 
 
@@ -79,7 +93,7 @@ def prepare_tables(connection: Connection, tables: LedgerTables, *, created_at: 
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
-    for table in (tables.versions, tables.events):
+    for table in (tables.versions, tables.events, tables.searches):
         connection.execute(CreateTable(table, if_not_exists=True))
     for index in tables.indexes:
         connection.execute(CreateIndex(index, if_not_exists=True))

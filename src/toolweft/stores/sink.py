@@ -4,20 +4,26 @@ One connection, used by the writer's thread alone and opened again after each fa
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from toolweft.core.clock import Clock
 from toolweft.core.errors import LedgerUnavailable
-from toolweft.core.events import Event
+from toolweft.core.events import Event, SearchDone
 from toolweft.stores.connect import create_ledger_engine, describe_failure
 from toolweft.stores.location import is_memory
 from toolweft.stores.options import LedgerOptions
-from toolweft.stores.rows import COLUMNS, to_row
+from toolweft.stores.rows import COLUMNS, SEARCH_COLUMNS, Row, to_row, to_search_rows, to_us
 from toolweft.stores.schema import LedgerTables, prepare_tables
+from toolweft.stores.searches import erase_searches
 
 __all__ = ("SqlSink",)
+
+# Texts of searches grow old while a gateway stands for months.
+_ERASE_EVERY: Final = timedelta(days=1)
 
 
 class SqlSink:
@@ -28,7 +34,8 @@ class SqlSink:
         self._clock = clock
         self._tables = LedgerTables(options.table_prefix)
         self._connection: Connection | None = None
-        self._insert = ""
+        self._insert = self._insert_text = ""
+        self._erase_at = clock.now()
 
     def write(self, events: Sequence[Event]) -> None:
         """Commit all events in one transaction; with none, try whether it could be done.
@@ -40,7 +47,9 @@ class SqlSink:
             connection = self._connection or self._open()
             with connection.begin():
                 if events:
-                    connection.exec_driver_sql(self._insert, [to_row(event) for event in events])
+                    self._insert_all(connection, events)
+                if self._clock.now() >= self._erase_at:
+                    self._erase_old(connection)
         except (SQLAlchemyError, OSError, ImportError) as exc:
             self.close(keep_memory=True)
             raise describe_failure(exc, self._options) from exc
@@ -62,6 +71,36 @@ class SqlSink:
             # It is broken already; there is nothing left to give back.
             return
 
+    def _insert_all(self, connection: Connection, events: Sequence[Event]) -> None:
+        rows: list[Row] = []
+        texts: list[Row] = []
+        for event in events:
+            if self._options.keep_search_text and isinstance(event, SearchDone) and event.asked:
+                if rows:
+                    connection.exec_driver_sql(self._insert, rows)
+                    rows = []
+                texts += to_search_rows(event, self._insert_one(connection, event))
+            else:
+                rows.append(to_row(event))
+        if rows:
+            connection.exec_driver_sql(self._insert, rows)
+        if texts:
+            connection.exec_driver_sql(self._insert_text, texts)
+
+    def _insert_one(self, connection: Connection, event: Event) -> int:
+        """Insert an event by itself, for the number of its row."""
+        cells = dict(zip(COLUMNS, to_row(event), strict=True))
+        key = connection.execute(insert(self._tables.events), cells).inserted_primary_key
+        # One row was written, so it has a key.
+        assert key is not None
+        return int(key[0])
+
+    def _erase_old(self, connection: Connection) -> None:
+        now = self._clock.now()
+        kept = timedelta(days=self._options.keep_search_days)
+        erase_searches(connection, self._tables, before_us=to_us(now - kept))
+        self._erase_at = now + _ERASE_EVERY
+
     def _open(self) -> Connection:
         engine = create_ledger_engine(self._options)
         connection = engine.connect()
@@ -72,7 +111,9 @@ class SqlSink:
             connection.close()
             raise
         values = insert(self._tables.events).values(dict.fromkeys(COLUMNS))
+        texts = insert(self._tables.searches).values(dict.fromkeys(SEARCH_COLUMNS))
         # Compiled once: rows then go to the driver as they are.
         self._insert = str(values.compile(dialect=engine.dialect))
+        self._insert_text = str(texts.compile(dialect=engine.dialect))
         self._connection = connection
         return connection

@@ -158,8 +158,9 @@ class GroupWriter:
 
     def _write(self, sink: EventSink, entries: Sequence[_Entry]) -> None:
         events = self._kept + [event for event, _ in entries if event is not None]
-        # Holds where the attempt ends in a fault of our own.
+        # Both hold where the attempt ends in a fault of our own.
         failure: LedgerUnavailable | None = _closed()
+        has_died = True
         try:
             sink.write(events)
         except LedgerUnavailable as exc:
@@ -167,15 +168,18 @@ class GroupWriter:
                 log.error(  # noqa: TRY400 -- the reason says it all
                     "ledger.write_failed", extra={"reason": exc.message}
                 )
-            failure = exc
+            failure, has_died = exc, False
             self._kept += [event for event, waiter in entries if event and waiter is None]
         else:
             if self._failure is not None:
                 log.warning("ledger.write_recovered", extra={"events": len(events)})
-            failure = None
+            failure, has_died = None, False
             self._kept = []
         finally:
             self._failure = failure
+            if has_died:
+                # Before anybody hears of it: from here on nothing may be put in the queue.
+                self._over.set()
             _settle([waiter for _, waiter in entries], failure)
 
 

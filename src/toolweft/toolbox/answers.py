@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from toolweft.core.calls import Content
 from toolweft.core.ids import QualifiedName
 from toolweft.core.json import Json, JsonObject
+from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import ToolStatus
 from toolweft.core.tools import Severity
 
@@ -29,16 +30,19 @@ class FoundTool:
     status: ToolStatus
     # Higher is better, comparable within one query; None where nothing was ranked.
     score: float | None = None
+    # Why it was found; None unless that was asked for.
+    hit: SearchHit | None = None
 
     def to_dict(self) -> dict[str, Json]:
-        """The tool as wires print it."""
-        return {
+        """The tool as wires print it; with why it was found where that was asked for."""
+        found: dict[str, Json] = {
             "name": self.qualified,
             "signature": self.stub,
             "severity": self.severity,
             "status": self.status,
             "score": self.score,
         }
+        return found if self.hit is None else found | self.hit.to_dict()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +51,25 @@ class QueryAnswer:
 
     query: str
     hits: tuple[FoundTool, ...]
-    # Set where nothing fits: what to do instead.
+    # Whether even the best hit fits badly, or nothing does.
+    is_weak: bool = False
+    # Set where the answer is weak: so much in words, and what to do instead.
     note: str = ""
+    # Words to ask with instead, where the answer is weak.
+    suggestions: tuple[str, ...] = ()
+    # What could not be used for this answer, and why; "" where everything was.
+    degraded: str = ""
+
+    def to_dict(self) -> dict[str, Json]:
+        """The answer as plain JSON."""
+        return {
+            "query": self.query,
+            "hits": [hit.to_dict() for hit in self.hits],
+            "is_weak": self.is_weak,
+            "note": self.note,
+            "suggestions": list(self.suggestions),
+            "degraded": self.degraded,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +78,14 @@ class SearchAnswer:
 
     queries: tuple[QueryAnswer, ...]
     snapshot_version: int
+    # The connected sources with their numbers of tools, where an answer is weak; else "".
+    sources: str = ""
 
     def to_dict(self) -> dict[str, Json]:
         """The answer as plain JSON."""
         return {
-            "queries": [
-                {
-                    "query": answer.query,
-                    "hits": [hit.to_dict() for hit in answer.hits],
-                    "note": answer.note,
-                }
-                for answer in self.queries
-            ],
+            "queries": [answer.to_dict() for answer in self.queries],
+            "sources": self.sources,
             "snapshot_version": self.snapshot_version,
         }
 

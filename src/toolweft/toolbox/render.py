@@ -12,6 +12,7 @@ from toolweft.core.errors import ToolweftError
 from toolweft.core.json import Json
 from toolweft.core.programs import Container, ProgramError, ProgramOutcome
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer
+from toolweft.toolbox.render_placement import render_hit
 
 __all__ = (
     "arrange_result",
@@ -142,17 +143,28 @@ def _render_container(container: Container | None) -> str:
 
 
 def render_search(answer: SearchAnswer) -> str:
-    """Stubs under their queries; a tool that stands above already is only named."""
+    """Stubs under their queries; a tool that stands above already is only named.
+
+    Under them one line where the answer is weak; the first of these names the sources.
+    """
     shown: set[str] = set()
     parts = []
+    sources = f"; sources: {answer.sources}" if answer.sources else ""
     for found in answer.queries:
-        lines = []
+        stubs = []
         for hit in found.hits:
-            lines.append(f"# {hit.qualified}: above" if hit.qualified in shown else hit.stub)
+            stub = f"# {hit.qualified}: above" if hit.qualified in shown else hit.stub
+            stubs.append(stub if hit.hit is None else f"{render_hit(hit.hit)}\n{stub}")
             shown.add(hit.qualified)
-        text = _join_stubs(lines) or found.note
-        title = f"## {found.query[:200]}\n" if len(answer.queries) > 1 else ""
-        parts.append(title + text)
+        lines = [_join_stubs(stubs)]
+        if found.note:
+            note = f"{found.note}{sources}"
+            lines.append(f"[{note}]" if stubs else note)
+            sources = ""
+        if found.degraded:
+            lines.append(f"[degraded: {found.degraded}]")
+        title = f"## {found.query[:200]}" if len(answer.queries) > 1 else ""
+        parts.append("\n".join(line for line in (title, *lines) if line))
     return "\n\n".join(parts)
 
 

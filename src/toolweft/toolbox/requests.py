@@ -39,6 +39,7 @@ class SearchRequest:
     limit: int
     detail: Detail
     namespace: str | None
+    category: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +74,20 @@ def parse_search(arguments: JsonObject, options: ToolboxOptions) -> SearchReques
     Raises:
         InvalidArguments: every fault is listed.
     """
-    reader = _Reader("search_tools", arguments, ("queries", "limit", "detail", "namespace"))
+    known = ("queries", "limit", "detail", "namespace", "category")
+    reader = _Reader("search_tools", arguments, known)
     queries = reader.texts("queries", MAX_QUERIES)
     limit = reader.number("limit", 1, options.max_search_limit)
     detail = reader.choice("detail", DETAILS)
     namespace = reader.text("namespace")
+    category = reader.text("category")
     reader.check()
     return SearchRequest(
         queries=queries,
         limit=options.search_limit if limit is None else int(limit),
         detail=next((known for known in DETAILS if known == detail), "typed"),
         namespace=namespace,
+        category=category,
     )
 
 

@@ -16,7 +16,15 @@ from toolweft.core.tools import Hints
 from toolweft.programs.stubs import DETAILS, clip_text
 from toolweft.toolbox.options import ToolboxOptions
 
-__all__ = ("INSTRUCTIONS", "TOOL_NAMES", "Surface", "SurfaceTool", "build_surface", "is_listed")
+__all__ = (
+    "INSTRUCTIONS",
+    "TOOL_NAMES",
+    "Surface",
+    "SurfaceTool",
+    "build_surface",
+    "is_listed",
+    "name_sources",
+)
 
 TOOL_NAMES = ("search_tools", "describe_tools", "call_tool", "run_code")
 
@@ -107,7 +115,7 @@ def build_surface(
 
 
 def _search_tools(snapshot: Snapshot, options: ToolboxOptions) -> SurfaceTool:
-    sources = _name_sources(tuple(snapshot.sources.values()), options.max_named_sources)
+    sources = name_sources(tuple(snapshot.sources.values()), options.max_named_sources)
     return SurfaceTool(
         name="search_tools",
         title="Search tools",
@@ -125,6 +133,7 @@ def _search_tools(snapshot: Snapshot, options: ToolboxOptions) -> SurfaceTool:
                 },
                 "detail": {"enum": list(DETAILS), "default": "typed"},
                 "namespace": {"type": "string", "description": "only this source"},
+                "category": {"type": "string"},
             },
             "queries",
         ),
@@ -210,7 +219,7 @@ def _render_bytes(size_bytes: int) -> str:
     return f"{size_bytes / _MIB:.0f} MiB"
 
 
-def _name_sources(sources: Sequence[SourceStatus], max_named: int) -> str:
+def name_sources(sources: Sequence[SourceStatus], max_named: int) -> str:
     """Names with their numbers of tools, the largest first; the rest as a number."""
     ordered = sorted(sources, key=lambda source: (-source.tool_count, source.python_name))
     named = [

@@ -5,7 +5,6 @@ arguments came over a wire and always answers with text. The gateway and the lib
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import anyio
@@ -13,28 +12,29 @@ import anyio
 from toolweft.core.calls import DIRECT, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.errors import InvalidArguments, ToolNotFound, ToolweftError
-from toolweft.core.events import SearchDone
+from toolweft.core.events import AskedQuery, SearchDone
 from toolweft.core.handles import Handle, HandleKind, HandleStore
-from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
+from toolweft.core.ids import CallId, ContainerId, RunId
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import Ledger, SnapshotHolder
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
-from toolweft.core.search import Searcher
+from toolweft.core.search import Placement, Searcher
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.bridge import CallRoad
 from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
-from toolweft.programs.stubs import DETAILS, Detail
+from toolweft.programs.stubs import Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.finding import (
     build_search_answer,
     callable_tools,
+    check_asked,
     describe_tools,
-    find_namespace,
-    in_namespace,
+    narrow_visible,
 )
 from toolweft.toolbox.handles import ToolboxHandles
+from toolweft.toolbox.listed import find_listed
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import (
     render_description,
@@ -43,7 +43,7 @@ from toolweft.toolbox.render import (
     render_search,
 )
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
-from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface, is_listed
+from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface
 
 __all__ = ("Toolbox",)
 
@@ -135,6 +135,8 @@ class Toolbox:
         limit: int | None = None,
         detail: Detail = "typed",
         namespace: str | None = None,
+        category: str | None = None,
+        explain: bool = False,
     ) -> SearchAnswer:
         """The tools that fit each query, best first, as callable signatures.
 
@@ -143,30 +145,32 @@ class Toolbox:
             limit: hits per query; None for the configured number.
             detail: how much of each signature.
             namespace: only this source, by its Python or original name.
+            category: only tools of this category, in any case.
+            explain: whether each hit says why it was found.
 
         Raises:
-            InvalidArguments: no source of that name, an unknown detail, or a limit below 1.
+            InvalidArguments: no source of that name, no tool of that category, an unknown detail,
+                a query without any text, or a limit below 1.
         """
-        if detail not in DETAILS:
-            raise InvalidArguments(
-                f"there is no detail {detail!r}", hint=f"it is one of {', '.join(DETAILS)}"
-            )
-        if limit is not None and limit < 1:
-            raise InvalidArguments(
-                f"the limit is {limit!r}, and nothing fits into that",
-                hint=f"leave it out for {self._options.search_limit}",
-            )
+        asked = (queries,) if isinstance(queries, str) else tuple(queries)
+        check_asked(asked, detail=detail, limit=limit)
         started_s = self._clock.monotonic_s()
         snapshot = self._holder.snapshot
-        asked = (queries,) if isinstance(queries, str) else tuple(queries)
         results = await self._searcher.search(
             asked,
             snapshot=snapshot,
             limit=self._options.search_limit if limit is None else limit,
-            visible=self._visible_in(snapshot, namespace),
+            visible=narrow_visible(
+                self._visible.of(snapshot),
+                snapshot=snapshot,
+                namespace=namespace,
+                category=category,
+            ),
             tenant=self._principal.tenant,
         )
-        answer = build_search_answer(asked, results, snapshot=snapshot, detail=detail)
+        answer = build_search_answer(
+            asked, results, snapshot=snapshot, detail=detail, explain=explain
+        )
         self._ledger.record(
             SearchDone(
                 at=self._clock.now(),
@@ -175,18 +179,35 @@ class Toolbox:
                 queries=len(answer.queries),
                 hits=sum(len(query.hits) for query in answer.queries),
                 duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
+                asked=tuple(
+                    AskedQuery.of(query.query, (hit.qualified for hit in query.hits))
+                    for query in answer.queries
+                ),
             )
         )
         return answer
 
-    def _visible_in(
-        self, snapshot: Snapshot, namespace: str | None
-    ) -> frozenset[QualifiedName] | None:
-        visible = self._visible.of(snapshot)
-        if namespace is None:
-            return visible
-        names = snapshot.tools if visible is None else visible
-        return in_namespace(names, find_namespace(snapshot, namespace))
+    async def explain_rank(self, query: str, tool: str) -> Placement:
+        """Why a tool stands where it does among what a search finds, and what would raise it.
+
+        Args:
+            query: one need in words.
+            tool: qualified, bare, original or wire name.
+
+        Raises:
+            InvalidArguments: the query has no text.
+            ToolNotFound: no such tool.
+            AmbiguousTool: several sources have it.
+        """
+        check_asked((query,))
+        snapshot = self._holder.snapshot
+        return await self._searcher.explain_rank(
+            query,
+            tool=snapshot.resolve(tool).qualified,
+            snapshot=snapshot,
+            visible=self._visible.of(snapshot),
+            tenant=self._principal.tenant,
+        )
 
     # --------------------------------------------------------------------------------- describe
 
@@ -228,14 +249,16 @@ class Toolbox:
         code: str,
         *,
         container_id: ContainerId | None = None,
+        environment: str | None = None,
         on_output: OnOutput | None = None,
         limits: ProgramLimits | None = None,
     ) -> ProgramOutcome:
-        """Run a program to its end; raises as `ProgramRunner.run`."""
+        """Run a program to its end; arguments and errors as of `ProgramRunner.run`."""
         return await self._runner.run(
             code,
             principal=self._principal,
             container_id=container_id,
+            environment=environment,
             limits=limits,
             on_output=on_output,
         )
@@ -323,7 +346,9 @@ class Toolbox:
                 case "run_code":
                     return await self._invoke_run(arguments, on_output)
                 case _:
-                    return await self._invoke_call(self._find_listed(name), arguments)
+                    return await self._invoke_call(
+                        find_listed(name, self._holder.snapshot), arguments
+                    )
         except ToolweftError as exc:
             return _reply(render_error(exc), is_error=True)
 
@@ -334,6 +359,7 @@ class Toolbox:
             limit=request.limit,
             detail=request.detail,
             namespace=request.namespace,
+            category=request.category,
         )
         return _reply(render_search(answer))
 
@@ -358,24 +384,6 @@ class Toolbox:
         )
         text = render_outcome(outcome, shown_characters=self._options.shown_characters)
         return _reply(text, is_error=outcome.status not in {"ok", "running"})
-
-    def _find_listed(self, name: str) -> str:
-        """The full name of a listed tool.
-
-        Raises:
-            ToolNotFound: no such tool is listed; the hint says how to reach it all the same.
-        """
-        snapshot = self._holder.snapshot
-        meant = snapshot.find(name)
-        if meant is not None and is_listed(meant) and meant.wire_name == name:
-            return meant.qualified
-        if meant is not None:
-            hint = f"call it with call_tool(name={meant.qualified!r}, arguments={{…}})"
-        else:
-            near = [*get_close_matches(name, TOOL_NAMES, 1), *snapshot.near_names(name)]
-            hint = f"did you mean {', '.join(near)}? " if near else ""
-            hint += "search_tools finds tools by what they do"
-        raise ToolNotFound(f"no tool named {name[:200]!r} is listed here", hint=hint)
 
 
 def _reply(text: str, *, is_error: bool = False) -> ToolboxReply:

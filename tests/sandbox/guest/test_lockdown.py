@@ -16,7 +16,7 @@ LIMITS = Limits(memory_bytes=1 << 50, disk_bytes=4096, max_files=64, max_threads
 
 def lock(kernel, layers, proc_fd=-1):
     lockdown.lock_down(
-        kernel, layers, LIMITS, standard_library=str(Path(os.__file__).parent), proc_fd=proc_fd
+        kernel, layers, LIMITS, readable=[str(Path(os.__file__).parent)], proc_fd=proc_fd
     )
 
 

@@ -30,12 +30,18 @@ _MAIN = (
 )
 
 
-def launch_unlocked(_tier: Tier, control_fd: int) -> "subprocess.Popen[bytes]":
+def launch_unlocked(_tier: Tier, control_fd: int, *inherited: int) -> "subprocess.Popen[bytes]":
     """A zygote of the same code, in an ordinary interpreter and without any layer."""
-    setup = {"layers": [], "standard_library": sysconfig.get_path("stdlib"), "proc_fd": -1}
+    setup = {
+        "layers": [],
+        "standard_library": sysconfig.get_path("stdlib"),
+        "packages": "",
+        "preload": [],
+        "proc_fd": -1,
+    }
     return subprocess.Popen(
         [sys.executable, "-c", _MAIN, str(control_fd), json.dumps(setup)],
-        pass_fds=[control_fd],
+        pass_fds=[control_fd, *inherited],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -111,7 +111,13 @@ async def test_names_that_cannot_be_bound_end_the_run():
 
 # ------------------------------------------------------------------------- zygote and launcher
 
-SETUP = {"layers": [], "standard_library": sysconfig.get_path("stdlib"), "proc_fd": -1}
+SETUP = {
+    "layers": [],
+    "standard_library": sysconfig.get_path("stdlib"),
+    "packages": "",
+    "preload": [],
+    "proc_fd": -1,
+}
 REQUEST = {"spawn": {"memory_bytes": 1, "disk_bytes": 1, "max_files": 1, "max_threads": 1}}
 
 

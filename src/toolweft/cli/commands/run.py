@@ -28,7 +28,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command()
 @with_common
-def run(
+def run(  # noqa: PLR0913 -- one parameter for each option
     common: Common,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A program; - for stdin.")
@@ -45,6 +45,10 @@ def run(
     wall: Annotated[
         str | None, typer.Option("--wall", metavar="TIME", help="Time from start to end, '30 s'.")
     ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", "-e", metavar="NAME", help="Packages, see `toolweft env`."),
+    ] = None,
 ) -> None:
     """Run a Python program that calls tools, in the sandbox.
 
@@ -54,7 +58,9 @@ def run(
     limits = {"limits.memory_bytes": memory, "limits.wall_s": wall}
     overrides = {key: value for key, value in limits.items() if value is not None}
     files = parse_puts(put or [])
-    outcome = run_async(lambda: _run(common, program, files=files, overrides=overrides))
+    outcome = run_async(
+        lambda: _run(common, program, files=files, overrides=overrides, environment=environment)
+    )
     if common.json:
         write_json(outcome.to_dict())
     else:
@@ -102,15 +108,20 @@ def parse_puts(pairs: Sequence[str]) -> dict[str, Path]:
 
 
 async def _run(
-    common: Common, program: str, *, files: dict[str, Path], overrides: dict[str, str]
+    common: Common,
+    program: str,
+    *,
+    files: dict[str, Path],
+    overrides: dict[str, str],
+    environment: str | None,
 ) -> ProgramOutcome:
     async with open_session(common, overrides=overrides) as app_:
         box = app_.toolbox_for(LOCAL)
         async with _put(box, files):
             if common.json:
-                return await box.run(program)
+                return await box.run(program, environment=environment)
             async with stream_to_stdout() as on_output:
-                return await box.run(program, on_output=on_output)
+                return await box.run(program, environment=environment, on_output=on_output)
 
 
 @asynccontextmanager

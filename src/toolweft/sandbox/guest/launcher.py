@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .namespaces import GUEST_ROOT, PYTHON_ROOT, Bind, build_root, plan_binds
+from .namespaces import GUEST_ROOT, PACKAGES_ROOT, PYTHON_ROOT, Bind, build_root, plan_binds
 from .syscalls import Kernel
 
 __all__ = ("BOOT", "launch")
@@ -39,6 +39,7 @@ def launch(
             standard_library=setup["standard_library"],
             shared_libraries=setup["shared_libraries"],
             guest=str(Path(__file__).parent),
+            packages=setup["packages"],
         )
         if build is None:
             build_root(Kernel(), binds, hostname=_HOSTNAME)
@@ -60,6 +61,8 @@ def plan_exec(
         {
             "layers": setup["layers"],
             "standard_library": f"{library}/{version}",
+            "packages": PACKAGES_ROOT if setup["packages"] else "",
+            "preload": setup["preload"],
             "proc_fd": proc_fd,
         }
     )

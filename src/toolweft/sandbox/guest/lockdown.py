@@ -5,7 +5,7 @@ A layer that cannot be put on raises, and the process ends before any program ru
 
 import os
 import resource
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Self
 
 from . import namespaces
@@ -45,7 +45,12 @@ class Limits(NamedTuple):
 
 
 def lock_down(
-    kernel: Kernel, layers: Collection[str], limits: Limits, *, standard_library: str, proc_fd: int
+    kernel: Kernel,
+    layers: Collection[str],
+    limits: Limits,
+    *,
+    readable: Sequence[str],
+    proc_fd: int,
 ) -> None:
     """Put every layer on this process, which never gets out again.
 
@@ -54,7 +59,7 @@ def lock_down(
         layers: the names above; what is missing is not applied, so only the host's proof that
             the rest holds makes a tier usable.
         limits: sizes.
-        standard_library: where imports come from.
+        readable: folders that imports come from.
         proc_fd: the host's /proc; used and closed with namespaces only.
     """
     own_files = NAMESPACES in layers
@@ -66,8 +71,8 @@ def lock_down(
     kernel.die_with_parent()
     kernel.forbid_new_privileges()
     if LANDLOCK in layers:
-        readable = (standard_library, *_LIBRARIES, _TIME_ZONES)
-        restrict_files(kernel, readable=readable, devices=_DEVICES)
+        shown = (*readable, *_LIBRARIES, _TIME_ZONES)
+        restrict_files(kernel, readable=shown, devices=_DEVICES)
     if LIMITS in layers:
         set_limits(limits)
     if SECCOMP in layers:

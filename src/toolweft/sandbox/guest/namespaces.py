@@ -24,6 +24,7 @@ from .syscalls import (
 
 __all__ = (
     "GUEST_ROOT",
+    "PACKAGES_ROOT",
     "PYTHON_ROOT",
     "SCRATCH",
     "SESSION_FLAGS",
@@ -36,6 +37,7 @@ __all__ = (
 
 PYTHON_ROOT = "/opt/python"
 GUEST_ROOT = "/opt/toolweft"
+PACKAGES_ROOT = "/opt/packages"
 SCRATCH = "/tmp"  # nosec B108  the guest's own, mounted empty
 
 SESSION_FLAGS = (
@@ -71,7 +73,12 @@ class Bind(NamedTuple):
 
 
 def plan_binds(
-    *, interpreter: str, standard_library: str, shared_libraries: Sequence[str], guest: str
+    *,
+    interpreter: str,
+    standard_library: str,
+    shared_libraries: Sequence[str],
+    guest: str,
+    packages: str = "",
 ) -> list[Bind]:
     """What a root is made of; sources that do not exist are left out when it is built.
 
@@ -80,10 +87,12 @@ def plan_binds(
         standard_library: its folder, ending in `pythonX.Y`.
         shared_libraries: libpython where the binary does not contain it.
         guest: the folder of this package.
+        packages: the folder of further packages; "" for none.
     """
     version = Path(standard_library).name
     library = f"{PYTHON_ROOT}/lib"
     return [
+        *([Bind(packages, PACKAGES_ROOT)] if packages else []),
         Bind(interpreter, f"{PYTHON_ROOT}/bin/{version}"),
         Bind(standard_library, f"{library}/{version}"),
         *(Bind(path, f"{library}/{Path(path).name}") for path in shared_libraries),

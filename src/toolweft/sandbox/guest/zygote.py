@@ -14,13 +14,15 @@ import platform
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 from . import probe
-from .lockdown import NAMESPACES, Limits, lock_down
+from .lockdown import LANDLOCK, NAMESPACES, Limits, lock_down
 from .namespaces import SESSION_FLAGS
 from .runner import run_guest
 from .syscalls import Kernel
+from .timezones import keep_time_zones
 
 __all__ = ("PRELOADED", "Setup", "Zygote", "main", "probe")
 
@@ -47,6 +49,7 @@ PRELOADED: tuple[str, ...] = (
 
 # Longer requests do not exist: a request is four numbers.
 _MAX_REQUEST_BYTES = 4096
+_MAX_REASON_CHARACTERS = 500
 _NEUTRAL_MACHINE = ("Linux", "sandbox", "", "")
 
 
@@ -55,6 +58,9 @@ class Setup(NamedTuple):
 
     layers: frozenset[str]
     standard_library: str
+    # The folder of further packages, "" for none, and the modules of it to import beforehand.
+    packages: str
+    preload: tuple[str, ...]
     # The host's /proc, for id maps; -1 without namespaces.
     proc_fd: int
 
@@ -62,7 +68,13 @@ class Setup(NamedTuple):
     def from_json(cls, text: str) -> Self:
         """The setup given on the command line."""
         data = json.loads(text)
-        return cls(frozenset(data["layers"]), data["standard_library"], data["proc_fd"])
+        return cls(
+            layers=frozenset(data["layers"]),
+            standard_library=data["standard_library"],
+            packages=data["packages"],
+            preload=tuple(data["preload"]),
+            proc_fd=data["proc_fd"],
+        )
 
 
 class Zygote:
@@ -111,14 +123,19 @@ class Zygote:
             self._kernel,
             setup.layers,
             limits,
-            standard_library=setup.standard_library,
+            readable=[setup.standard_library, *([setup.packages] if setup.packages else [])],
             proc_fd=setup.proc_fd,
         )
 
 
-def preload() -> None:
+def preload(packages: str, names: Sequence[str]) -> None:
     """Import what programs use, so that every clone has it."""
     for name in PRELOADED:
+        importlib.import_module(name)
+    if packages:
+        # Behind the standard library: no package takes the place of a module of it.
+        sys.path.append(packages)
+    for name in names:
         importlib.import_module(name)
     # A first loop fills asyncio's own caches.
     asyncio.run(asyncio.sleep(0))
@@ -138,9 +155,14 @@ def main(control_fd: int, setup_text: str) -> None:
     kernel = Kernel()
     kernel.limit_arenas()
     with socket.socket(fileno=control_fd) as control:
+        setup = Setup.from_json(setup_text)
         try:
-            preload()
-        except (ImportError, OSError) as fault:
-            control.send(json.dumps({"error": f"preload: {fault}"}).encode())
+            preload(setup.packages, setup.preload)
+            if not setup.layers & {NAMESPACES, LANDLOCK}:
+                keep_time_zones()
+        # A package may fail in any way when it is imported.
+        except Exception as fault:
+            reason = f"preload: {type(fault).__name__}: {fault}"
+            control.send(json.dumps({"error": reason[:_MAX_REASON_CHARACTERS]}).encode())
             return
-        Zygote(control, Setup.from_json(setup_text), kernel).serve()
+        Zygote(control, setup, kernel).serve()

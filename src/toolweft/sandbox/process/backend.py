@@ -2,20 +2,27 @@
 
 import platform
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 import anyio
+import anyio.to_thread
 
 from toolweft.core.clock import Clock
 from toolweft.core.errors import SandboxError, SandboxUnavailable
 from toolweft.core.ports import IsolationReport, SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.environments import (
+    MIN_MEMORY_BYTES,
+    PackageEnvironment,
+    load_environment,
+)
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.process.proof import prove_isolation
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import TIERS, Tier
-from toolweft.sandbox.process.zygote import Zygote
+from toolweft.sandbox.process.zygote import Zygote, launch_zygote
 
 __all__ = ("ProcessBackend", "Proof")
 
@@ -58,6 +65,9 @@ class ProcessBackend:
         self._tier: Tier | None = None
         self._reports: list[IsolationReport] = []
         self._sessions: set[ProcessSession] = set()
+        # By the name of the environment; each starts with its first session.
+        self._with_packages: dict[str, Zygote] = {}
+        self._starting = anyio.Lock()
 
     async def __aenter__(self) -> Self:
         """Try the tiers, strongest first, and keep the first that holds."""
@@ -92,9 +102,11 @@ class ProcessBackend:
             for session in self._sessions:
                 await session.close()
             self._sessions.clear()
-            if self._zygote is not None:
-                await self._zygote.close()
-                self._zygote = None
+            for zygote in (*self._with_packages.values(), self._zygote):
+                if zygote is not None:
+                    await zygote.close()
+            self._with_packages.clear()
+            self._zygote = None
 
     @property
     def capabilities(self) -> SandboxCapabilities:
@@ -115,34 +127,73 @@ class ProcessBackend:
         """The dry run of every tier that was tried, strongest first."""
         return tuple(self._reports)
 
-    async def open(self, limits: ProgramLimits) -> ProcessSession:
+    async def open(
+        self, limits: ProgramLimits, *, environment: str | None = None
+    ) -> ProcessSession:
         """A fresh session."""
         self._proven_tier()
         assert self._zygote is not None
-        session = await ProcessSession.open(self._zygote, limits, clock=self._clock)
+        zygote = self._zygote
+        if environment is not None:
+            _check_memory(limits, environment)
+            zygote = await self._zygote_with(environment)
+        session = await ProcessSession.open(zygote, limits, clock=self._clock)
         self._sessions = {known for known in self._sessions if known.is_alive}
         self._sessions.add(session)
         return session
 
-    async def _try(self, tier: Tier) -> str | None:
-        """Keep this tier's zygote if the tier holds; otherwise the reason why not."""
+    async def _zygote_with(self, name: str) -> Zygote:
+        """The zygote whose guests have the packages of an environment; proven like the first."""
+        async with self._starting:
+            known = self._with_packages.get(name)
+            if known is not None:
+                return known
+            folder, tier = self._options.environments, self._proven_tier()
+            if folder is None:
+                raise SandboxUnavailable(
+                    f"there is no environment {name!r}: no folder for environments is configured",
+                    hint="set sandbox.environments",
+                )
+            packages = await anyio.to_thread.run_sync(load_environment, folder, name)
+            zygote = await self._start_proven(tier, packages)
+            self._with_packages[name] = zygote
+            return zygote
+
+    async def _start_proven(self, tier: Tier, packages: PackageEnvironment | None = None) -> Zygote:
+        """A zygote of a tier that holds.
+
+        Raises:
+            SandboxUnavailable: it does not hold, or not in time.
+        """
         timeout_s = self._options.probe_timeout_s
+        launch = partial(launch_zygote, packages=packages)
         zygote = None
         try:
             with anyio.fail_after(timeout_s):
-                zygote = await Zygote.start(tier, timeout_s=timeout_s)
+                zygote = await Zygote.start(tier, timeout_s=timeout_s, launch=launch)
                 await self._proof(zygote, tier, self._clock)
-            if self._tier is None:
-                self._zygote, self._tier = zygote, tier
+        except BaseException as fault:
+            if zygote is not None:
+                with anyio.CancelScope(shield=True):
+                    await zygote.close()
+            if isinstance(fault, TimeoutError):
+                reason = f"the dry run took longer than {timeout_s:g} s"
+                raise SandboxUnavailable(reason) from fault
+            if isinstance(fault, OSError):
+                raise SandboxUnavailable(f"the dry run failed: {fault}") from fault
+            raise
+        return zygote
+
+    async def _try(self, tier: Tier) -> str | None:
+        """Keep this tier's zygote if the tier holds; otherwise the reason why not."""
+        try:
+            zygote = await self._start_proven(tier)
         except SandboxError as fault:
             return str(fault)
-        except TimeoutError:
-            return f"the dry run took longer than {timeout_s:g} s"
-        except OSError as fault:
-            return f"the dry run failed: {fault.strerror or fault}"
-        finally:
-            if zygote is not None and zygote is not self._zygote:
-                await zygote.close()
+        if self._tier is None:
+            self._zygote, self._tier = zygote, tier
+        else:
+            await zygote.close()
         return None
 
     def _proven_tier(self) -> Tier:
@@ -151,3 +202,12 @@ class ProcessBackend:
                 "the sandbox is not open", hint="use it inside `async with` the backend"
             )
         return self._tier
+
+
+def _check_memory(limits: ProgramLimits, environment: str) -> None:
+    if limits.memory_bytes < MIN_MEMORY_BYTES:
+        least, given = (size // 1024**2 for size in (MIN_MEMORY_BYTES, limits.memory_bytes))
+        raise SandboxUnavailable(
+            f"environment {environment!r} needs {least} MiB of memory, the limit is {given} MiB",
+            hint=f"raise limits.memory to {least} MiB or more",
+        )

@@ -21,8 +21,10 @@ _MAX_STATUS_BYTES = 8192
 class Child:
     """A running guest."""
 
-    def __init__(self, pid: int, pidfd: int) -> None:
+    def __init__(self, pid: int, pidfd: int, *, channel_inode: int) -> None:
         self.pid = pid
+        # Of the guest's end of its channel.
+        self.channel_inode = channel_inode
         self._pidfd = pidfd
         self._status_fd: int | None = None
         self._cpu_s = 0.0

@@ -14,6 +14,7 @@ from toolweft.sandbox.channel import Channel, frames_of_run
 from toolweft.sandbox.ending import crash_outcome, limit_error, parse_report
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
 from toolweft.sandbox.process.child import Child
+from toolweft.sandbox.process.descriptors import check_descriptors, read_descriptors
 from toolweft.sandbox.process.zygote import Zygote
 from toolweft.sandbox.run import ActiveRun
 
@@ -52,14 +53,12 @@ class ProcessSession:
         channel = await _connect(sock, start)
         session = cls(zygote=zygote, child=child, channel=channel, clock=clock)
         try:
-            with anyio.move_on_after(_START_TIMEOUT_S):
-                await start.ready.wait()
-        finally:
-            if not start.succeeded:
-                with anyio.CancelScope(shield=True):
-                    await session.close()
-        if not start.succeeded:
-            raise SandboxUnavailable(f"a guest could not be locked down: {start.fault}")
+            await start.wait()
+            check_descriptors(read_descriptors(child.pid), channel_inode=child.channel_inode)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await session.close()
+            raise
         channel.detach()
         session._pause_later()
         return session
@@ -206,6 +205,17 @@ class _Start:
         self.ready = anyio.Event()
         self.fault = "it was not ready in time"
         self.succeeded = False
+
+    async def wait(self) -> None:
+        """Return once the guest is ready.
+
+        Raises:
+            SandboxUnavailable: it is not, or not in time.
+        """
+        with anyio.move_on_after(_START_TIMEOUT_S):
+            await self.ready.wait()
+        if not self.succeeded:
+            raise SandboxUnavailable(f"a guest could not be locked down: {self.fault}")
 
     def frame_received(self, frame: Frame) -> None:
         if self.ready.is_set():

@@ -22,6 +22,7 @@ import anyio.to_thread
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.json import JsonObject
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.environments import PackageEnvironment
 from toolweft.sandbox.guest.launcher import BOOT
 from toolweft.sandbox.guest.lockdown import NAMESPACES
 from toolweft.sandbox.guest.machines import MACHINES
@@ -37,7 +38,15 @@ _MAX_ANSWER_BYTES = 4096
 _ANSWER_TIMEOUT_S = 10.0
 _EXIT_TIMEOUT_S = 5.0
 # Nothing of the host's environment; a known time zone and encoding.
-_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
+_ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PATH": "/usr/bin:/bin",
+    # A zygote with several threads makes guests in which libraries wait for ever for the others.
+    **dict.fromkeys(
+        ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+    ),
+}
 
 
 class Zygote:
@@ -55,7 +64,7 @@ class Zygote:
         Args:
             tier: the layers its guests get.
             timeout_s: for becoming warm.
-            launch: starts the process; `launch_zygote` unless given.
+            launch: starts the process; `launch_zygote` without packages unless given.
 
         Raises:
             SandboxUnavailable: it could not start; the message has the reason.
@@ -75,6 +84,8 @@ class Zygote:
                 answer, _fds = await zygote._receive()
         except TimeoutError:
             answer = {"error": f"the zygote was not ready within {timeout_s} s"}
+        if "error" not in answer and (threads := _count_threads(process.pid)) != 1:
+            answer = {"error": f"a zygote has {threads} threads, and guests of it would hang"}
         if "error" in answer:
             await zygote.close()
             raise SandboxUnavailable(str(answer["error"]))
@@ -94,12 +105,13 @@ class Zygote:
             "max_threads": limits.max_threads,
         }
         with theirs:
+            channel_inode = os.fstat(theirs.fileno()).st_ino
             answer, fds = await self._ask({"spawn": request}, [theirs.fileno()])
         if "error" in answer or not fds:
             ours.close()
             raise SandboxUnavailable(f"no guest could be made: {answer.get('error')}")
         ours.setblocking(False)  # noqa: FBT003  its only argument
-        return Child(int(answer["pid"]), fds[0]), ours
+        return Child(int(answer["pid"]), fds[0], channel_inode=channel_inode), ours
 
     async def reap(self, child: Child) -> int:
         """The exit status of a guest that has ended; negative for a signal."""
@@ -133,14 +145,18 @@ class Zygote:
         return json.loads(message), fds
 
 
-def launch_zygote(tier: Tier, control_fd: int) -> subprocess.Popen[bytes]:
-    """Start a zygote process that speaks on `control_fd`."""
+def launch_zygote(
+    tier: Tier, control_fd: int, *, packages: PackageEnvironment | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a zygote process that speaks on `control_fd`, with further packages where given."""
     guest = Path(__file__).parent.parent / "guest"
     standard_library = sysconfig.get_path("stdlib")
     interpreter = os.path.realpath(sys.executable)
     setup = {
         "layers": sorted(tier.layers),
         "standard_library": standard_library,
+        "packages": "" if packages is None else str(packages.site),
+        "preload": [] if packages is None else list(packages.preload),
         "proc_fd": -1,
         "interpreter": interpreter,
         "shared_libraries": _shared_libraries(standard_library),
@@ -159,6 +175,10 @@ def launch_zygote(tier: Tier, control_fd: int) -> subprocess.Popen[bytes]:
         cwd="/",
         start_new_session=True,
     )
+
+
+def _count_threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 def _shared_libraries(standard_library: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Random programs and broken frames against the sandbox: `python -m fuzz`, or `make fuzz`."""

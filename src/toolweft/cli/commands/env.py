@@ -1,0 +1,95 @@
+"""`toolweft env`: Python packages that programs may import, installed once on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolweft.cli.options import Common, with_common
+from toolweft.cli.output import Column, note, write, write_json, write_table
+from toolweft.cli.session import read_settings
+from toolweft.core.errors import SandboxUnavailable
+from toolweft.core.json import JsonObject
+from toolweft.sandbox.environment_build import create_environment, remove_environment
+from toolweft.sandbox.environments import PackageEnvironment, list_environments, load_environment
+
+__all__ = ("app", "create", "list_all", "remove")
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Make, list or remove environments of Python packages for programs.",
+)
+
+_COLUMNS = (
+    Column(title="environment"),
+    Column(title="packages", flexible=True),
+)
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="A plain name.")]
+
+
+@app.command()
+@with_common
+def create(
+    common: Common,
+    name: _Name,
+    requirements: Annotated[
+        Path, typer.Option("--requirements", "-r", metavar="FILE", help="As pip reads it.")
+    ],
+) -> None:
+    """Install packages for programs; only wheels, no code of theirs runs as you."""
+    made = create_environment(_folder(common), name, requirements)
+    if common.json:
+        write_json(_to_dict(made))
+    else:
+        write(f"{name}: {', '.join(made.packages) or 'no packages'}")
+        note(f"toolweft run --environment {name} FILE")
+
+
+@app.command("list")
+@with_common
+def list_all(common: Common) -> None:
+    """Show every environment and what is in it."""
+    folder = _folder(common)
+    rows: list[JsonObject] = []
+    for name in list_environments(folder):
+        try:
+            rows.append(_to_dict(load_environment(folder, name)))
+        except SandboxUnavailable as unusable:
+            rows.append({"name": name, "packages": [], "problem": unusable.message})
+    if common.json:
+        write_json(rows)
+    else:
+        shown = [[str(row["name"]), _describe(row)] for row in rows]
+        write_table(_COLUMNS, shown)
+
+
+@app.command()
+@with_common
+def remove(common: Common, name: _Name) -> None:
+    """Remove an environment; programs that run in it go on."""
+    remove_environment(_folder(common), name)
+    if common.verbosity >= 0:
+        note(f"removed {name}")
+
+
+def _folder(common: Common) -> Path:
+    folder = read_settings(common).sandbox.environments
+    # The configuration always has one.
+    assert folder is not None
+    return folder
+
+
+def _to_dict(environment: PackageEnvironment) -> JsonObject:
+    return {
+        "name": environment.name,
+        "packages": list(environment.packages),
+        "site": str(environment.site),
+    }
+
+
+def _describe(row: JsonObject) -> str:
+    packages = row["packages"]
+    shown = ", ".join(map(str, packages)) if isinstance(packages, list) else ""
+    return str(row.get("problem", shown))
