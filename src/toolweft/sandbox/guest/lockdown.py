@@ -13,13 +13,24 @@ from .landlock import restrict_files
 from .seccomp import build_filter, build_rules
 from .syscalls import Kernel
 
-__all__ = ("CAPABILITIES", "LANDLOCK", "LIMITS", "NAMESPACES", "SECCOMP", "Limits", "lock_down")
+__all__ = (
+    "CAPABILITIES",
+    "LANDLOCK",
+    "LIMITS",
+    "NAMESPACES",
+    "SCRATCH_FOLDER",
+    "SECCOMP",
+    "Limits",
+    "lock_down",
+)
 
 # The layers a tier is made of.
 NAMESPACES = "namespaces"
 CAPABILITIES = "capabilities"
 LANDLOCK = "landlock"
 LIMITS = "limits"
+# Whoever started the process gave it an empty folder of limited size, and nothing else to change.
+SCRATCH_FOLDER = "scratch"
 SECCOMP = "seccomp"
 
 _DEVICES = ("/dev/null", "/dev/urandom")
@@ -65,16 +76,23 @@ def lock_down(
     # A change of credentials clears this, so it comes after them.
     kernel.die_with_parent()
     kernel.forbid_new_privileges()
+    has_folder = SCRATCH_FOLDER in layers
+    if has_folder:
+        namespaces.enter_scratch()
     if LANDLOCK in layers:
-        readable = (standard_library, *_LIBRARIES, _TIME_ZONES)
-        restrict_files(kernel, readable=readable, devices=_DEVICES)
+        restrict_files(
+            kernel,
+            readable=(standard_library, *_LIBRARIES, _TIME_ZONES),
+            devices=_DEVICES,
+            writable=(namespaces.SCRATCH,) if has_folder else (),
+        )
     if LIMITS in layers:
         set_limits(limits)
     if SECCOMP in layers:
         rules = build_rules(
             own_pid=os.getpid(),
             read_files=own_files or LANDLOCK in layers,
-            write_files=own_files,
+            write_files=own_files or has_folder,
         )
         kernel.install_filter(build_filter(rules, kernel.machine))
 
