@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ def look_round(*, max_processes: int, spinners: int) -> dict[str, Any]:
         "release": platform.uname().release,
         "landlock": _landlock_version(),
         "python": list(sys.version_info[:3]),
+        "magic": MAGIC_NUMBER.hex(),
         "processors_used": _measure_processors(spinners),
         "processes": _count_processes(max_processes),
     }
@@ -79,10 +80,18 @@ def _read_status() -> dict[str, str]:
 
 
 def _interfaces() -> list[str]:
-    with suppress(OSError):
-        return sorted(path.name for path in Path("/sys/class/net").iterdir())
-    lines = Path("/proc/net/dev").read_text("utf-8").splitlines()
-    return [line.partition(":")[0].strip() for line in lines if ":" in line]
+    """Network interfaces that are up; a kernel may add tunnels that nobody switched on."""
+    lines = Path("/proc/self/net/dev").read_text("utf-8").splitlines()
+    names = [line.partition(":")[0].strip() for line in lines if ":" in line]
+    return [name for name in names if _is_up(name)]
+
+
+def _is_up(interface: str) -> bool:
+    try:
+        flags = int(Path("/sys/class/net", interface, "flags").read_text("ascii"), 16)
+    except (OSError, ValueError):
+        return True
+    return bool(flags & 1)
 
 
 def _is_writable(folder: str) -> bool:
