@@ -60,6 +60,9 @@ def _values(config: ConfigModel, layer: Layer, ledger_url: str) -> Iterator[Sett
             path = (section, key)
             if key in {"default_config", "configs"}:
                 yield from _written(layer, path)
+            elif path == ("sandbox", "container"):
+                for name, inner in below:
+                    yield _value((*path, name), _render(name, inner), layer)
             elif path == ("ledger", "url"):
                 yield _value(path, _mask_url(ledger_url), layer)
             elif path == ("http", "keys"):

@@ -29,7 +29,7 @@ from toolweft.core.errors import ConfigError
 from toolweft.core.programs import ProgramLimits
 from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
-from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -96,7 +96,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         broken_servers=broken,
         python_sources=build_python_sources(checked, layer),
         catalog=_catalog(checked, layer, files),
-        sandbox=SandboxOptions(**dict(checked.sandbox)),
+        sandbox=_sandbox(checked),
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
@@ -105,6 +105,11 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         values=setting_values(checked, layer, ledger_url=ledger_url),
         problems=tuple(problems),
     )
+
+
+def _sandbox(checked: ConfigModel) -> SandboxOptions:
+    engine = EngineOptions(**dict(checked.sandbox.container))
+    return SandboxOptions(**{**dict(checked.sandbox), "container": engine})
 
 
 def _chosen(

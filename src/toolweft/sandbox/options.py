@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ("ContainerOptions", "SandboxOptions")
+__all__ = ("EngineOptions", "SandboxOptions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerOptions:
+class EngineOptions:
     """The engine and its containers, for `backend = "container"`."""
 
     # unix:///path, or tcp://host:port with certificates.
@@ -34,4 +34,4 @@ class SandboxOptions:
     tier: Literal["auto", "ns", "landlock", "noopen"] = "auto"
     # The dry run of one tier must end within this.
     probe_timeout_s: float = 20.0
-    container: ContainerOptions = field(default_factory=ContainerOptions)
+    container: EngineOptions = field(default_factory=EngineOptions)

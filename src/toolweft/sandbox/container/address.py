@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from toolweft.core.errors import SandboxUnavailable
-from toolweft.sandbox.options import ContainerOptions
+from toolweft.sandbox.options import EngineOptions
 
 __all__ = ("Address", "parse_address")
 
@@ -29,7 +29,7 @@ class Address:
         return bool(self.path)
 
 
-def parse_address(options: ContainerOptions) -> Address:
+def parse_address(options: EngineOptions) -> Address:
     """The engine of the options.
 
     Raises:

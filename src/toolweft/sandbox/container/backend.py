@@ -1,7 +1,7 @@
 """The container backend: one container of a Docker or Podman engine per session."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
@@ -37,7 +37,10 @@ from toolweft.sandbox.guest.lockdown import Limits
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.trial import TRIAL_LIMITS, try_session
 
-__all__ = ("ContainerBackend",)
+__all__ = ("ContainerBackend", "Proof")
+
+# Gets a session of a tier and raises `SandboxUnavailable` unless the tier holds.
+Proof = Callable[[ContainerSession, InnerTier], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class ContainerBackend:
         clock: Clock,
         warm_limits: ProgramLimits | None = None,
         tiers: Sequence[InnerTier] = INNER_TIERS,
+        proof: Proof | None = None,
     ) -> None:
         """Keep what is needed; nothing starts yet.
 
@@ -61,11 +65,13 @@ class ContainerBackend:
             warm_limits: of the sessions that containers are kept ready for; others wait for
                 theirs to be made.
             tiers: what the guest inside is confined by, strongest first.
+            proof: the dry run an inner tier has to pass; the full one unless given.
         """
         self._options = options
         self._clock = clock
         self._warm = fixed_limits(warm_limits or ProgramLimits())
         self._tiers = tiers
+        self._proof = proof or _prove
         self._stack = AsyncExitStack()
         self._maker: ContainerMaker | None = None
         self._pool: Pool | None = None
@@ -209,7 +215,7 @@ class ContainerBackend:
             with anyio.fail_after(timeout_s):
                 session = await _open(maker, tier, fixed_limits(TRIAL_LIMITS))
                 try:
-                    await try_session(session, own_files=tier.has_files, imports=tier.has_files)
+                    await self._proof(session, tier)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await session.close()
@@ -218,6 +224,10 @@ class ContainerBackend:
         except TimeoutError:
             return f"the dry run took longer than {timeout_s:g} s"
         return None
+
+
+async def _prove(session: ContainerSession, tier: InnerTier) -> None:
+    await try_session(session, own_files=tier.has_files, imports=tier.has_files)
 
 
 async def _open(maker: ContainerMaker, tier: InnerTier, limits: Limits) -> ContainerSession:

@@ -19,7 +19,7 @@ from toolweft.sandbox.container.recipe import build_recipe
 from toolweft.sandbox.container.session import PAUSE_AFTER_S, ContainerSession
 from toolweft.sandbox.container.usage import CgroupUsage, PolledUsage, Usage
 from toolweft.sandbox.guest.lockdown import Limits
-from toolweft.sandbox.options import ContainerOptions
+from toolweft.sandbox.options import EngineOptions
 from toolweft.sandbox.session import SessionStart
 
 __all__ = ("ContainerMaker",)
@@ -34,7 +34,7 @@ class ContainerMaker:
     def __init__(
         self,
         disposal: Disposal,
-        options: ContainerOptions,
+        options: EngineOptions,
         *,
         clock: Clock,
         tasks: TaskGroup,

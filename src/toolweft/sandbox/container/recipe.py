@@ -8,7 +8,7 @@ from toolweft.sandbox.container.owner import LABEL
 from toolweft.sandbox.container.parcel import BOOT
 from toolweft.sandbox.guest.lockdown import Limits
 from toolweft.sandbox.guest.namespaces import SCRATCH
-from toolweft.sandbox.options import ContainerOptions
+from toolweft.sandbox.options import EngineOptions
 
 __all__ = ("build_recipe", "fixed_limits", "max_processes")
 
@@ -41,7 +41,7 @@ def max_processes(limits: Limits) -> int:
 
 
 def build_recipe(
-    module: str, setup: JsonObject, *, limits: Limits, options: ContainerOptions, owner: str
+    module: str, setup: JsonObject, *, limits: Limits, options: EngineOptions, owner: str
 ) -> JsonObject:
     """The body of the request that makes a container.
 

@@ -15,7 +15,7 @@ from toolweft.sandbox.container.maker import ContainerMaker
 from toolweft.sandbox.container.recipe import max_processes
 from toolweft.sandbox.guest.lockdown import Limits
 from toolweft.sandbox.guest.namespaces import SCRATCH
-from toolweft.sandbox.options import ContainerOptions
+from toolweft.sandbox.options import EngineOptions
 from toolweft.sandbox.trial import check_status
 
 __all__ = ("check_runtime", "find_faults", "survey_containers")
@@ -37,7 +37,7 @@ _MAY_WRITE = frozenset({SCRATCH, "/dev/shm", "/dev/mqueue"})  # noqa: S108  # no
 
 
 async def survey_containers(
-    maker: ContainerMaker, engine: Engine, options: ContainerOptions
+    maker: ContainerMaker, engine: Engine, options: EngineOptions
 ) -> JsonObject:
     """Return what a container is like, where all that was asked for is there.
 
