@@ -173,9 +173,10 @@ def _config(granted: Sequence[str], folder: Path, options: Any) -> dict[str, str
     for name in granted:
         lines += [f'[catalog.configs."{name}"]', 'allowed_callers = ["direct", "programmatic"]']
     path.write_text("\n".join(lines) + "\n", "utf-8")
-    engine = {"sandbox.container.engine": options.engine, "sandbox.container.image": options.image}
+    engine = {"engine": options.engine, "image": options.image, "pool_size": "0"}
     return {
-        **{key: value for key, value in engine.items() if value},
+        # Containers made ahead would come and go between one count of descriptors and the next.
+        **{f"sandbox.container.{key}": value for key, value in engine.items() if value},
         "ledger.url": f"sqlite:///{folder / 'ledger.db'}",
         "calls.max_result_bytes": str(_LIMITS.max_result_bytes),
         "sandbox.backend": options.backend,

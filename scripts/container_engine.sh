@@ -37,6 +37,8 @@ make_image() {
   # Every module of the standard library, and nothing to install more with.
   debootstrap --variant=minbase --include=python3-minimal,libpython3-stdlib \
     "$suite" "$folder/rootfs" ${MIRROR:+"$MIRROR"} >"$folder/debootstrap.log"
+  # In a read-only container Python could not keep what it compiles, and would do so at each start.
+  chroot "$folder/rootfs" python3 -m compileall -q -o 0 /usr/lib/python3* >"$folder/compile.log" || true
   tar -C "$folder/rootfs" --one-file-system --exclude='./proc/*' --exclude='./sys/*' \
     --exclude='./var/cache/*' --exclude='./var/lib/apt/lists/*' -cf "$folder/image.tar.part" .
   rm -rf "$folder/rootfs"

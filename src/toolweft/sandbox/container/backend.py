@@ -152,6 +152,11 @@ class ContainerBackend:
         """The dry run of every inner tier that was tried, strongest first."""
         return tuple(self._reports)
 
+    @property
+    def ready_containers(self) -> int:
+        """How many containers of the pool wait for a session."""
+        return 0 if self._pool is None else len(self._pool)
+
     async def open(self, limits: ProgramLimits) -> ContainerSession:
         """A fresh session: one of the pool where it fits, else a new container."""
         maker, tier, pool = self._maker, self._tier, self._pool
