@@ -56,7 +56,13 @@ class Limits(NamedTuple):
 
 
 def lock_down(
-    kernel: Kernel, layers: Collection[str], limits: Limits, *, standard_library: str, proc_fd: int
+    kernel: Kernel,
+    layers: Collection[str],
+    limits: Limits,
+    *,
+    standard_library: str,
+    proc_fd: int,
+    scratch: str = namespaces.SCRATCH,
 ) -> None:
     """Put every layer on this process, which never gets out again.
 
@@ -67,6 +73,7 @@ def lock_down(
         limits: sizes.
         standard_library: where imports come from.
         proc_fd: the host's /proc; used and closed with namespaces only.
+        scratch: the folder that `SCRATCH_FOLDER` is about.
     """
     own_files = NAMESPACES in layers
     if own_files:
@@ -78,13 +85,13 @@ def lock_down(
     kernel.forbid_new_privileges()
     has_folder = SCRATCH_FOLDER in layers
     if has_folder:
-        namespaces.enter_scratch()
+        namespaces.enter_scratch(scratch)
     if LANDLOCK in layers:
         restrict_files(
             kernel,
             readable=(standard_library, *_LIBRARIES, _TIME_ZONES),
             devices=_DEVICES,
-            writable=(namespaces.SCRATCH,) if has_folder else (),
+            writable=(scratch,) if has_folder else (),
         )
     if LIMITS in layers:
         set_limits(limits)
