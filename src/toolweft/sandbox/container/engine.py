@@ -21,6 +21,8 @@ __all__ = ("Engine", "EngineError")
 _REQUEST_TIMEOUT_S = 30.0
 # The oldest with everything used here; newer engines are asked in their own version.
 _OLDEST_VERSION = (1, 41)
+# A socket of this machine is opened in no time; elsewhere each connection costs round trips.
+_KEPT_CONNECTIONS = 4
 _REMOVE_ATTEMPTS = 5
 _REMOVE_PAUSE_S = 0.1
 _GONE = (404, 409)
@@ -47,7 +49,12 @@ class Engine:
         base_url = f"{scheme}://{address.host or 'engine'}:{address.port or 80}"
         self._client = httpx2.AsyncClient(
             transport=httpx2.AsyncHTTPTransport(
-                uds=address.path or None, verify=address.tls or False, trust_env=False
+                uds=address.path or None,
+                verify=address.tls or False,
+                trust_env=False,
+                limits=httpx2.Limits(
+                    max_keepalive_connections=0 if address.path else _KEPT_CONNECTIONS
+                ),
             ),
             base_url=base_url,
             timeout=_REQUEST_TIMEOUT_S,

@@ -18,8 +18,11 @@ class ContainerSession(GuestSession[ContainerGuest]):
         return self._child.container
 
     def wait_for_run(self) -> None:
-        """The guest is ready: from here on a frame outside of a run breaks the channel."""
-        self._ready()
+        """The guest is ready: from here on a frame outside of a run breaks the channel.
+
+        Nothing runs in it yet, so it is not paused: frozen, it would not see its host go.
+        """
+        self._channel.detach()
 
     async def _end(self) -> int:
         went_away = self._channel.fault == "" and not self._child.was_killed
