@@ -20,7 +20,7 @@ _MAX_USER_PROCESSES = 4096
 _MIN_FILES = 64
 _NANOSECONDS = 1_000_000_000
 # Engines mount these writable by themselves.
-_CLOSED_FOLDERS = ("/run", "/var/tmp")  # noqa: S108  closed, not used
+_CLOSED_FOLDERS = ("/run", "/var/tmp")  # noqa: S108  # nosec B108  closed, not used
 _CLOSED = "ro,noexec,nosuid,nodev,size=4k"
 _SHARED_MEMORY_BYTES = 4096
 

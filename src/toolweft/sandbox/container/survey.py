@@ -33,7 +33,7 @@ _OLDEST_PYTHON = (3, 11)
 # Runtimes whose containers share the kernel of the engine's machine.
 _SHARED_KERNEL = frozenset({"runc", "crun", "youki", "io.containerd.runc.v2"})
 # The engine's own files of each container, and what the kernel shows of the process itself.
-_MAY_WRITE = frozenset({SCRATCH, "/dev/shm", "/dev/mqueue"})  # noqa: S108  seen only
+_MAY_WRITE = frozenset({SCRATCH, "/dev/shm", "/dev/mqueue"})  # noqa: S108  # nosec B108  seen only
 
 
 async def survey_containers(
