@@ -24,9 +24,11 @@ mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 socket="$folder/engine.sock"
 
+# crun, Podman's first choice, cannot run where both versions of cgroups are mounted.
+command=(podman --root "$folder/storage" --runroot "$folder/run" --runtime runc)
+
 engine() {
-  # crun, Podman's first choice, cannot run where both versions of cgroups are mounted.
-  podman --root "$folder/storage" --runroot "$folder/run" --runtime runc "$@"
+  "${command[@]}" "$@"
 }
 
 make_image() {
@@ -55,7 +57,8 @@ start_engine() {
     engine import "$folder/image.tar" "$image" >/dev/null
   fi
   if ! is_running; then
-    engine system service --time=0 "unix://$socket" >"$folder/engine.log" 2>&1 </dev/null &
+    # Not through the function: its process number would be that of a shell in between.
+    "${command[@]}" system service --time=0 "unix://$socket" >"$folder/engine.log" 2>&1 </dev/null &
     echo $! >"$folder/pid"
     for _ in $(seq 100); do
       [ -S "$socket" ] && break
