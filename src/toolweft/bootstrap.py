@@ -165,7 +165,8 @@ async def open_app(
         road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
         backend = await stack.enter_async_context(
             LazyBackend(
-                sandbox or ProcessBackend(settings.sandbox, clock=time), expected=_expected()
+                sandbox or _build_sandbox(settings, clock=time),
+                expected=_expected(settings.sandbox.backend),
             )
         )
         hints = await stack.enter_async_context(_open_hints(settings, catalog, clock=time))
@@ -381,7 +382,17 @@ def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> Manag
         return BrokenSource(python.name, reason=reason, listener=catalog)
 
 
-def _expected() -> SandboxCapabilities:
+def _build_sandbox(settings: Settings, *, clock: Clock) -> SandboxBackend:
+    if settings.sandbox.backend == "container":
+        from toolweft.sandbox.container import ContainerBackend
+
+        return ContainerBackend(settings.sandbox, clock=clock, warm_limits=settings.programs.limits)
+    return ProcessBackend(settings.sandbox, clock=clock)
+
+
+def _expected(backend: str) -> SandboxCapabilities:
+    if backend == "container":
+        return SandboxCapabilities(backend=backend, tier="not started", language="CPython")
     version = ".".join(str(part) for part in sys.version_info[:3])
     return SandboxCapabilities(
         backend="process", tier="not started", language=f"CPython {version}", handles=True

@@ -37,7 +37,7 @@ from toolweft.core.errors import ConfigError
 from toolweft.core.programs import ProgramLimits
 from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
-from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.options import SearchOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
@@ -220,7 +220,8 @@ def _sandbox(
         folder = written / section.environments
         if section.environments.startswith("~/"):
             folder = home / section.environments[2:]
-    return SandboxOptions(**{**dict(section), "environments": folder})
+    engine = EngineOptions(**dict(section.container))
+    return SandboxOptions(**{**dict(section), "container": engine, "environments": folder})
 
 
 def _programs(checked: ConfigModel) -> ProgramOptions:

@@ -24,7 +24,7 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
-from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
 from toolweft.stores.handles import HandleOptions
@@ -38,6 +38,7 @@ __all__ = (
     "ConfigModel",
     "ContainersModel",
     "EmbedderModel",
+    "EngineModel",
     "HandlesModel",
     "HttpModel",
     "KeyModel",
@@ -58,6 +59,7 @@ _MIN_MEMORY_BYTES = 64 * 1024**2
 _LIMITS = ProgramLimits()
 _CATALOG = CatalogOptions()
 _SANDBOX = SandboxOptions()
+_ENGINE = EngineOptions()
 _PROGRAMS = ProgramOptions()
 _CONTAINERS = ContainerOptions()
 _CALLS = CallOptions()
@@ -163,10 +165,22 @@ class CatalogModel(_Configured):
     default_timeout_s: _Seconds = _CATALOG.default_timeout_s
 
 
+class EngineModel(_Section):
+    """The engine that runs containers, and what they are, for `backend = "container"`."""
+
+    engine: str = Field(default=_ENGINE.engine, pattern=r"^(unix:///|tcp://)[^ ]+$")
+    image: str = Field(default=_ENGINE.image, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$")
+    runtime: str = Field(default=_ENGINE.runtime, pattern=r"^[A-Za-z0-9._-]*$")
+    pool_size: _CountOrZero = Field(default=_ENGINE.pool_size, le=64)
+    cpus: float = Field(default=_ENGINE.cpus, ge=0.05, le=256)
+    tls_folder: str = _ENGINE.tls_folder
+    allow_unencrypted: bool = _ENGINE.allow_unencrypted
+
+
 class SandboxModel(_Section):
     """Isolation of programs."""
 
-    backend: Literal["auto", "process"] = _SANDBOX.backend
+    backend: Literal["auto", "process", "container"] = _SANDBOX.backend
     tier: Literal["auto", "ns", "landlock", "noopen"] = _SANDBOX.tier
     environments: str | None = Field(
         default=None,
@@ -176,6 +190,7 @@ class SandboxModel(_Section):
         ),
     )
     probe_timeout_s: _Seconds = _SANDBOX.probe_timeout_s
+    container: EngineModel = EngineModel()
 
 
 class LimitsModel(_Section):
