@@ -5,6 +5,7 @@ changes; `updated` makes a new one that shares whatever stayed.
 """
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from heapq import nlargest
 from typing import Self
 
@@ -17,6 +18,7 @@ from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.matrix import ToolMatrix, build_matrix
 from toolweft.search.postings import (
     EMPTY,
+    Entry,
     InvertedIndex,
     apply_change,
     compare,
@@ -120,6 +122,7 @@ class HybridIndex:
             self._inverted.postings,
             matrix=self._matrix,
             vectors=self._vectors,
+            namespace=partial(_namespace, self._inverted.entries),
             usable=self._usable(visible),
         )
         if len(self._rankers) >= _MAX_RANKERS:
@@ -139,6 +142,11 @@ class HybridIndex:
         usable = np.zeros(len(self._inverted.entries), np.bool_)
         usable[chosen] = True
         return usable
+
+
+def _namespace(entries: Sequence[Entry | None], slot: int) -> str:
+    entry = entries[slot]
+    return "" if entry is None else entry.definition.namespace
 
 
 def _shown(ranked: Ranked) -> dict[int, float]:

@@ -1,16 +1,20 @@
-"""Ranks tools for one query: three signals of each, mixed by fixed weights. Needs numpy.
+"""Ranks tools for one query: a few signals of each, mixed by fixed weights. Needs numpy.
 
   words    BM25F, in which a tool's word also counts, at a discount, where it is a learned
            neighbour of the query's word
   meaning  cosine of the query's vector and the tool's
   clauses  the best of both over the clauses of the query, so that a request for several things
            finds each
+  cover    share of the query's words that the tool holds, squared: all of them say much, half of
+           them little
+  kin      the mix of the best tool beside it on its server, for a need is mostly met on one
 
-Each is scaled to its best tool. Where the vocabulary knows too little of the query, as in another
-language, words alone decide. Called by the index; knows nothing of names or permissions.
+The first three are scaled to their best tool. Where the vocabulary knows too little of the query,
+as in another language, words alone decide. Called by the index; knows nothing of names or
+permissions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log, log10
 
@@ -49,6 +53,12 @@ class Mix:
     words: float = 0.5
     meaning: float = 0.5
     clauses: float = 0.6
+    cover: float = 0.5
+    # Of the sum of those before.
+    kin: float = 0.4
+    # How much less a clause counts whose best tool has few of its rare words, such as "my name is
+    # Emily" beside what Emily wants: a power of that tool's share of the best over all clauses.
+    clause_weight: float = 0.15
     # Of the meaning beside the words, in a clause and in the first choice.
     clause_meaning: float = 1.0
     first_meaning: float = 0.7
@@ -100,6 +110,7 @@ class Ranker:
         postings: which tools hold which words.
         matrix: their vectors; as many rows as slots.
         vectors: the vocabulary both were made with.
+        namespace: of the tool in a slot; "" where it has none.
         usable: slots that may be found; None for all.
     """
 
@@ -109,11 +120,12 @@ class Ranker:
         *,
         matrix: ToolMatrix,
         vectors: WordVectors,
+        namespace: Callable[[int], str],
         usable: Flags | None = None,
         mix: Mix = _MIX,
     ) -> None:
         self._postings, self._matrix, self._vectors = postings, matrix, vectors
-        self._usable, self._mix = usable, mix
+        self._namespace, self._usable, self._mix = namespace, usable, mix
         self._remembered: dict[str, Gains] = {}
         slots = len(matrix.rows)
         self._count = slots if usable is None else int(np.count_nonzero(usable))
@@ -133,6 +145,9 @@ class Ranker:
         slots = self._choose(first, sums)
         told = sums.words[slots] / best_words
         scores, cosines = self._score(request, slots, sums, told)
+        if request.trust:
+            scores += request.trust * self._mix.cover * _cover(asked, slots) ** 2
+            scores += request.trust * self._mix.kin * self._best_of_kin(slots, scores)
         return Ranked(slots, scores, sums.words[slots], cosines, asked, request.trust)
 
     def can_find(self, slot: int) -> bool:
@@ -241,12 +256,25 @@ class Ranker:
             by_clause /= sums.best_clauses[:, None]
             meanings = np.einsum("ij,kj->ki", rows, request.clause_directions)
             by_clause += clause_meaning * np.stack([_scaled(row) for row in meanings])
+            weights = sums.best_clauses / sums.best_clauses.max()
+            by_clause *= (weights**mix.clause_weight)[:, None]
             clauses = by_clause.max(axis=0)
         else:
             clauses = told + clause_meaning * meant
         scores = mix.words * told + mix.meaning * self._meaning * meant
         scores += mix.clauses * clauses
         return trust * scores + (1 - trust) * told, cosines
+
+    def _best_of_kin(self, slots: Slots, scores: Floats) -> Floats:
+        """For each tool the best score in its namespace; its own where it has none."""
+        names = [self._namespace(slot) for slot in slots.tolist()]
+        values = scores.tolist()
+        best: dict[str, float] = {}
+        for name, value in zip(names, values, strict=True):
+            if value > best.get(name, 0.0):
+                best[name] = value
+        kin = [best.get(n, 0.0) if n else v for n, v in zip(names, values, strict=True)]
+        return np.array(kin, np.float32)
 
 
 def _share_of_meaning(count: int) -> float:
@@ -255,6 +283,19 @@ def _share_of_meaning(count: int) -> float:
     All of it up to a thousand tools, 0.6 from ten thousand on, and in between by the logarithm.
     """
     return 1 - 0.4 * min(1.0, max(0.0, log10(max(count, 1)) - 3))
+
+
+def _cover(asked: Sequence[Gains], slots: Slots) -> Floats:
+    """The share of the query's words that each tool holds, rare ones counting more."""
+    held = np.zeros(len(slots), np.float32)
+    wanted = slots.astype(np.uint32)
+    for gains in asked:
+        if gains.own is not None:
+            holders = np.frombuffer(gains.own.slots, np.uint32)
+            rows = np.minimum(np.searchsorted(holders, wanted), len(holders) - 1)
+            held[holders[rows] == wanted] += gains.rarity
+    share: Floats = held / np.float32(max(sum(gains.rarity for gains in asked), _TINY))
+    return share
 
 
 def _column(postings: Postings) -> Slots:
