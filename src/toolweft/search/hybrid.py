@@ -122,7 +122,7 @@ class HybridIndex:
             self._inverted.postings,
             matrix=self._matrix,
             vectors=self._vectors,
-            namespace=partial(_namespace, self._inverted.entries),
+            namespaces=partial(_namespaces, self._inverted.entries),
             usable=self._usable(visible),
         )
         if len(self._rankers) >= _MAX_RANKERS:
@@ -144,9 +144,9 @@ class HybridIndex:
         return usable
 
 
-def _namespace(entries: Sequence[Entry | None], slot: int) -> str:
-    entry = entries[slot]
-    return "" if entry is None else entry.definition.namespace
+def _namespaces(entries: Sequence[Entry | None], slots: Sequence[int]) -> list[str]:
+    chosen = [entries[slot] for slot in slots]
+    return ["" if entry is None else entry.definition.namespace for entry in chosen]
 
 
 def _shown(ranked: Ranked) -> dict[int, float]:

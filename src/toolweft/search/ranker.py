@@ -110,7 +110,7 @@ class Ranker:
         postings: which tools hold which words.
         matrix: their vectors; as many rows as slots.
         vectors: the vocabulary both were made with.
-        namespace: of the tool in a slot; "" where it has none.
+        namespaces: of the tools in slots; "" where one has none.
         usable: slots that may be found; None for all.
     """
 
@@ -120,12 +120,12 @@ class Ranker:
         *,
         matrix: ToolMatrix,
         vectors: WordVectors,
-        namespace: Callable[[int], str],
+        namespaces: Callable[[Sequence[int]], Sequence[str]],
         usable: Flags | None = None,
         mix: Mix = _MIX,
     ) -> None:
         self._postings, self._matrix, self._vectors = postings, matrix, vectors
-        self._namespace, self._usable, self._mix = namespace, usable, mix
+        self._namespaces, self._usable, self._mix = namespaces, usable, mix
         self._remembered: dict[str, Gains] = {}
         slots = len(matrix.rows)
         self._count = slots if usable is None else int(np.count_nonzero(usable))
@@ -236,7 +236,9 @@ class Ranker:
             if len(added) > _CANDIDATES_OF_CLAUSES:
                 shares = (sums.clauses[:, added] / sums.best_clauses[:, None]).max(axis=0)
                 added = added[_best(shares, _CANDIDATES_OF_CLAUSES)]
-            chosen = np.union1d(chosen, added)
+            both = np.zeros(len(first), np.bool_)
+            both[chosen] = both[added] = True
+            chosen = np.flatnonzero(both)
         return chosen if self._usable is None else chosen[self._usable[chosen]]
 
     def _score(
@@ -267,8 +269,7 @@ class Ranker:
 
     def _best_of_kin(self, slots: Slots, scores: Floats) -> Floats:
         """For each tool the best score in its namespace; its own where it has none."""
-        names = [self._namespace(slot) for slot in slots.tolist()]
-        values = scores.tolist()
+        names, values = self._namespaces(slots.tolist()), scores.tolist()
         best: dict[str, float] = {}
         for name, value in zip(names, values, strict=True):
             if value > best.get(name, 0.0):
@@ -287,14 +288,15 @@ def _share_of_meaning(count: int) -> float:
 
 def _cover(asked: Sequence[Gains], slots: Slots) -> Floats:
     """The share of the query's words that each tool holds, rare ones counting more."""
-    held = np.zeros(len(slots), np.float32)
     wanted = slots.astype(np.uint32)
-    for gains in asked:
+    held = np.zeros((len(asked), len(slots)), np.bool_)
+    for row, gains in enumerate(asked):
         if gains.own is not None:
             holders = np.frombuffer(gains.own.slots, np.uint32)
-            rows = np.minimum(np.searchsorted(holders, wanted), len(holders) - 1)
-            held[holders[rows] == wanted] += gains.rarity
-    share: Floats = held / np.float32(max(sum(gains.rarity for gains in asked), _TINY))
+            nearest = holders.take(holders.searchsorted(wanted), mode="clip")
+            np.equal(nearest, wanted, out=held[row])
+    rarities = np.array([gains.rarity for gains in asked], np.float32)
+    share: Floats = rarities @ held / np.float32(max(float(rarities.sum()), _TINY))
     return share
 
 
