@@ -5,6 +5,7 @@ changes; `updated` makes a new one that shares whatever stayed.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from heapq import nlargest
 from typing import Self
 
@@ -19,6 +20,7 @@ from toolweft.search.matrix import ToolMatrix, build_matrix
 from toolweft.search.nearness import Embedded
 from toolweft.search.postings import (
     EMPTY,
+    Entry,
     InvertedIndex,
     apply_change,
     compare,
@@ -194,6 +196,7 @@ class HybridIndex:
             self._inverted.postings,
             matrix=self._matrix,
             vectors=self._vectors,
+            namespaces=partial(_namespaces, self._inverted.entries),
             usable=self._usable(visible),
         )
         if len(self._rankers) >= _MAX_RANKERS:
@@ -213,6 +216,11 @@ class HybridIndex:
         usable = np.zeros(len(self._inverted.entries), np.bool_)
         usable[chosen] = True
         return usable
+
+
+def _namespaces(entries: Sequence[Entry | None], slots: Sequence[int]) -> list[str]:
+    chosen = [entries[slot] for slot in slots]
+    return ["" if entry is None else entry.definition.namespace for entry in chosen]
 
 
 def _shown(ranked: Ranked) -> dict[int, float]:

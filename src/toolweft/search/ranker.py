@@ -1,16 +1,20 @@
-"""Ranks tools for one query: three signals of each, mixed by fixed weights. Needs numpy.
+"""Ranks tools for one query: a few signals of each, mixed by fixed weights. Needs numpy.
 
   words    BM25F, in which a tool's word also counts, at a discount, where it is a learned
            neighbour of the query's word
   meaning  cosine of the query's vector and the tool's
   clauses  the best of both over the clauses of the query, so that a request for several things
            finds each
+  cover    share of the query's words that the tool holds, squared: all of them say much, half of
+           them little
+  kin      the mix of the best tool beside it on its server, for a need is mostly met on one
 
-Each is scaled to its best tool. Where the vocabulary knows too little of the query, as in another
-language, words alone decide. Called by the index; knows nothing of names or permissions.
+The first three are scaled to their best tool. Where the vocabulary knows too little of the query,
+as in another language, words alone decide. Called by the index; knows nothing of names or
+permissions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log, log10
 
@@ -18,7 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolweft.search.matrix import FRONT, ToolMatrix
-from toolweft.search.nearness import Embedded, blend, blend_signals, scale_nearness
+from toolweft.search.nearness import (
+    Embedded,
+    Signal,
+    blend,
+    blend_signals,
+    scale_nearness,
+    sum_signals,
+)
 from toolweft.search.postings import Postings
 from toolweft.search.requests import Request, read_request
 from toolweft.search.vectors import Floats, WordVectors
@@ -50,6 +61,12 @@ class Mix:
     words: float = 0.5
     meaning: float = 0.5
     clauses: float = 0.6
+    cover: float = 0.5
+    # Of the sum of those before.
+    kin: float = 0.4
+    # How much less a clause counts whose best tool has few of its rare words, such as "my name is
+    # Emily" beside what Emily wants: a power of that tool's share of the best over all clauses.
+    clause_weight: float = 0.15
     # Of the meaning beside the words, in a clause and in the first choice.
     clause_meaning: float = 1.0
     first_meaning: float = 0.7
@@ -81,7 +98,7 @@ class Ranked:
     # By an embedder's vectors, in [0, 1], NaN where a tool has none; None without an embedder.
     near: Floats | None
     # What the scores are the sum of: name, weight, and one number a row.
-    signals: Sequence[tuple[str, float, Floats]]
+    signals: Sequence[Signal]
     # The words of the query, and how far the cosines are to be trusted, in [0, 1].
     asked: Sequence[Gains]
     trust: float
@@ -109,6 +126,7 @@ class Ranker:
         postings: which tools hold which words.
         matrix: their vectors; as many rows as slots.
         vectors: the vocabulary both were made with.
+        namespaces: of the tools in slots; "" where one has none.
         usable: slots that may be found; None for all.
     """
 
@@ -118,11 +136,12 @@ class Ranker:
         *,
         matrix: ToolMatrix,
         vectors: WordVectors,
+        namespaces: Callable[[Sequence[int]], Sequence[str]],
         usable: Flags | None = None,
         mix: Mix = _MIX,
     ) -> None:
         self._postings, self._matrix, self._vectors = postings, matrix, vectors
-        self._usable, self._mix = usable, mix
+        self._namespaces, self._usable, self._mix = namespaces, usable, mix
         self._remembered: dict[str, Gains] = {}
         slots = len(matrix.rows)
         self._count = slots if usable is None else int(np.count_nonzero(usable))
@@ -147,13 +166,15 @@ class Ranker:
         slots = self._every() if is_whole else self._choose(first, sums)
         told = sums.words[slots] / best_words
         signals, cosines = self._score(request, slots, sums, told)
+        if request.trust:
+            cover = _cover(asked, slots) ** 2
+            signals = (*signals, ("cover", request.trust * self._mix.cover, cover))
+            kin = self._best_of_kin(slots, sum_signals(signals))
+            signals = (*signals, ("kin", request.trust * self._mix.kin, kin))
         if embedded is not None and near is not None:
             near = near[slots]
             signals = blend_signals(signals, near, weight=embedded.weight)
-        scores = np.zeros(len(slots), np.float32)
-        for _, weight, values in signals:
-            scores += np.float32(weight) * values
-        words = sums.words[slots]
+        scores, words = sum_signals(signals), sums.words[slots]
         return Ranked(slots, scores, words, cosines, near, signals, asked, request.trust)
 
     def nearest(self, text: str, most: int) -> list[tuple[int, float]]:
@@ -244,7 +265,8 @@ class Ranker:
 
     def _first_cosines(self, request: Request) -> Floats:
         """About the cosines of all tools, from the leading dimensions alone."""
-        cosines: Floats = self._matrix.fronts @ request.direction[:FRONT]
+        # By einsum, which stays in this thread: several, on a busy machine, wait for each other.
+        cosines: Floats = np.einsum("ij,j->i", self._matrix.fronts, request.direction[:FRONT])
         if self._usable is not None:
             cosines[~self._usable] = -1
         return cosines
@@ -258,7 +280,9 @@ class Ranker:
             if len(added) > _CANDIDATES_OF_CLAUSES:
                 shares = (sums.clauses[:, added] / sums.best_clauses[:, None]).max(axis=0)
                 added = added[_best(shares, _CANDIDATES_OF_CLAUSES)]
-            chosen = np.union1d(chosen, added)
+            both = np.zeros(len(first), np.bool_)
+            both[chosen] = both[added] = True
+            chosen = np.flatnonzero(both)
         return chosen if self._usable is None else chosen[self._usable[chosen]]
 
     def _every(self) -> Slots:
@@ -269,7 +293,7 @@ class Ranker:
 
     def _score(
         self, request: Request, slots: Slots, sums: _Sums, told: Floats
-    ) -> tuple[Sequence[tuple[str, float, Floats]], Floats]:
+    ) -> tuple[Sequence[Signal], Floats]:
         """The signals of the chosen tools with their weights, and their cosines."""
         mix, trust = self._mix, request.trust
         if not trust:
@@ -284,6 +308,8 @@ class Ranker:
             by_clause /= sums.best_clauses[:, None]
             meanings = np.einsum("ij,kj->ki", rows, request.clause_directions)
             by_clause += clause_meaning * np.stack([_scaled(row) for row in meanings])
+            weights = sums.best_clauses / sums.best_clauses.max()
+            by_clause *= (weights**mix.clause_weight)[:, None]
             clauses = by_clause.max(axis=0)
         else:
             clauses = told + clause_meaning * meant
@@ -293,6 +319,16 @@ class Ranker:
             ("clauses", trust * mix.clauses, clauses),
         ), cosines
 
+    def _best_of_kin(self, slots: Slots, scores: Floats) -> Floats:
+        """For each tool the best score in its namespace; its own where it has none."""
+        names, values = self._namespaces(slots.tolist()), scores.tolist()
+        best: dict[str, float] = {}
+        for name, value in zip(names, values, strict=True):
+            if value > best.get(name, 0.0):
+                best[name] = value
+        kin = [best.get(n, 0.0) if n else v for n, v in zip(names, values, strict=True)]
+        return np.array(kin, np.float32)
+
 
 def _share_of_meaning(count: int) -> float:
     """What meaning counts beside words: less where many tools are alike by chance.
@@ -300,6 +336,20 @@ def _share_of_meaning(count: int) -> float:
     All of it up to a thousand tools, 0.6 from ten thousand on, and in between by the logarithm.
     """
     return 1 - 0.4 * min(1.0, max(0.0, log10(max(count, 1)) - 3))
+
+
+def _cover(asked: Sequence[Gains], slots: Slots) -> Floats:
+    """The share of the query's words that each tool holds, rare ones counting more."""
+    wanted = slots.astype(np.uint32)
+    held = np.zeros((len(asked), len(slots)), np.bool_)
+    for row, gains in enumerate(asked):
+        if gains.own is not None:
+            holders = np.frombuffer(gains.own.slots, np.uint32)
+            nearest = holders.take(holders.searchsorted(wanted), mode="clip")
+            np.equal(nearest, wanted, out=held[row])
+    rarities = np.array([gains.rarity for gains in asked], np.float32)
+    share: Floats = rarities @ held / np.float32(max(float(rarities.sum()), _TINY))
+    return share
 
 
 def _column(postings: Postings) -> Slots:
