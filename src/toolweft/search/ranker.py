@@ -14,13 +14,13 @@ as in another language, words alone decide. Called by the index; knows nothing o
 permissions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log, log10
+from math import log10
 
 import numpy as np
-from numpy.typing import NDArray
 
+from toolweft.search.gains import Flags, Gains, Kin, Slots, WordGains
 from toolweft.search.matrix import FRONT, ToolMatrix
 from toolweft.search.nearness import (
     Embedded,
@@ -34,16 +34,10 @@ from toolweft.search.postings import Postings
 from toolweft.search.requests import Request, read_request
 from toolweft.search.vectors import Floats, WordVectors
 
-__all__ = ("Flags", "Gains", "Mix", "Ranked", "Ranker", "Slots")
-
-Slots = NDArray[np.intp]
-Flags = NDArray[np.bool_]
+__all__ = ("Mix", "Ranked", "Ranker")
 
 # Neighbours of all words together: what one query may cost.
 _MAX_NEIGHBOURS = 64
-_MAX_NEIGHBOURS_OF_WORD = 8
-# Words of queries whose neighbours a ranker remembers; people ask with few.
-_MAX_REMEMBERED = 4_096
 # Tools scored fully, and those its clauses may add: near their best.
 _CANDIDATES = 100
 _CANDIDATES_OF_CLAUSES = 48
@@ -73,16 +67,6 @@ class Mix:
 
 
 _MIX = Mix()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Gains:
-    """What one word of a query adds to the tools that hold it or a neighbour."""
-
-    own: Postings | None
-    rarity: float
-    # The weakest first, with what their impacts are multiplied by.
-    near: Sequence[tuple[Postings, np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +110,7 @@ class Ranker:
         postings: which tools hold which words.
         matrix: their vectors; as many rows as slots.
         vectors: the vocabulary both were made with.
-        namespaces: of the tools in slots; "" where one has none.
+        kin: the namespace of each slot.
         usable: slots that may be found; None for all.
     """
 
@@ -136,23 +120,21 @@ class Ranker:
         *,
         matrix: ToolMatrix,
         vectors: WordVectors,
-        namespaces: Callable[[Sequence[int]], Sequence[str]],
+        kin: Kin,
         usable: Flags | None = None,
         mix: Mix = _MIX,
     ) -> None:
-        self._postings, self._matrix, self._vectors = postings, matrix, vectors
-        self._namespaces, self._usable, self._mix = namespaces, usable, mix
-        self._remembered: dict[str, Gains] = {}
-        slots = len(matrix.rows)
-        self._count = slots if usable is None else int(np.count_nonzero(usable))
-        self._meaning = _share_of_meaning(self._count)
+        self._matrix, self._vectors = matrix, vectors
+        self._kin, self._usable, self._mix = kin, usable, mix
+        self._gains = WordGains(postings, vectors=vectors, slots=len(matrix.rows), usable=usable)
+        self._meaning = _share_of_meaning(self._gains.count)
 
     def rank(
         self, text: str, *, is_whole: bool = False, embedded: Embedded | None = None
     ) -> Ranked:
         """The tools that fit a query best; all of them where the whole catalog is asked for."""
         request = read_request(text, self._vectors)
-        asked = [self._gains(word) for word in request.words]
+        asked = [self._gains.of(word) for word in request.words]
         sums = self._sum_words(request, asked)
         best_words = max(float(sums.words.max(initial=0.0)), _TINY)
         first = sums.words / best_words
@@ -191,23 +173,11 @@ class Ranker:
     @property
     def count(self) -> int:
         """How many tools are usable."""
-        return self._count
+        return self._gains.count
 
     def can_find(self, slot: int) -> bool:
         """Whether the tool in a slot is usable."""
         return self._usable is None or bool(self._usable[slot])
-
-    def rarity(self, word: str) -> float:
-        """How rare a word is among the usable tools; of one they lack, half of the rarest."""
-        postings = self._postings.get(word)
-        holders = 0 if postings is None else self._holders(postings)
-        rarity = log(1 + (self._count - holders + 0.5) / (holders + 0.5))
-        return rarity if holders else rarity / 2
-
-    def _holders(self, postings: Postings) -> int:
-        if self._usable is None:
-            return len(postings.slots)
-        return int(np.count_nonzero(self._usable[_column(postings)]))
 
     def _sum_words(self, request: Request, asked: Sequence[Gains]) -> _Sums:
         slots = len(self._matrix.rows)
@@ -216,52 +186,20 @@ class Ranker:
             np.zeros((len(request.clauses), slots), np.float32),
             np.zeros(0, np.float32),
         )
-        row = np.empty(slots, np.float32)
         most = _MAX_NEIGHBOURS // max(1, len(request.words)) if request.trust else 0
-        holders = (
-            [np.flatnonzero(column) for column in request.clauses.T]
-            if len(request.clauses)
-            else [()] * len(asked)
-        )
-        for place, gains in enumerate(asked):
-            columns = []
-            # The weakest first: what comes later stays.
-            for postings, factor in gains.near[-most:] if most else ():
-                columns.append(column := _column(postings))
-                row[column] = factor * _impacts(postings)
-            if gains.own is not None:
-                columns.append(column := _column(gains.own))
-                row[column] = np.float32(gains.rarity) * _impacts(gains.own)
-            if columns:
-                column = np.concatenate(columns) if len(columns) > 1 else columns[0]
-                gained = row[column]
-                # Where a slot stands twice, both rows hold the same sum.
-                sums.words[column] += gained
-                for clause in holders[place]:
-                    sums.clauses[clause, column] += gained
+        holders: Sequence[Sequence[int]] = [()] * len(asked)
+        if len(request.clauses):
+            holders = [np.flatnonzero(column).tolist() for column in request.clauses.T]
+        for gains, clauses in zip(asked, holders, strict=True):
+            column, gained = self._gains.added(gains, neighbours=most)
+            sums.words[column] += gained
+            for clause in clauses:
+                sums.clauses[clause, column] += gained
         if self._usable is not None:
             sums.words[~self._usable] = 0
             sums.clauses[:, ~self._usable] = 0
         sums.best_clauses = sums.clauses.max(axis=1, initial=np.float32(_TINY))
         return sums
-
-    def _gains(self, word: str) -> Gains:
-        """What a word of a query adds, by itself and by its neighbours; remembered."""
-        known = self._remembered.get(word)
-        if known is not None:
-            return known
-        rarity = self.rarity(word)
-        near = [
-            (postings, np.float32(likeness * likeness * min(rarity, self.rarity(other))))
-            for other, likeness in self._vectors.neighbours(word)
-            if (postings := self._postings.get(other)) is not None
-        ]
-        near = near[:_MAX_NEIGHBOURS_OF_WORD][::-1]
-        gains = Gains(self._postings.get(word), rarity, near)
-        if len(self._remembered) >= _MAX_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[word] = gains
-        return gains
 
     def _first_cosines(self, request: Request) -> Floats:
         """About the cosines of all tools, from the leading dimensions alone."""
@@ -321,13 +259,11 @@ class Ranker:
 
     def _best_of_kin(self, slots: Slots, scores: Floats) -> Floats:
         """For each tool the best score in its namespace; its own where it has none."""
-        names, values = self._namespaces(slots.tolist()), scores.tolist()
-        best: dict[str, float] = {}
-        for name, value in zip(names, values, strict=True):
-            if value > best.get(name, 0.0):
-                best[name] = value
-        kin = [best.get(n, 0.0) if n else v for n, v in zip(names, values, strict=True)]
-        return np.array(kin, np.float32)
+        kin = self._kin[slots]
+        best = np.zeros(int(kin.max(initial=0)) + 1, np.float32)
+        np.maximum.at(best, kin, scores)
+        found: Floats = np.where(kin, best[kin], scores)
+        return found
 
 
 def _share_of_meaning(count: int) -> float:
@@ -350,14 +286,6 @@ def _cover(asked: Sequence[Gains], slots: Slots) -> Floats:
     rarities = np.array([gains.rarity for gains in asked], np.float32)
     share: Floats = rarities @ held / np.float32(max(float(rarities.sum()), _TINY))
     return share
-
-
-def _column(postings: Postings) -> Slots:
-    return np.frombuffer(postings.slots, np.uint32).astype(np.intp)
-
-
-def _impacts(postings: Postings) -> Floats:
-    return np.frombuffer(postings.impacts, np.float32)
 
 
 def _scaled(values: Floats) -> Floats:
