@@ -21,9 +21,9 @@ from toolweft.core.snapshot import Snapshot
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.embedding.query_vectors import QueryVectors
 from toolweft.search.embedding.tool_vectors import ToolVectors
+from toolweft.search.gains import Slots
 from toolweft.search.hybrid import HybridIndex
 from toolweft.search.nearness import Embedded
-from toolweft.search.ranker import Slots
 from toolweft.search.vectors import Floats
 
 __all__ = ("EmbeddedHint", "Embeddings")
