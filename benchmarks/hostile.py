@@ -173,7 +173,10 @@ def _config(granted: Sequence[str], folder: Path, options: Any) -> dict[str, str
     for name in granted:
         lines += [f'[catalog.configs."{name}"]', 'allowed_callers = ["direct", "programmatic"]']
     path.write_text("\n".join(lines) + "\n", "utf-8")
+    engine = {"engine": options.engine, "image": options.image, "pool_size": "0"}
     return {
+        # Containers made ahead would come and go between one count of descriptors and the next.
+        **{f"sandbox.container.{key}": value for key, value in engine.items() if value},
         "ledger.url": f"sqlite:///{folder / 'ledger.db'}",
         "calls.max_result_bytes": str(_LIMITS.max_result_bytes),
         "sandbox.backend": options.backend,
@@ -291,7 +294,9 @@ async def _measure(options: Any, report: Report) -> None:
 def main() -> None:
     """Run and print."""
     options = parser(str(__doc__).splitlines()[0])
-    options.add_argument("--backend", default="process", choices=["process"])
+    options.add_argument("--backend", default="process", choices=["process", "container"])
+    options.add_argument("--engine", default="", help="of containers: unix:///path of its socket")
+    options.add_argument("--image", default="", help="of containers")
     options.add_argument("--tier", default="auto", choices=["auto", "ns", "landlock", "noopen"])
     options.add_argument("--tools", type=Path, help="tools.json; default: beside the programs")
     options.add_argument("--without", default="", help="a layer to leave out, to test the judge")

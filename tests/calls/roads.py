@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from toolweft.calls import CallOptions, Road
+from toolweft.calls import CallOptions, ResultKeeper, Road
 from toolweft.core.calls import DIRECT, LOCAL, Caller, ToolCall
 from toolweft.core.events import CallFinished, CallStarted
 from toolweft.core.ids import CallId, RunId
@@ -11,7 +11,15 @@ from toolweft.core.json import Json
 from toolweft.core.ports import Ledger, Policy
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
-from toolweft.testing import FakeClock, FakeSource, FixedHolder, build_definition, build_snapshot
+from toolweft.testing import (
+    CountingIds,
+    FakeClock,
+    FakeSource,
+    FixedHolder,
+    MemoryHandleStore,
+    build_definition,
+    build_snapshot,
+)
 from toolweft.testing.ledger import MemoryLedger
 
 PROGRAM = Caller(type="programmatic", program_id=RunId("run_1"), call_index=1)
@@ -34,6 +42,7 @@ class Rig:
         policies: Sequence[Policy] | None = None,
         options: CallOptions | None = None,
         ledger: Ledger | None = None,
+        keeps: bool = False,
     ) -> None:
         self.clock = FakeClock()
         self.memory = MemoryLedger()
@@ -42,6 +51,8 @@ class Rig:
         )
         self.holder = FixedHolder(build_snapshot(TOOLS))
         standard = (AllowedCaller(), ValidateArguments(), Deadline(clock=self.clock))
+        self.handles = MemoryHandleStore(clock=self.clock, ids=CountingIds())
+        keeper = ResultKeeper(self.handles, options=options or CallOptions())
         self.road = Road(
             holder=self.holder,
             find_source=lambda name: self.source if name == "weather" else None,
@@ -49,6 +60,7 @@ class Rig:
             ledger=ledger or self.memory,
             clock=self.clock,
             options=options or CallOptions(),
+            keeper=keeper if keeps else None,
         )
 
     def call(

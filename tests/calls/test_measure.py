@@ -49,6 +49,16 @@ def test_a_value_fits_within_its_own_size_and_depth(value: Json) -> None:
     assert find_misfit(value, max_bytes=size, max_depth=measure_depth(value)) is None
 
 
+@given(PLAIN | ROUGH, st.integers(0, 200), st.integers(0, 5))
+def test_a_glance_and_the_walk_agree(value: Json, max_bytes: int, max_depth: int) -> None:
+    # Many rows are looked at together, unless they stand in a tuple, which is no plain list.
+    rows = [value] * 200
+    max_bytes *= 400
+    glance = find_misfit(rows, max_bytes=max_bytes, max_depth=max_depth)
+    walk = find_misfit(tuple(rows), max_bytes=max_bytes, max_depth=max_depth)
+    assert glance == walk
+
+
 @given(PLAIN)
 def test_depth_is_exact(value: Json) -> None:
     depth = measure_depth(value)

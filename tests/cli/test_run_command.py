@@ -175,3 +175,31 @@ def test_an_unknown_run_ends_with_1(shell: Shell) -> None:
 
     assert ended.code == 1
     assert "'run_0'" in ended.err
+
+
+def test_a_file_is_put_for_the_program_and_gone_afterwards(shell: Shell) -> None:
+    shell.write("rows.jsonl", '{"a": 1}\n{"a": 41}\n')
+    shell.write(
+        "program.py",
+        "rows = await load('rows')\n"
+        "print(sum(row['a'] for row in rows), len(await load('same').raw()))",
+    )
+    puts = ("--put", "rows=rows.jsonl", "--put", "same=rows.jsonl")
+
+    ended = shell("run", "--quiet", *puts, "program.py")
+
+    assert (ended.code, ended.out, ended.err) == (0, "42 19\n", "")
+    kept = shell.folder / "home" / ".local" / "state" / "toolweft" / "handles"
+    assert kept.is_dir()
+    assert [path for path in kept.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("pair", ["rows", "=x", "rows=", "rows=missing.jsonl", "h_1=program.py"])
+def test_what_cannot_be_put_is_refused_before_the_program_runs(shell: Shell, pair: str) -> None:
+    shell.write("program.py", "print('ran')")
+
+    ended = shell("run", "--put", pair, "program.py")
+
+    assert ended.code != 0
+    assert ended.out == ""
+    assert "error: " in ended.err

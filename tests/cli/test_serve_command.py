@@ -1,5 +1,6 @@
 """The gateway through the real entry point, with the protocol's own client."""
 
+import json
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ import anyio
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
 from tests.cli.shell import TOOLWEFT, Shell
 
 pytestmark = pytest.mark.process
@@ -45,6 +47,33 @@ async def test_a_client_over_stdio_searches_and_runs_a_program(shell: Shell) -> 
     assert "desk.add" in str(found.content)
     assert not ran.is_error
     assert "[2, 'hi']" in str(ran.content)
+
+
+@pytest.mark.promise("handles.links")
+async def test_a_client_reads_what_was_too_large_to_show(shell: Shell) -> None:
+    async with over_stdio(shell) as client:
+        called = await client.call_tool(
+            "call_tool", {"name": "desk.list_rows", "arguments": {"count": 20_000}}
+        )
+        text, link = called.content
+        listed = await client.list_resources()
+        templates = await client.list_resource_templates()
+        part = await client.read_resource(f"{link.uri}?path=$[*].square&slice=3:5")
+        whole = await client.read_resource(link.uri)
+        with pytest.raises(MCPError, match="handle_not_found"):
+            await client.read_resource(f"{link.uri}0")
+        ran = await client.call_tool(
+            "run_code", {"code": f"print(len(await load({link.name!r})), load({link.name!r}))"}
+        )
+
+    assert link.type == "resource_link"
+    assert "20,000 rows" in text.text
+    assert len(text.text) < 500
+    assert [resource.uri for resource in listed.resources] == [link.uri]
+    assert templates.resource_templates[0].uri_template.startswith("toolweft://handles/{id}")
+    assert json.loads(part.contents[0].text)["rows"] == [9, 16]
+    assert len(json.loads(whole.contents[0].text)) == 20_000
+    assert "20000 <handle" in str(ran.content)
 
 
 async def test_initialize_is_answered_while_a_server_hangs(bare: Shell) -> None:

@@ -92,6 +92,52 @@ async def test_bytes_arrive_with_their_media_type(guest: Guest):
     assert json.loads(outcome.value) == ["text", "image/png", "89504e47"]
 
 
+async def test_stored_results_are_loaded_in_ranges_and_stand_in_for_large_ones(guest: Guest):
+    contents = {
+        "h_1": ("json", '\ufeff[{"a": "é"}, 2.5e1]'.encode()),
+        "h_2": ("text", "\ufeffone\r\ntwo".encode()),
+        "h_3": ("json_lines", b'{"a": 1}\n' * 3),
+        "h_4": ("binary", b"\0\xff"),
+    }
+
+    async def on_call(call):
+        arguments = json.loads(call.arguments)
+        key = arguments.get("handle", "h_1")
+        kind, data = contents[key]
+        info = {"id": key, "kind": kind, "size_bytes": len(data), "rows": None}
+        if call.name == "t.f":
+            return GuestReply(handle=info)
+        if call.name == "load.info":
+            return GuestReply(payload=json.dumps(info).encode())
+        part = data[arguments["start"] :][: arguments["size"]]
+        blob = GuestBlob(position=None, media_type="application/octet-stream", data=part)
+        return GuestReply(blobs=(blob,))
+
+    names = GuestNames(namespaces=("t",), has_handles=True)
+    code = """
+from_call = await (await t.f())
+chunks = [rows async for rows in load("h_3").chunks(2)]
+found = await load("h_3").query(path="$[*].a", grep="1", window="1:2")
+[from_call, await load("h_1").head(1), await load("h_2").text(), chunks, found["at"],
+ list(await load("h_4")), [row async for row in load("h_2")]]
+"""
+    outcome = await guest.run(code, names=names, on_call=on_call)
+    assert outcome.error is None
+    assert json.loads(outcome.value) == [
+        [{"a": "é"}, 25.0],
+        [{"a": "é"}],
+        "one\r\ntwo",
+        [[{"a": 1}, {"a": 1}], [{"a": 1}]],
+        [1],
+        [0, 255],
+        ["one", "two"],
+    ]
+    assert (await guest.run("load", on_call=on_call)).value_is_repr
+    fresh = await guest.run("load = 5\nload", names=names, on_call=on_call)
+    assert fresh.value == b"5"
+    assert (await guest.run("load", names=names, on_call=on_call)).value == b"5"
+
+
 async def test_output_is_streamed_while_the_program_runs(guest: Guest):
     seen = []
     arrived = anyio.Event()

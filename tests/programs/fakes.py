@@ -30,7 +30,7 @@ from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
 from toolweft.core.tools import Hints, ToolDefinition
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.runner import ProgramRunner
-from toolweft.testing import CountingIds, FakeClock
+from toolweft.testing import CountingIds, FakeClock, MemoryHandleStore
 
 ANN = Principal("acme", "ann")
 BEN = Principal("acme", "ben")
@@ -332,6 +332,7 @@ class World(SimpleNamespace):
     clock: FakeClock
     ledger: FakeLedger
     backend: InProcessBackend
+    handles: MemoryHandleStore
     holder: SimpleNamespace
 
 
@@ -347,6 +348,7 @@ async def open_world(*tools: CatalogTool, options: ProgramOptions | None = None)
         holder=SimpleNamespace(snapshot=snapshot),
         ids=CountingIds(),
     )
+    world.handles = MemoryHandleStore(clock=world.clock, ids=world.ids)
     world.runner = ProgramRunner(
         backend=world.backend,
         road=world.road,
@@ -356,6 +358,7 @@ async def open_world(*tools: CatalogTool, options: ProgramOptions | None = None)
         clock=world.clock,
         ids=world.ids,
         options=options or ProgramOptions(),
+        handles=world.handles,
     )
     async with world.runner:
         yield world

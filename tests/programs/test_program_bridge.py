@@ -15,6 +15,7 @@ from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.ports import GuestCall, GuestReply
 from toolweft.programs.bridge import Desk, RunBridge, parse_arguments, reply_of
+from toolweft.programs.handles import RunHandles
 from toolweft.testing import FakeClock
 
 SNAPSHOT = make_snapshot(
@@ -38,7 +39,13 @@ def bridge(road: FakeRoad, clock: FakeClock) -> RunBridge:
         clock=clock,
     )
     deadline_s = clock.monotonic_s() + 10
-    return RunBridge(desk=desk, run_id=RunId("run_1"), principal=ANN, deadline_s=deadline_s)
+    return RunBridge(
+        desk=desk,
+        run_id=RunId("run_1"),
+        principal=ANN,
+        deadline_s=deadline_s,
+        handles=RunHandles(None, owner=ANN, max_result_bytes=1_000),
+    )
 
 
 def ask(name: str, /, **arguments: Any) -> GuestCall:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.snapshot import Snapshot
+from toolweft.core.tools import ToolDefinition
 from toolweft.search.hybrid import HybridIndex
 from toolweft.search.lexical import LexicalIndex
 from toolweft.search.vectors import load_vectors
@@ -44,6 +45,29 @@ def test_other_words_for_the_same_need_find_the_tool(
     office: HybridIndex, query: str, tool: str
 ) -> None:
     assert office.search(query, limit=1)[0].qualified == tool
+
+
+@pytest.mark.parametrize("tool", OFFICE, ids=lambda tool: tool.name)
+def test_a_tools_own_text_finds_it_first(office: HybridIndex, tool: ToolDefinition) -> None:
+    for query in (tool.description, tool.name.replace("_", " ")):
+        assert office.search(query, limit=1)[0].qualified == f"{tool.namespace}.{tool.name}"
+
+
+def test_of_two_alike_the_one_beside_another_that_fits_comes_first() -> None:
+    tools = [
+        build_definition("x1.list_orders", description="Orders of a customer"),
+        build_definition("x2.list_orders", description="Orders of a customer"),
+        build_definition("x2.refund", description="Give a payment back"),
+    ]
+    index = HybridIndex.of(build_snapshot(tools), vectors=load_vectors())
+
+    def places(query: str) -> list[str]:
+        order = [str(hit.qualified) for hit in index.search(query, limit=3)]
+        return [name for name in order if name.endswith("list_orders")]
+
+    assert places("orders of the customer") == ["x1.list_orders", "x2.list_orders"]
+    query = "give the payment back, then show the orders of the customer"
+    assert places(query) == ["x2.list_orders", "x1.list_orders"]
 
 
 def test_a_hit_without_any_word_of_the_query_says_it_was_the_meaning(office: HybridIndex) -> None:
@@ -86,11 +110,16 @@ CHINESE = (
 )
 
 
+def test_one_character_of_a_chinese_word_finds_its_tool() -> None:
+    index = HybridIndex.of(build_snapshot(CHINESE), vectors=load_vectors())
+    assert index.search("帮我订一间房", limit=1)[0].qualified == "a.two"
+
+
 def test_where_the_vocabulary_knows_nothing_words_alone_decide() -> None:
     snapshot = build_snapshot(CHINESE)
     index = HybridIndex.of(snapshot, vectors=load_vectors())
     words = LexicalIndex.of(snapshot)
-    for query in ("天气预报", "我想预订酒店", "邮件", "无关的话"):
+    for query in ("天气预报", "我想预订酒店", "用Gmail给他发邮件", "无关的话"):
         order = [hit.qualified for hit in words.search(query, limit=5)]
         assert [hit.qualified for hit in index.search(query, limit=5)] == order
 

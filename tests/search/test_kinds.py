@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolweft.core.ids import QualifiedName
@@ -235,6 +235,7 @@ def moved_on(old: Snapshot, described: dict[tuple[str, str], str]) -> Snapshot:
     return replace(new, version=old.version + 1, tools=MappingProxyType(tools))
 
 
+@settings(deadline=None)  # many indexes are made
 @given(tools, tools, st.integers(1, 6), st.lists(texts, max_size=3))
 def test_an_updated_index_answers_like_a_new_one(
     build_index: Builder,

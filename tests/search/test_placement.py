@@ -172,7 +172,7 @@ def test_the_parts_of_a_hit_add_up_to_its_score(
 ) -> None:
     for hit in build_index(built(described)).search(query, limit=10):
         assert sum(hit.parts.values()) == pytest.approx(hit.score, abs=5e-4)
-        assert hit.parts.keys() <= {"words", "meaning", "clauses", "name"}
+        assert hit.parts.keys() <= {"words", "meaning", "clauses", "cover", "kin", "name"}
 
 
 @settings(deadline=None)

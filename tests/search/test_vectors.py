@@ -40,6 +40,21 @@ def test_packing_loses_next_to_nothing(small: WordVectors) -> None:
     assert len(again) == len(small)
 
 
+def test_the_leading_axes_keep_what_is_alike_in_longer_vectors() -> None:
+    random = np.random.default_rng(1)
+    thin = random.normal(size=(40, 4)).astype(np.float32)
+    rows = np.concatenate([thin, 0.01 * random.normal(size=(40, 8))], axis=1).astype(np.float32)
+    grams = np.zeros((8, 12), np.float32)
+    names = [f"w{number}" for number in range(40)]
+    whole = WordVectors.build(names, rows, grams)
+    short = WordVectors.build(names, rows, grams, dimensions=4)
+    assert (whole.dimensions, short.dimensions) == (12, 4)
+    for one, other in (("w0", "w1"), ("w2", "w3")):
+        cosines = [float(unit(v.vector(one)) @ unit(v.vector(other))) for v in (whole, short)]
+        assert abs(cosines[0] - cosines[1]) < 0.02
+    assert whole.neighbours("w0") == short.neighbours("w0")
+
+
 def test_the_shipped_vectors_know_what_words_have_to_do_with_each_other() -> None:
     vectors = load_vectors()
 

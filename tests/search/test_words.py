@@ -17,9 +17,10 @@ from toolweft.search.words import Tokenizer, query_words, spelled_in
         ("resource-group.name", ["resourc", "group", "nam"]),
         ("\uff26\uff35\uff2c\uff2c width", ["full", "width"]),
         ("Résumé", ["resum"]),
-        ("查询天气", ["查询", "询天", "天气"]),
+        ("查询天气", ["查询", "询天", "天气", "查", "询", "天", "气"]),
         ("天", ["天"]),
-        ("v2天气x", ["v2", "天气", "x"]),
+        ("v2天气x", ["v2", "天气", "天", "气", "x"]),
+        ("カード", ["カー", "ード"]),
         ("Ελληνικά", ["ελληνικα"]),
         ("🙂 \x00 .*[a-", ["a"]),
         ("", []),
@@ -92,6 +93,10 @@ def test_a_spelling_counts_as_the_word_it_was_found_for(text: str) -> None:
 
 def test_stop_words_are_left_out_of_queries() -> None:
     assert query_words("please give me the list of all of the issues") == ["giv", "list", "issu"]
+
+
+def test_characters_that_only_bind_a_chinese_sentence_are_left_out_of_queries() -> None:
+    assert query_words("请查天气吗") == ["请查", "查天", "天气", "气吗", "查", "天", "气"]
 
 
 def test_a_query_of_stop_words_alone_keeps_them() -> None:

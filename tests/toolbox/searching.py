@@ -28,6 +28,7 @@ async def open_searching(*tools: CatalogTool) -> AsyncIterator[tuple[Toolbox, Wo
                 ledger=world.ledger,
                 clock=world.clock,
                 ids=world.ids,
+                handles=world.handles,
                 options=ToolboxOptions(),
             ),
             world,

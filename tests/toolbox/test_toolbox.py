@@ -48,6 +48,7 @@ def make_toolbox(
         ledger=world.ledger,
         clock=world.clock,
         ids=world.ids,
+        handles=world.handles,
         options=options or ToolboxOptions(),
     )
 

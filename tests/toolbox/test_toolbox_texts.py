@@ -88,6 +88,23 @@ def test_listed_tools_follow_with_their_own_schemas_and_what_the_catalog_decided
     assert (tool.annotations.idempotent, tool.annotations.open_world) == (True, False)
 
 
+def test_run_code_tells_of_stored_results_only_where_they_can_be_loaded() -> None:
+    loading = build(capabilities=replace(CAPABILITIES, handles=True)).tools[3].description
+    assert 'await load("h_…")' in loading
+    assert "load(" not in build().tools[3].description
+    # Paid for in every conversation.
+    assert len(loading) - len(build().tools[3].description) < 130
+
+
+def test_an_outcome_names_the_results_that_were_kept() -> None:
+    kept = tuple({"id": f"h_{i}", "size_bytes": 1_000 * i} for i in range(1, 6))
+    text = render_outcome(replace(OK, stdout="done\n", handles=kept), shown_characters=1_000)
+    assert text.split("\n")[:2] == [
+        "done",
+        "[kept for load(): h_1 (1,000 bytes), h_2 (2,000 bytes), h_3 (3,000 bytes), 2 more]",
+    ]
+
+
 def test_run_code_states_what_the_live_backend_offers() -> None:
     text = build().tools[3].description
     for fact in ("CPython 3.11.7", "1 GiB memory", "30 s CPU", "300 s", "no network", "270 s"):

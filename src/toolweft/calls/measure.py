@@ -7,7 +7,8 @@ turn what it finds into their errors.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, Literal
@@ -20,6 +21,12 @@ __all__ = ("Misfit", "encode_json", "find_misfit", "is_deeper_than", "repair")
 _LEAST_BYTES: Final = {str: 3, int: 2, float: 4, bool: 5, type(None): 5}
 _CONTAINERS: Final = frozenset({dict, list})
 _PLAIN_KEYS: Final = frozenset({str})
+_PLAIN_TYPES: Final = _CONTAINERS | _LEAST_BYTES.keys()
+# With fewer rows the walk is quicker.
+_MIN_ROWS = 200
+_MAX_PAGE_FIELDS = 8
+# Looked at together, in some megabytes of references.
+_MAX_LEVEL_ITEMS = 1_000_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -52,6 +59,8 @@ def find_misfit(value: Json, *, max_bytes: int, max_depth: int) -> Misfit | None
     Visits at most `max_bytes` / 2 nodes, whatever the value. The size is a lower bound: what
     passes must still be measured once it is encoded.
     """
+    if _is_table(value) and _is_plain(value, max_bytes=max_bytes, max_depth=max_depth):
+        return None
     # The root has no comma beside it.
     size = -1
     rest = [iter((value,))]
@@ -78,6 +87,47 @@ def find_misfit(value: Json, *, max_bytes: int, max_depth: int) -> Misfit | None
         if len(rest) > max_depth + 1:
             return Misfit("too_deep")
     return None
+
+
+def _is_table(value: Json) -> bool:
+    """Whether it has many items, or few fields of which one has."""
+    if type(value) is dict and 0 < len(value) <= _MAX_PAGE_FIELDS:
+        return any(type(item) in _CONTAINERS and len(item) >= _MIN_ROWS for item in value.values())
+    return type(value) in _CONTAINERS and len(value) >= _MIN_ROWS
+
+
+def _is_plain(value: Json, *, max_bytes: int, max_depth: int) -> bool:
+    """Whether it holds nothing but plain JSON within the bounds, found out level by level.
+
+    Half as long as the walk takes for large tables. False says nothing: the walk decides then.
+    """
+    size = -1
+    level = [value]
+    for depth in range(max_depth + 1):
+        counts = Counter(map(type, level))
+        if not counts.keys() <= _PLAIN_TYPES:
+            return False
+        size += sum(_LEAST_BYTES.get(kind, 2) * count for kind, count in counts.items())
+        size += sum(map(len, _of_type(str, level, counts)))
+        dicts, lists = _of_type(dict, level, counts), _of_type(list, level, counts)
+        inside = sum(map(len, dicts)) + sum(map(len, lists))
+        # Every item has at least two bytes, so a value that unfolds without end stops here too.
+        if inside > _MAX_LEVEL_ITEMS or size + 2 * inside > max_bytes:
+            return False
+        if not dicts and not lists:
+            return True
+        if depth == max_depth or not set(map(type, chain.from_iterable(dicts))) <= _PLAIN_KEYS:
+            return False
+        size += sum(map(len, chain.from_iterable(dicts))) + 3 * sum(map(len, dicts))
+        level = [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(lists)]
+    return False
+
+
+def _of_type(kind: type, level: list[Json], counts: Mapping[type, int]) -> list[Json]:
+    count = counts.get(kind, 0)
+    if count == len(level):
+        return level
+    return [item for item in level if type(item) is kind] if count else []
 
 
 def is_deeper_than(value: Json, max_depth: int) -> bool:

@@ -12,10 +12,10 @@ from toolweft.calls.measure import encode_json, find_misfit, is_deeper_than, rep
 from toolweft.calls.options import CallOptions
 from toolweft.calls.parse import Parsed, parse_structure
 from toolweft.core.calls import MISSING, Blob, Content, LinkContent, RawResult, TextContent
-from toolweft.core.errors import ResultTooLarge, ToolFailed
+from toolweft.core.errors import ResultTooDeep, ResultTooLarge, ToolFailed
 from toolweft.core.json import Json, JsonSchema
 
-__all__ = ("Normalised", "normalise", "render_error_text")
+__all__ = ("Normalised", "normalise", "render_error_text", "unwrap")
 
 _MAX_ERROR_BYTES = 4096
 # Everything below U+0020 but tab and newline, delete, and the C1 block.
@@ -54,7 +54,7 @@ def normalise(
     content = raw.content
     shaper.check_size(sum(_size(block) for block in content))
     if raw.structured is not MISSING:
-        value = _unwrap(raw.structured, output_schema)
+        value = unwrap(raw.structured, output_schema)
         # Where the tool declares no type, a string may be the text of a JSON value.
         if isinstance(value, str) and output_schema is None:
             return shaper.from_text(value)
@@ -83,7 +83,7 @@ def _is_small(value: Json) -> bool:
     return find_misfit(value, max_bytes=_MAX_ERROR_BYTES, max_depth=16) is None
 
 
-def _unwrap(value: Json, output_schema: JsonSchema | None) -> Json:
+def unwrap(value: Json, output_schema: JsonSchema | None) -> Json:
     """Take a lone `{"result": x}` off its envelope, unless the tool declares another object."""
     if not (type(value) is dict and len(value) == 1 and "result" in value):
         return value
@@ -104,7 +104,7 @@ class _Shaper:
         if type(value) is Blob:
             self.check_size(len(value.data))
             return Normalised(value, b"", 0, len(value.data))
-        if type(value) is list and any(type(item) is Blob for item in value):
+        if type(value) is list and Blob in set(map(type, value)):
             return self._from_items(value)
         self._check_shape(value)
         try:
@@ -204,9 +204,9 @@ class _Shaper:
             hint="ask for less (a filter, a page, fewer fields), or raise calls.max_result_bytes",
         )
 
-    def _too_deep(self) -> ResultTooLarge:
+    def _too_deep(self) -> ResultTooDeep:
         limit = self._options.max_depth
-        return ResultTooLarge(
+        return ResultTooDeep(
             f"the result of {self._tool} nests deeper than {limit} lists and objects",
             hint="ask for a part of it, or raise calls.max_depth",
         )

@@ -10,6 +10,7 @@ from functools import partial
 
 from toolweft.calls.arguments import measure_arguments, read_arguments
 from toolweft.calls.caller import answer
+from toolweft.calls.keeping import ResultKeeper
 from toolweft.calls.normalise import normalise, render_error_text
 from toolweft.calls.options import CallOptions
 from toolweft.calls.record import OpenRecord
@@ -20,6 +21,8 @@ from toolweft.core.errors import (
     CatalogError,
     InvalidArguments,
     InvalidDefinition,
+    ResultTooDeep,
+    ResultTooLarge,
     SourceUnavailable,
     ToolFailed,
 )
@@ -37,7 +40,7 @@ class Road:
     refused, failed and cancelled ones too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
         self,
         *,
         holder: SnapshotHolder,
@@ -46,12 +49,14 @@ class Road:
         ledger: Ledger,
         clock: Clock,
         options: CallOptions,
+        keeper: ResultKeeper | None = None,
     ) -> None:
         self._holder = holder
         self._find_source = find_source
         self._ledger = ledger
         self._clock = clock
         self._options = options
+        self._keeper = keeper
         self._proceed = _compose(policies, self._use_source)
 
     async def call(self, call: ToolCall) -> ToolResult:
@@ -101,7 +106,15 @@ class Road:
                 hint="its source was removed; search the catalog for what is available",
             )
         raw = await source.call_tool(definition.name, call.arguments, deadline_s=call.deadline_s)
-        return self._read(call, tool, raw)
+        try:
+            return self._read(call, tool, raw)
+        except ResultTooDeep:
+            raise
+        except ResultTooLarge:
+            kept = await self._keep(call, tool, raw)
+            if kept is None:
+                raise
+            return kept
 
     def _read(self, call: ToolCall, tool: CatalogTool, raw: RawResult) -> ToolResult:
         if raw.is_error:
@@ -124,6 +137,23 @@ class Road:
                 tokens_out=estimate_tokens(normal.json_bytes),
             ),
         )
+
+    async def _keep(self, call: ToolCall, tool: CatalogTool, raw: RawResult) -> ToolResult | None:
+        """The result as a handle; None where it cannot be one."""
+        if self._keeper is None:
+            return None
+        handle = await self._keeper.keep(
+            raw,
+            tool=tool.qualified,
+            output_schema=tool.definition.output_schema,
+            owner=call.principal,
+        )
+        if handle is None:
+            return None
+        size_bytes = handle.size_bytes
+        tokens = 0 if handle.kind == "binary" else estimate_tokens(size_bytes)
+        usage = Usage(bytes_out=size_bytes, tokens_out=tokens)
+        return ToolResult(call_id=call.id, handle=handle, usage=usage)
 
 
 def _compose(policies: Sequence[Policy], last: Proceed) -> Proceed:

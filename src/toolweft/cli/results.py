@@ -32,6 +32,12 @@ def render_result(result: ToolResult, *, files: Sequence[Path] = ()) -> str:
         result: what came back.
         files: where its blobs were written, in order.
     """
+    if result.handle is not None:
+        handle = result.handle
+        return (
+            f"[{handle.media_type}, {handle.size_bytes:,} bytes: too large to print;"
+            f' a program reads it with await load("{handle.id}")]'
+        )
     left = iter(files)
     if isinstance(result.value, Blob) or _holds_blobs(result.value):
         return "\n".join(_render_block(block, left) for block in result.content)

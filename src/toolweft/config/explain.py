@@ -12,13 +12,15 @@ from urllib.parse import urlsplit, urlunsplit
 from toolweft.config.documents import KeyPath
 from toolweft.config.expand import is_reference, is_secret_name
 from toolweft.config.layers import Layer
-from toolweft.config.models import ConfigModel, EmbedderModel
+from toolweft.config.models import ConfigModel
 from toolweft.config.settings import Settings, SettingValue
 from toolweft.config.units import render_bytes
 from toolweft.core.json import Json
 
 __all__ = ("explain", "setting_values")
 
+# Sections inside of sections.
+_NESTED = {("sandbox", "container"), ("search", "embedder")}
 _HIDDEN = "***"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 # Each keeps its first group. A header is hidden whatever its name.
@@ -41,13 +43,16 @@ def explain(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def setting_values(
-    config: ConfigModel, layer: Layer, *, ledger_url: str
+    config: ConfigModel, layer: Layer, *, ledger_url: str, handles_folder: str
 ) -> tuple[SettingValue, ...]:
     """What `explain` shows: every key that has a value, default or not."""
-    return tuple(_values(config, layer, ledger_url))
+    return tuple(_values(config, layer, ledger_url, handles_folder))
 
 
-def _values(config: ConfigModel, layer: Layer, ledger_url: str) -> Iterator[SettingValue]:
+def _values(
+    config: ConfigModel, layer: Layer, ledger_url: str, handles_folder: str
+) -> Iterator[SettingValue]:
+    settled = {("ledger", "url"): _mask_url(ledger_url), ("handles", "folder"): handles_folder}
     for section in ConfigModel.model_fields:
         if section in _NAMED:
             yield from _written(layer, (section,))
@@ -60,10 +65,10 @@ def _values(config: ConfigModel, layer: Layer, ledger_url: str) -> Iterator[Sett
             path = (section, key)
             if key in {"default_config", "configs"}:
                 yield from _written(layer, path)
-            elif path == ("ledger", "url"):
-                yield _value(path, _mask_url(ledger_url), layer)
-            elif path == ("search", "embedder"):
-                yield from _embedder(below, layer)
+            elif path in _NESTED:
+                yield from _nested(path, below, layer)
+            elif path in settled:
+                yield _value(path, settled[path], layer)
             elif path == ("http", "keys"):
                 shown = [f"{item.id} ({item.tenant}/{item.user}): {_HIDDEN}" for item in below]
                 yield _value(path, json.dumps(shown), layer)
@@ -71,14 +76,14 @@ def _values(config: ConfigModel, layer: Layer, ledger_url: str) -> Iterator[Sett
                 yield _value(path, _render(key, below), layer)
 
 
-def _embedder(section: EmbedderModel, layer: Layer) -> Iterator[SettingValue]:
+def _nested(path: tuple[str, str], section: Any, layer: Layer) -> Iterator[SettingValue]:
     for key, value in section:
         shown = _render(key, value)
         if key == "key" and value is not None and not is_reference(value):
             shown = _HIDDEN
         elif key in {"url", "store_url"} and value is not None:
             shown = _mask_url(value)
-        yield _value(("search", "embedder", key), shown, layer)
+        yield _value((*path, key), shown, layer)
 
 
 def _value(path: KeyPath, shown: str, layer: Layer) -> SettingValue:

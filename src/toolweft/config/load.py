@@ -21,6 +21,7 @@ from toolweft.config.lookup import (
     FILE_NAMES,
     environments_path,
     find_config,
+    handles_path,
     ledger_path,
     lookup_paths,
 )
@@ -36,8 +37,9 @@ from toolweft.core.errors import ConfigError
 from toolweft.core.programs import ProgramLimits
 from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
-from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.options import SearchOptions
+from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -101,6 +103,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     if embedder is not None and embedder.problem:
         problems.append(embedder.problem)
     ledger_url = checked.ledger.url or f"sqlite:///{ledger_path(environ=environ, home=home)}"
+    handles_folder = _handles_folder(checked, layer, environ=environ, home=home)
     return Settings(
         files=tuple(files),
         servers=servers,
@@ -111,12 +114,15 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
+        handles=HandleOptions(**{**dict(checked.handles), "folder": handles_folder}),
         search=SearchOptions(**checked.search.model_dump(exclude={"embedder"})),
         embedder=embedder,
         vectors=build_vector_store(checked, environ=environ, home=home),
         ledger=_ledger(checked, ledger_url),
         http=_http(checked, layer),
-        values=setting_values(checked, layer, ledger_url=ledger_url),
+        values=setting_values(
+            checked, layer, ledger_url=ledger_url, handles_folder=str(handles_folder)
+        ),
         problems=tuple(problems),
     )
 
@@ -193,6 +199,17 @@ def _advised_file(files: list[Path]) -> str:
     return name if name.endswith(".toml") else f'toolweft.toml (with include = ["{name}"])'
 
 
+def _handles_folder(
+    checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
+) -> Path:
+    written = checked.handles.folder
+    if written is None:
+        return handles_path(environ=environ, home=home)
+    if written.startswith("~/"):
+        return home / written[2:]
+    return layer.entries["handles", "folder"].folder / written
+
+
 def _sandbox(
     checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
 ) -> SandboxOptions:
@@ -203,7 +220,8 @@ def _sandbox(
         folder = written / section.environments
         if section.environments.startswith("~/"):
             folder = home / section.environments[2:]
-    return SandboxOptions(**{**dict(section), "environments": folder})
+    engine = EngineOptions(**dict(section.container))
+    return SandboxOptions(**{**dict(section), "container": engine, "environments": folder})
 
 
 def _programs(checked: ConfigModel) -> ProgramOptions:

@@ -6,7 +6,14 @@ Pure except `find_config`, which asks the file system whether a file is there.
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ("environments_path", "find_config", "ledger_path", "lookup_paths", "vectors_path")
+__all__ = (
+    "environments_path",
+    "find_config",
+    "handles_path",
+    "ledger_path",
+    "lookup_paths",
+    "vectors_path",
+)
 
 # First wins. In a project the file of toolweft itself comes before the one shared with clients.
 FILE_NAMES = ("toolweft.toml", "mcp.json", ".mcp.json")
@@ -32,6 +39,11 @@ def ledger_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where the ledger is kept when nothing else is configured."""
     state = _xdg_folder(environ, "XDG_STATE_HOME", default=home / ".local" / "state")
     return state / "toolweft" / "ledger.db"
+
+
+def handles_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where stored results are kept when nothing else is configured."""
+    return ledger_path(environ=environ, home=home).with_name("handles")
 
 
 def vectors_path(*, environ: Mapping[str, str], home: Path) -> Path:

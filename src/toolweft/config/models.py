@@ -4,6 +4,7 @@ Each section mirrors the options class of one component and takes its defaults f
 there is one place for each. Nothing here reads anything.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -23,9 +24,10 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
-from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
+from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
@@ -36,6 +38,8 @@ __all__ = (
     "ConfigModel",
     "ContainersModel",
     "EmbedderModel",
+    "EngineModel",
+    "HandlesModel",
     "HttpModel",
     "KeyModel",
     "LedgerModel",
@@ -55,11 +59,13 @@ _MIN_MEMORY_BYTES = 64 * 1024**2
 _LIMITS = ProgramLimits()
 _CATALOG = CatalogOptions()
 _SANDBOX = SandboxOptions()
+_ENGINE = EngineOptions()
 _PROGRAMS = ProgramOptions()
 _CONTAINERS = ContainerOptions()
 _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
 _LEDGER = LedgerOptions(url="")
+_HANDLES = HandleOptions(folder=Path())
 _SEARCH = SearchOptions()
 _EMBEDDER = EmbedderOptions()
 _VECTORS = VectorStoreOptions(url="")
@@ -159,10 +165,22 @@ class CatalogModel(_Configured):
     default_timeout_s: _Seconds = _CATALOG.default_timeout_s
 
 
+class EngineModel(_Section):
+    """The engine that runs containers, and what they are, for `backend = "container"`."""
+
+    engine: str = Field(default=_ENGINE.engine, pattern=r"^(unix:///|tcp://)[^ ]+$")
+    image: str = Field(default=_ENGINE.image, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$")
+    runtime: str = Field(default=_ENGINE.runtime, pattern=r"^[A-Za-z0-9._-]*$")
+    pool_size: _CountOrZero = Field(default=_ENGINE.pool_size, le=64)
+    cpus: float = Field(default=_ENGINE.cpus, ge=0.05, le=256)
+    tls_folder: str = _ENGINE.tls_folder
+    allow_unencrypted: bool = _ENGINE.allow_unencrypted
+
+
 class SandboxModel(_Section):
     """Isolation of programs."""
 
-    backend: Literal["auto", "process"] = _SANDBOX.backend
+    backend: Literal["auto", "process", "container"] = _SANDBOX.backend
     tier: Literal["auto", "ns", "landlock", "noopen"] = _SANDBOX.tier
     environments: str | None = Field(
         default=None,
@@ -172,6 +190,7 @@ class SandboxModel(_Section):
         ),
     )
     probe_timeout_s: _Seconds = _SANDBOX.probe_timeout_s
+    container: EngineModel = EngineModel()
 
 
 class LimitsModel(_Section):
@@ -216,6 +235,7 @@ class CallsModel(_Section):
     """Bounds of every call."""
 
     max_result_bytes: _Bytes = Field(default=_CALLS.max_result_bytes, le=_GIB // 16)
+    max_kept_bytes: _Bytes = _CALLS.max_kept_bytes
     max_argument_bytes: _Bytes = _CALLS.max_argument_bytes
     max_depth: _Count = _CALLS.max_depth
     max_faults: _Count = _CALLS.max_faults
@@ -228,6 +248,8 @@ class ToolboxModel(_Section):
     max_search_limit: _Count = _TOOLBOX.max_search_limit
     wait_s: _SecondsOrZero = _TOOLBOX.wait_s
     shown_characters: _Count = _TOOLBOX.shown_characters
+    max_result_tokens: _Count = _TOOLBOX.max_result_tokens
+    max_resource_bytes: _Bytes = _TOOLBOX.max_resource_bytes
     shown_result_characters: _Count = _TOOLBOX.shown_result_characters
     max_named_sources: _CountOrZero = _TOOLBOX.max_named_sources
 
@@ -296,6 +318,21 @@ class LedgerModel(_Section):
     )
 
 
+class HandlesModel(_Section):
+    """Stored results: what is too large to be a value or to be shown."""
+
+    folder: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Without it, toolweft/handles under $XDG_STATE_HOME.",
+    )
+    expire_s: _Seconds = _HANDLES.expire_s
+    max_bytes: _Bytes = _HANDLES.max_bytes
+    max_handles: _Count = _HANDLES.max_handles
+    max_total_bytes: _Bytes = _HANDLES.max_total_bytes
+    sweep_s: _Seconds = _HANDLES.sweep_s
+
+
 class KeyModel(_Section):
     """Who a bearer key stands for; the key itself is never written down."""
 
@@ -336,4 +373,5 @@ class ConfigModel(_Section):
     toolbox: ToolboxModel = ToolboxModel()
     search: SearchModel = SearchModel()
     ledger: LedgerModel = LedgerModel()
+    handles: HandlesModel = HandlesModel()
     http: HttpModel = HttpModel()

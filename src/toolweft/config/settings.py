@@ -18,6 +18,7 @@ from toolweft.sources.options import (
     RecordedServerOptions,
     StdioServerOptions,
 )
+from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
@@ -87,6 +88,7 @@ class Settings:
     embedder: EmbedderOptions | None
     vectors: VectorStoreOptions
     ledger: LedgerOptions
+    handles: HandleOptions
     http: HttpOptions
     # In the order of the sections; what `origins` and `explain` are read from.
     values: tuple[SettingValue, ...]

@@ -4,11 +4,13 @@ Sources return a `RawResult`; the road of `toolweft.calls` turns it into a `Tool
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from toolweft.core.handles import Handle
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.json import Json, JsonObject
+from toolweft.core.principals import LOCAL, Principal
 
 __all__ = (
     "DIRECT",
@@ -55,20 +57,6 @@ class Caller:
 
 
 DIRECT: Final = Caller(type="direct")
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """On whose behalf something happens: tenant, user, and the id of the key used."""
-
-    tenant: str
-    user: str
-    # One user may have several keys, and is one principal with each of them.
-    key: str | None = field(default=None, compare=False)
-
-
-# Without a server there is one principal.
-LOCAL: Final = Principal("local", "local")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +162,8 @@ class ToolResult:
     # `value` as compact JSON (UTF-8) where it holds no Blob; b"" otherwise. Encoded once, for
     # the size cap, and reused by whoever passes the result on.
     encoded: bytes = b""
+    # Set where the result was too large to be a value: `value` is None then.
+    handle: Handle | None = None
     # The source's own blocks, for direct callers: images go on as images.
     content: tuple[Content, ...] = ()
     is_error: bool = False
@@ -193,6 +183,8 @@ class ToolResult:
                     "retryable": failure.retryable,
                 },
             }
+        if self.handle is not None:
+            return {"is_error": False, "value": None, "handle": self.handle.to_dict()}
         return {"is_error": False, "value": _printable(self.value)}
 
 

@@ -14,6 +14,9 @@
     │   ├── ToolFailed         the tool itself answered with an error
     │   └── SourceUnavailable  the source is down or broke off
     ├── LedgerUnavailable      a record could not be written
+    ├── HandleError            a stored result
+    │   ├── HandleNotFound     never existed, expired, or belongs to someone else
+    │   └── StorageFull        a cap or the disk leaves no room for it
     ├── EmbedderUnavailable    a text could not be turned into a vector
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
@@ -39,15 +42,19 @@ __all__ = (
     "ContainerExpired",
     "ContainerNotFound",
     "EmbedderUnavailable",
+    "HandleError",
+    "HandleNotFound",
     "InvalidArguments",
     "InvalidDefinition",
     "LedgerUnavailable",
     "Overloaded",
+    "ResultTooDeep",
     "ResultTooLarge",
     "RunNotFound",
     "SandboxError",
     "SandboxUnavailable",
     "SourceUnavailable",
+    "StorageFull",
     "ToolFailed",
     "ToolNotFound",
     "ToolweftError",
@@ -137,6 +144,10 @@ class ResultTooLarge(CallError):
     code = "result_too_large"
 
 
+class ResultTooDeep(ResultTooLarge):
+    """The result nests too deeply; storing it would not help."""
+
+
 class ToolFailed(CallError):
     """The tool answered that it failed; the message is the tool's own text."""
 
@@ -157,6 +168,24 @@ class LedgerUnavailable(ToolweftError):
     retryable = True
     # The writer was only too slow: the record may be written after all.
     may_be_written = False
+
+
+class HandleError(ToolweftError):
+    """A stored result cannot be used."""
+
+    code = "handle_error"
+
+
+class HandleNotFound(HandleError):
+    """No stored result of that id or name belongs to the caller."""
+
+    code = "handle_not_found"
+
+
+class StorageFull(HandleError):
+    """A result cannot be stored: above a cap, or the disk refuses; the message says which."""
+
+    code = "storage"
 
 
 class EmbedderUnavailable(ToolweftError):

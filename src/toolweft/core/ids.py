@@ -2,7 +2,15 @@
 
 from typing import NewType
 
-__all__ = ("CallId", "ContainerId", "QualifiedName", "RunId", "SourceName", "ToolName")
+__all__ = (
+    "CallId",
+    "ContainerId",
+    "HandleId",
+    "QualifiedName",
+    "RunId",
+    "SourceName",
+    "ToolName",
+)
 
 # The name a source was configured under, e.g. "github"; the namespace of its tools.
 SourceName = NewType("SourceName", str)
@@ -14,3 +22,5 @@ CallId = NewType("CallId", str)
 # One execution of a program; printed as `execution_id` and `program_id` too.
 RunId = NewType("RunId", str)
 ContainerId = NewType("ContainerId", str)
+# A stored result: "h_" and hex digits, never part of a path before it was checked.
+HandleId = NewType("HandleId", str)

@@ -163,6 +163,8 @@ class GuestNames:
     namespaces: tuple[str, ...] = ()
     # `list_issues(...)` reaches the host as "list_issues".
     functions: tuple[str, ...] = ()
+    # `load(handle)`, which reaches the host as "load.info" and "load.read".
+    has_handles: bool = False
     # Full name -> parameter names, for the few functions that take arguments by position too.
     positional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -196,6 +198,8 @@ class GuestReply:
     # JSON text, passed through and decoded inside; blobs stand as null.
     payload: bytes = b"null"
     blobs: tuple[GuestBlob, ...] = ()
+    # Set: the result is stored, and the program gets a handle with these facts instead.
+    handle: JsonObject | None = None
     # Set: the program gets a ToolError instead.
     failure: Failure | None = None
 
@@ -233,6 +237,8 @@ class SandboxCapabilities:
     standard_library: bool = True
     # A writable scratch folder.
     files: bool = True
+    # Stored results can be read inside, with `load`.
+    handles: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

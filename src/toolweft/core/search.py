@@ -34,7 +34,8 @@ class SearchHit:
     confidence: float = 1.0
     # So low that the answer should say so.
     is_weak: bool = False
-    # What the score is the sum of: "words", "meaning", "clauses", "name", "embedding", "use".
+    # What the score is the sum of: "words", "meaning", "clauses", "cover", "kin", "name",
+    # "embedding", "use".
     parts: Mapping[str, float] = field(default_factory=dict)
     # Earlier uses for like queries, by which it was raised; 0 where it was not.
     uses: int = 0

@@ -4,10 +4,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from toolweft.core.calls import Content, Principal
+from toolweft.core.handles import Handle
 from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.tools import Hints
 
-__all__ = ("Reply", "SurfaceFor", "ToolSurface", "ToolSurfaceTool", "ToolboxFor", "ToolboxPort")
+__all__ = (
+    "HandlesPort",
+    "Reading",
+    "Reply",
+    "SurfaceFor",
+    "ToolSurface",
+    "ToolSurfaceTool",
+    "ToolboxFor",
+    "ToolboxPort",
+)
 
 
 class ToolSurfaceTool(Protocol):
@@ -72,8 +82,43 @@ class Reply(Protocol):
         ...
 
 
+class Reading(Protocol):
+    """What was read of a stored result."""
+
+    @property
+    def media_type(self) -> str:
+        """Of the content."""
+        ...
+
+    @property
+    def content(self) -> str | bytes:
+        """Text, or bytes."""
+        ...
+
+
+class HandlesPort(Protocol):
+    """The stored results of one principal."""
+
+    async def owned(self) -> Sequence[Handle]:
+        """All of them, newest first."""
+        ...
+
+    async def read(self, uri: str) -> Reading:
+        """What an address names.
+
+        Raises:
+            ToolweftError: there is no such handle, or it cannot be read in this way.
+        """
+        ...
+
+
 class ToolboxPort(Protocol):
     """What one conversation can do."""
+
+    @property
+    def handles(self) -> HandlesPort:
+        """The stored results of whoever asks."""
+        ...
 
     async def invoke(
         self,

@@ -19,6 +19,7 @@ from toolweft.core.json import Json
 from toolweft.gateway.conversations import Conversations, RequestContext
 from toolweft.gateway.ports import SurfaceFor, ToolboxFor, ToolboxPort
 from toolweft.gateway.progress import report_output
+from toolweft.gateway.resources import list_handles, list_templates, read_handle
 from toolweft.gateway.wire import wire_failure, wire_reply, wire_tool
 
 __all__ = ("build_server",)
@@ -69,6 +70,21 @@ def build_server(
         async with report_output(ctx.session) as on_output:
             return await invoke(on_output=on_output)
 
+    async def list_resources(
+        ctx: RequestContext, _params: mcp_types.PaginatedRequestParams | None
+    ) -> mcp_types.ListResourcesResult:
+        return await list_handles(conversations.toolbox(ctx).handles)
+
+    async def list_resource_templates(
+        _ctx: RequestContext, _params: mcp_types.PaginatedRequestParams | None
+    ) -> mcp_types.ListResourceTemplatesResult:
+        return list_templates()
+
+    async def read_resource(
+        ctx: RequestContext, params: mcp_types.ReadResourceRequestParams
+    ) -> mcp_types.ReadResourceResult:
+        return await read_handle(conversations.toolbox(ctx).handles, params.uri)
+
     return Server(
         "toolweft",
         title="toolweft",
@@ -79,6 +95,9 @@ def build_server(
         get_tool_input_schema=conversations.input_schema,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_resource_templates,
+        on_read_resource=read_resource,
     )
 
 

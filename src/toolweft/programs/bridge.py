@@ -14,16 +14,18 @@ from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, Tool
 from toolweft.core.clock import Clock
 from toolweft.core.errors import CallTimeout, InvalidArguments, ToolNotFound, ToolweftError
 from toolweft.core.events import AskedQuery, SearchDone
+from toolweft.core.handles import HandleStore
 from toolweft.core.ids import CallId, QualifiedName, RunId
 from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.core.ports import GuestBlob, GuestCall, GuestReply, Ledger, SnapshotHolder
-from toolweft.core.programs import CallRecord
+from toolweft.core.programs import CallRecord, ProgramLimits
 from toolweft.core.search import Searcher
 from toolweft.programs.discovery import (
     describe_for_program,
     programmatic_tools,
     search_for_program,
 )
+from toolweft.programs.handles import RunHandles
 from toolweft.programs.per_snapshot import PerSnapshot
 
 __all__ = ("CallRoad", "Desk", "RunBridge", "parse_arguments", "reply_of")
@@ -59,6 +61,8 @@ class Desk:
     searcher: Searcher
     ledger: Ledger
     clock: Clock
+    # Keeps results that are too large to hand over; None where nobody does.
+    handles: HandleStore | None = None
     # What `tools.search` may find.
     visible: PerSnapshot[frozenset[QualifiedName] | None] = field(
         default_factory=lambda: PerSnapshot(programmatic_tools)
@@ -74,15 +78,32 @@ class RunBridge:
         run_id: the run.
         principal: on whose behalf it calls.
         deadline_s: absolute; no call may start or last beyond it.
+        handles: the stored results that it reads and makes.
     """
 
     desk: Desk
     run_id: RunId
     principal: Principal
     deadline_s: float
+    handles: RunHandles
     # In the order in which they ended.
     records: list[CallRecord] = field(default_factory=list)
     _is_stopped: bool = False
+
+    @classmethod
+    def open(
+        cls, desk: Desk, *, run_id: RunId, principal: Principal, limits: ProgramLimits
+    ) -> "RunBridge":
+        """The bridge of a run that begins now."""
+        return cls(
+            desk=desk,
+            run_id=run_id,
+            principal=principal,
+            deadline_s=desk.clock.monotonic_s() + limits.wall_s,
+            handles=RunHandles(
+                desk.handles, owner=principal, max_result_bytes=limits.max_result_bytes
+            ),
+        )
 
     def stop(self) -> None:
         """Refuse every further call: the run is over."""
@@ -112,6 +133,8 @@ class RunBridge:
             case "tools.call":
                 name, inner = _unpack_call(arguments)
                 return await self._call_tool(call, name, inner)
+            case name if name.startswith("load."):
+                return await self.handles.answer(name, arguments)
             case name if name.startswith("tools."):
                 raise ToolNotFound(
                     f"tools has no {name.removeprefix('tools.')[:80]!r}",
@@ -137,7 +160,9 @@ class RunBridge:
         finally:
             elapsed_ms = (self.desk.clock.monotonic_s() - started_s) * 1_000
             self.records.append(self._record(request, result, elapsed_ms))
-        return reply_of(result)
+        if result.handle is not None:
+            return self.handles.reply_with(result.handle)
+        return await self.handles.fit(reply_of(result))
 
     def _record(
         self, request: ToolCall, result: ToolResult | None, elapsed_ms: float

@@ -36,6 +36,8 @@ _POSITIONAL = {
 }
 
 _NO_NAMES = GuestNames()
+# Reads stored results; no tool takes its place.
+LOAD_NAME = "load"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,10 +176,11 @@ def _in_order(
 def _names_to_bind(use: ToolUse) -> GuestNames:
     """Namespaces, and bare names only where the text reads one that nothing else defines."""
     namespaces = tuple(name for name in use.namespaces if name not in use.known)
-    taken = {*use.namespaces, *use.known, *use.names.bound} | BUILTIN_NAMES
+    taken = {*use.namespaces, *use.known, *use.names.bound, LOAD_NAME} | BUILTIN_NAMES
     functions = sorted(use.names.read - taken)
     return GuestNames(
         namespaces=namespaces,
         functions=tuple(name for name in functions if name in use.snapshot.aliases),
         positional=_POSITIONAL,
+        has_handles=LOAD_NAME in use.names.read or use.names.may_bind_more,
     )

@@ -5,10 +5,11 @@ Pure. What a guest said of itself is shown, never trusted.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from toolweft.core.budgets import estimate_tokens
+from toolweft.core.handles import Handle
 from toolweft.core.ids import RunId
 from toolweft.core.json import Json
 from toolweft.core.ports import SandboxOutcome
@@ -28,7 +29,7 @@ _MAX_SHOWN_VALUE_CHARACTERS = 1_000
 _UNKNOWN_NAME = re.compile(r"name '([A-Za-z_][A-Za-z0-9_]{0,99})' is not defined")
 
 
-def build_outcome(
+def build_outcome(  # noqa: PLR0913 -- an outcome has as many parts
     run_id: RunId,
     *,
     inside: SandboxOutcome,
@@ -36,6 +37,7 @@ def build_outcome(
     records: Sequence[CallRecord],
     container: Container,
     snapshot: Snapshot,
+    handles: Iterable[Handle] = (),
 ) -> ProgramOutcome:
     """The outcome of a program that ran."""
     value, value_is_repr = _parse_value(inside)
@@ -52,6 +54,7 @@ def build_outcome(
         error=_with_near_tools(inside.error, snapshot),
         warnings=report.warnings,
         calls=_in_order(records),
+        handles=tuple(handle.to_dict() for handle in handles),
         stats=replace(inside.stats, tokens_withheld=max(0, tokens_out - shown)),
         container=container,
     )

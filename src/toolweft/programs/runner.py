@@ -19,6 +19,7 @@ from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.errors import LedgerUnavailable, SandboxError, ToolweftError
 from toolweft.core.events import RunFinished, RunStarted
+from toolweft.core.handles import HandleStore
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.ports import (
     Ledger,
@@ -67,6 +68,7 @@ class ProgramRunner:
         clock: for deadlines and expiry.
         ids: names runs and containers.
         options: limits, checks and containers.
+        handles: keeps results that are too large to hand over.
     """
 
     def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
@@ -80,9 +82,17 @@ class ProgramRunner:
         clock: Clock,
         ids: IdSource,
         options: ProgramOptions,
+        handles: HandleStore | None = None,
     ) -> None:
         self._backend = backend
-        self._desk = Desk(road=road, holder=holder, searcher=searcher, ledger=ledger, clock=clock)
+        self._desk = Desk(
+            road=road,
+            holder=holder,
+            searcher=searcher,
+            ledger=ledger,
+            clock=clock,
+            handles=handles,
+        )
         self._ids = ids
         self._options = options
         self._runs = RunTable(clock=clock, keep_finished_s=options.keep_finished_s)
@@ -300,6 +310,7 @@ class ProgramRunner:
             inside=inside,
             report=report,
             records=bridge.records,
+            handles=bridge.handles.made,
             container=run.container,
             snapshot=snapshot,
         )
@@ -311,8 +322,7 @@ class ProgramRunner:
     ) -> tuple[SandboxOutcome, RunBridge]:
         desk = self._desk
         started_s = desk.clock.monotonic_s()
-        deadline_s = started_s + run.limits.wall_s
-        bridge = RunBridge(desk=desk, run_id=run.id, principal=run.principal, deadline_s=deadline_s)
+        bridge = RunBridge.open(desk, run_id=run.id, principal=run.principal, limits=run.limits)
         self._record_start(run, container)
         container.learn(report.bound)
         try:

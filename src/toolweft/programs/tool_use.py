@@ -27,7 +27,7 @@ MAX_FAULTS = 8
 BUILTIN_TOOLS = ("search", "describe", "call")
 
 # Bound in every program beside tools.
-_GUEST_NAMES = frozenset({"Blob", "ToolError"})
+_GUEST_NAMES = frozenset({"Blob", "ToolError", "load"})
 
 _BUILTINS_HINT = "tools has search(query=…), describe(name=…) and call(name=…, arguments=…)"
 
@@ -123,7 +123,9 @@ class _Inspector:
         head, dot, tail = name.partition(".")
         if not name or (dot and head in self._use.names.imported):
             yield from self._hidden_by_import(call, name)
-        elif self._use.is_own(head) or (not dot and head in BUILTIN_NAMES):
+        elif self._use.is_own(head) or (
+            not dot and (head in BUILTIN_NAMES or head in _GUEST_NAMES)
+        ):
             return
         elif dot and head == "tools":
             if tail in BUILTIN_TOOLS:

@@ -100,6 +100,7 @@ class ActiveRun:
             "namespaces": names.namespaces,
             "functions": names.functions,
             "positional": dict(names.positional),
+            "has_handles": names.has_handles,
             "kept_characters": limits.kept_characters,
             "max_output_characters": limits.max_output_characters,
             "max_argument_bytes": limits.max_argument_bytes,
@@ -201,6 +202,9 @@ class ActiveRun:
         if failure is not None:
             fields = {"code": failure.code, "message": failure.message, "hint": failure.hint}
             sent = self._channel.send(FrameKind.REPLY, number=number, head={"failure": fields})
+        elif reply.handle is not None:
+            head = {"handle": reply.handle}
+            sent = self._channel.send(FrameKind.REPLY, number=number, head=head)
         elif reply.blobs:
             blobs = [[blob.position, blob.media_type, len(blob.data)] for blob in reply.blobs]
             sent = self._channel.send(

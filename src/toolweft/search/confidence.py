@@ -14,13 +14,13 @@ CERTAIN = 1.0
 # Of a tool whose name begins with what was asked for.
 LIKELY = 0.7
 # Below it an answer is weak: about 5 % of the requests that have a right tool fall there.
-WEAK = 0.32
+WEAK = 0.28
 
-_OF_COSINE = 2.8
+_OF_COSINE = 3.9
 _OF_COVERAGE = 2.2
-_BIAS = -1.9
+_BIAS = -2.6
 # The usual cosine of a best hit, where the vectors do not know the language of the query.
-_USUAL_COSINE = 0.47
+_USUAL_COSINE = 0.57
 
 
 def rate_confidence(*, cosine: float, coverage: float, trust: float) -> float:

@@ -15,17 +15,19 @@ from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolDefinition
+from toolweft.search.gains import Flags, Kin
 from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.matrix import ToolMatrix, build_matrix
 from toolweft.search.nearness import Embedded
 from toolweft.search.postings import (
     EMPTY,
+    Entry,
     InvertedIndex,
     apply_change,
     compare,
     is_mostly_empty,
 )
-from toolweft.search.ranker import Flags, Ranked, Ranker
+from toolweft.search.ranker import Ranked, Ranker
 from toolweft.search.vectors import WordVectors
 from toolweft.search.views import Standing, View, standing_among
 from toolweft.search.words import MAX_QUERY_CHARACTERS
@@ -54,6 +56,7 @@ class HybridIndex:
         self, inverted: InvertedIndex, *, matrix: ToolMatrix, vectors: WordVectors
     ) -> None:
         self._inverted, self._matrix, self._vectors = inverted, matrix, vectors
+        self._numbered: Kin | None = None
         # Asked for longest ago first. A frozenset knows its hash once it was asked for it, so the
         # one set that callers share is found at once.
         self._rankers: OrderedDict[frozenset[QualifiedName] | None, Ranker] = OrderedDict()
@@ -204,11 +207,18 @@ class HybridIndex:
             self._inverted.postings,
             matrix=self._matrix,
             vectors=self._vectors,
+            kin=self._kin(),
             usable=self._usable(visible),
         )
         if len(self._rankers) > _MAX_RANKERS:
             self._rankers.popitem(last=False)
         return ranker
+
+    def _kin(self) -> Kin:
+        """The namespaces of all slots as numbers, made when first asked for."""
+        if self._numbered is None:
+            self._numbered = _number_kin(self._inverted.entries)
+        return self._numbered
 
     def _usable(self, visible: Collection[QualifiedName] | None) -> Flags | None:
         slots = self._inverted.slots
@@ -221,6 +231,12 @@ class HybridIndex:
         usable = np.zeros(len(self._inverted.entries), np.bool_)
         usable[chosen] = True
         return usable
+
+
+def _number_kin(entries: Sequence[Entry | None]) -> Kin:
+    numbers = {"": 0}
+    names = ("" if entry is None else entry.definition.namespace for entry in entries)
+    return np.fromiter((numbers.setdefault(n, len(numbers)) for n in names), np.int32, len(entries))
 
 
 def _shown(ranked: Ranked) -> dict[int, float]:

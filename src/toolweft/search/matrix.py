@@ -18,7 +18,7 @@ from toolweft.search.vectors import Floats, WordVectors, unit
 __all__ = ("FRONT", "ToolMatrix", "build_matrix")
 
 # So many leading dimensions are compared over the whole catalog; all of them for the best.
-FRONT = 64
+FRONT = 32
 # Tools turned into vectors at once: bounds the memory a build needs.
 _CHUNK = 500
 # Room for new rows when a column is copied, as a share of it.

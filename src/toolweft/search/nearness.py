@@ -14,7 +14,7 @@ from toolweft.search.embedded import Embedded
 from toolweft.search.vectors import Floats
 
 # `Embedded` for those who rank with it: they have numpy.
-__all__ = ("Embedded", "Signal", "blend", "blend_signals", "scale_nearness")
+__all__ = ("Embedded", "Signal", "blend", "blend_signals", "scale_nearness", "sum_signals")
 
 # A part of a score: its name, its weight, and one number a tool.
 Signal: TypeAlias = tuple[str, float, Floats]
@@ -59,12 +59,17 @@ def blend(scores: Floats, nearness: Floats, *, weight: float) -> tuple[Floats, F
     return mixed, added
 
 
-def blend_signals(signals: Sequence[Signal], nearness: Floats, *, weight: float) -> list[Signal]:
-    """Signals whose sum is the `blend` of their sum and nearness; the last one is "embedding"."""
-    scores = np.zeros(len(nearness), np.float32)
+def sum_signals(signals: Sequence[Signal]) -> Floats:
+    """What the weighted signals of each tool add up to; at least one signal."""
+    scores = np.zeros(len(signals[0][2]), np.float32)
     for _, share, values in signals:
         scores += np.float32(share) * values
-    _, added = blend(scores, nearness, weight=weight)
+    return scores
+
+
+def blend_signals(signals: Sequence[Signal], nearness: Floats, *, weight: float) -> list[Signal]:
+    """Signals whose sum is the `blend` of their sum and nearness; the last one is "embedding"."""
+    _, added = blend(sum_signals(signals), nearness, weight=weight)
     kept = _kept(nearness, weight)
     return [*((name, share, kept * values) for name, share, values in signals), (_NAME, 1.0, added)]
 

@@ -1,38 +1,43 @@
-"""Ranks tools for one query: three signals of each, mixed by fixed weights. Needs numpy.
+"""Ranks tools for one query: a few signals of each, mixed by fixed weights. Needs numpy.
 
   words    BM25F, in which a tool's word also counts, at a discount, where it is a learned
            neighbour of the query's word
   meaning  cosine of the query's vector and the tool's
   clauses  the best of both over the clauses of the query, so that a request for several things
            finds each
+  cover    share of the query's words that the tool holds, squared: all of them say much, half of
+           them little
+  kin      the mix of the best tool beside it on its server, for a need is mostly met on one
 
-Each is scaled to its best tool. Where the vocabulary knows too little of the query, as in another
-language, words alone decide. Called by the index; knows nothing of names or permissions.
+The first three are scaled to their best tool. Where the vocabulary knows too little of the query,
+as in another language, words alone decide. Called by the index; knows nothing of names or
+permissions.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log, log10
+from math import log10
 
 import numpy as np
-from numpy.typing import NDArray
 
+from toolweft.search.gains import Flags, Gains, Kin, Slots, WordGains
 from toolweft.search.matrix import FRONT, ToolMatrix
-from toolweft.search.nearness import Embedded, blend, blend_signals, scale_nearness
+from toolweft.search.nearness import (
+    Embedded,
+    Signal,
+    blend,
+    blend_signals,
+    scale_nearness,
+    sum_signals,
+)
 from toolweft.search.postings import Postings
 from toolweft.search.requests import Request, read_request
 from toolweft.search.vectors import Floats, WordVectors
 
-__all__ = ("Flags", "Gains", "Mix", "Ranked", "Ranker", "Slots")
-
-Slots = NDArray[np.intp]
-Flags = NDArray[np.bool_]
+__all__ = ("Mix", "Ranked", "Ranker")
 
 # Neighbours of all words together: what one query may cost.
 _MAX_NEIGHBOURS = 64
-_MAX_NEIGHBOURS_OF_WORD = 8
-# Words of queries whose neighbours a ranker remembers; people ask with few.
-_MAX_REMEMBERED = 4_096
 # Tools scored fully, and those its clauses may add: near their best.
 _CANDIDATES = 100
 _CANDIDATES_OF_CLAUSES = 48
@@ -50,22 +55,18 @@ class Mix:
     words: float = 0.5
     meaning: float = 0.5
     clauses: float = 0.6
+    cover: float = 0.5
+    # Of the sum of those before.
+    kin: float = 0.4
+    # How much less a clause counts whose best tool has few of its rare words, such as "my name is
+    # Emily" beside what Emily wants: a power of that tool's share of the best over all clauses.
+    clause_weight: float = 0.15
     # Of the meaning beside the words, in a clause and in the first choice.
     clause_meaning: float = 1.0
     first_meaning: float = 0.7
 
 
 _MIX = Mix()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Gains:
-    """What one word of a query adds to the tools that hold it or a neighbour."""
-
-    own: Postings | None
-    rarity: float
-    # The weakest first, with what their impacts are multiplied by.
-    near: Sequence[tuple[Postings, np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +82,7 @@ class Ranked:
     # By an embedder's vectors, in [0, 1], NaN where a tool has none; None without an embedder.
     near: Floats | None
     # What the scores are the sum of: name, weight, and one number a row.
-    signals: Sequence[tuple[str, float, Floats]]
+    signals: Sequence[Signal]
     # The words of the query, and how far the cosines are to be trusted, in [0, 1].
     asked: Sequence[Gains]
     trust: float
@@ -109,6 +110,7 @@ class Ranker:
         postings: which tools hold which words.
         matrix: their vectors; as many rows as slots.
         vectors: the vocabulary both were made with.
+        kin: the namespace of each slot.
         usable: slots that may be found; None for all.
     """
 
@@ -118,22 +120,21 @@ class Ranker:
         *,
         matrix: ToolMatrix,
         vectors: WordVectors,
+        kin: Kin,
         usable: Flags | None = None,
         mix: Mix = _MIX,
     ) -> None:
-        self._postings, self._matrix, self._vectors = postings, matrix, vectors
-        self._usable, self._mix = usable, mix
-        self._remembered: dict[str, Gains] = {}
-        slots = len(matrix.rows)
-        self._count = slots if usable is None else int(np.count_nonzero(usable))
-        self._meaning = _share_of_meaning(self._count)
+        self._matrix, self._vectors = matrix, vectors
+        self._kin, self._usable, self._mix = kin, usable, mix
+        self._gains = WordGains(postings, vectors=vectors, slots=len(matrix.rows), usable=usable)
+        self._meaning = _share_of_meaning(self._gains.count)
 
     def rank(
         self, text: str, *, is_whole: bool = False, embedded: Embedded | None = None
     ) -> Ranked:
         """The tools that fit a query best; all of them where the whole catalog is asked for."""
         request = read_request(text, self._vectors)
-        asked = [self._gains(word) for word in request.words]
+        asked = [self._gains.of(word) for word in request.words]
         sums = self._sum_words(request, asked)
         best_words = max(float(sums.words.max(initial=0.0)), _TINY)
         first = sums.words / best_words
@@ -147,13 +148,15 @@ class Ranker:
         slots = self._every() if is_whole else self._choose(first, sums)
         told = sums.words[slots] / best_words
         signals, cosines = self._score(request, slots, sums, told)
+        if request.trust:
+            cover = _cover(asked, slots) ** 2
+            signals = (*signals, ("cover", request.trust * self._mix.cover, cover))
+            kin = self._best_of_kin(slots, sum_signals(signals))
+            signals = (*signals, ("kin", request.trust * self._mix.kin, kin))
         if embedded is not None and near is not None:
             near = near[slots]
             signals = blend_signals(signals, near, weight=embedded.weight)
-        scores = np.zeros(len(slots), np.float32)
-        for _, weight, values in signals:
-            scores += np.float32(weight) * values
-        words = sums.words[slots]
+        scores, words = sum_signals(signals), sums.words[slots]
         return Ranked(slots, scores, words, cosines, near, signals, asked, request.trust)
 
     def nearest(self, text: str, most: int) -> list[tuple[int, float]]:
@@ -170,23 +173,11 @@ class Ranker:
     @property
     def count(self) -> int:
         """How many tools are usable."""
-        return self._count
+        return self._gains.count
 
     def can_find(self, slot: int) -> bool:
         """Whether the tool in a slot is usable."""
         return self._usable is None or bool(self._usable[slot])
-
-    def rarity(self, word: str) -> float:
-        """How rare a word is among the usable tools; of one they lack, half of the rarest."""
-        postings = self._postings.get(word)
-        holders = 0 if postings is None else self._holders(postings)
-        rarity = log(1 + (self._count - holders + 0.5) / (holders + 0.5))
-        return rarity if holders else rarity / 2
-
-    def _holders(self, postings: Postings) -> int:
-        if self._usable is None:
-            return len(postings.slots)
-        return int(np.count_nonzero(self._usable[_column(postings)]))
 
     def _sum_words(self, request: Request, asked: Sequence[Gains]) -> _Sums:
         slots = len(self._matrix.rows)
@@ -195,56 +186,25 @@ class Ranker:
             np.zeros((len(request.clauses), slots), np.float32),
             np.zeros(0, np.float32),
         )
-        row = np.empty(slots, np.float32)
         most = _MAX_NEIGHBOURS // max(1, len(request.words)) if request.trust else 0
-        holders = (
-            [np.flatnonzero(column) for column in request.clauses.T]
-            if len(request.clauses)
-            else [()] * len(asked)
-        )
-        for place, gains in enumerate(asked):
-            columns = []
-            # The weakest first: what comes later stays.
-            for postings, factor in gains.near[-most:] if most else ():
-                columns.append(column := _column(postings))
-                row[column] = factor * _impacts(postings)
-            if gains.own is not None:
-                columns.append(column := _column(gains.own))
-                row[column] = np.float32(gains.rarity) * _impacts(gains.own)
-            if columns:
-                column = np.concatenate(columns) if len(columns) > 1 else columns[0]
-                gained = row[column]
-                # Where a slot stands twice, both rows hold the same sum.
-                sums.words[column] += gained
-                for clause in holders[place]:
-                    sums.clauses[clause, column] += gained
+        holders: Sequence[Sequence[int]] = [()] * len(asked)
+        if len(request.clauses):
+            holders = [np.flatnonzero(column).tolist() for column in request.clauses.T]
+        for gains, clauses in zip(asked, holders, strict=True):
+            column, gained = self._gains.added(gains, neighbours=most)
+            sums.words[column] += gained
+            for clause in clauses:
+                sums.clauses[clause, column] += gained
         if self._usable is not None:
             sums.words[~self._usable] = 0
             sums.clauses[:, ~self._usable] = 0
         sums.best_clauses = sums.clauses.max(axis=1, initial=np.float32(_TINY))
         return sums
 
-    def _gains(self, word: str) -> Gains:
-        """What a word of a query adds, by itself and by its neighbours; remembered."""
-        known = self._remembered.get(word)
-        if known is not None:
-            return known
-        rarity = self.rarity(word)
-        near = [
-            (postings, np.float32(likeness * likeness * min(rarity, self.rarity(other))))
-            for other, likeness in self._vectors.neighbours(word)
-            if (postings := self._postings.get(other)) is not None
-        ]
-        near = near[:_MAX_NEIGHBOURS_OF_WORD][::-1]
-        gains = Gains(self._postings.get(word), rarity, near)
-        if len(self._remembered) >= _MAX_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[word] = gains
-        return gains
-
     def _first_cosines(self, request: Request) -> Floats:
         """About the cosines of all tools, from the leading dimensions alone."""
-        cosines: Floats = self._matrix.fronts @ request.direction[:FRONT]
+        # By einsum, which stays in this thread: several, on a busy machine, wait for each other.
+        cosines: Floats = np.einsum("ij,j->i", self._matrix.fronts, request.direction[:FRONT])
         if self._usable is not None:
             cosines[~self._usable] = -1
         return cosines
@@ -258,7 +218,9 @@ class Ranker:
             if len(added) > _CANDIDATES_OF_CLAUSES:
                 shares = (sums.clauses[:, added] / sums.best_clauses[:, None]).max(axis=0)
                 added = added[_best(shares, _CANDIDATES_OF_CLAUSES)]
-            chosen = np.union1d(chosen, added)
+            both = np.zeros(len(first), np.bool_)
+            both[chosen] = both[added] = True
+            chosen = np.flatnonzero(both)
         return chosen if self._usable is None else chosen[self._usable[chosen]]
 
     def _every(self) -> Slots:
@@ -269,7 +231,7 @@ class Ranker:
 
     def _score(
         self, request: Request, slots: Slots, sums: _Sums, told: Floats
-    ) -> tuple[Sequence[tuple[str, float, Floats]], Floats]:
+    ) -> tuple[Sequence[Signal], Floats]:
         """The signals of the chosen tools with their weights, and their cosines."""
         mix, trust = self._mix, request.trust
         if not trust:
@@ -284,6 +246,8 @@ class Ranker:
             by_clause /= sums.best_clauses[:, None]
             meanings = np.einsum("ij,kj->ki", rows, request.clause_directions)
             by_clause += clause_meaning * np.stack([_scaled(row) for row in meanings])
+            weights = sums.best_clauses / sums.best_clauses.max()
+            by_clause *= (weights**mix.clause_weight)[:, None]
             clauses = by_clause.max(axis=0)
         else:
             clauses = told + clause_meaning * meant
@@ -292,6 +256,14 @@ class Ranker:
             ("meaning", trust * mix.meaning * self._meaning, meant),
             ("clauses", trust * mix.clauses, clauses),
         ), cosines
+
+    def _best_of_kin(self, slots: Slots, scores: Floats) -> Floats:
+        """For each tool the best score in its namespace; its own where it has none."""
+        kin = self._kin[slots]
+        best = np.zeros(int(kin.max(initial=0)) + 1, np.float32)
+        np.maximum.at(best, kin, scores)
+        found: Floats = np.where(kin, best[kin], scores)
+        return found
 
 
 def _share_of_meaning(count: int) -> float:
@@ -302,12 +274,18 @@ def _share_of_meaning(count: int) -> float:
     return 1 - 0.4 * min(1.0, max(0.0, log10(max(count, 1)) - 3))
 
 
-def _column(postings: Postings) -> Slots:
-    return np.frombuffer(postings.slots, np.uint32).astype(np.intp)
-
-
-def _impacts(postings: Postings) -> Floats:
-    return np.frombuffer(postings.impacts, np.float32)
+def _cover(asked: Sequence[Gains], slots: Slots) -> Floats:
+    """The share of the query's words that each tool holds, rare ones counting more."""
+    wanted = slots.astype(np.uint32)
+    held = np.zeros((len(asked), len(slots)), np.bool_)
+    for row, gains in enumerate(asked):
+        if gains.own is not None:
+            holders = np.frombuffer(gains.own.slots, np.uint32)
+            nearest = holders.take(holders.searchsorted(wanted), mode="clip")
+            np.equal(nearest, wanted, out=held[row])
+    rarities = np.array([gains.rarity for gains in asked], np.float32)
+    share: Floats = rarities @ held / np.float32(max(float(rarities.sum()), _TINY))
+    return share
 
 
 def _scaled(values: Floats) -> Floats:

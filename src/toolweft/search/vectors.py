@@ -96,12 +96,21 @@ class WordVectors:
         ]
 
     @classmethod
-    def build(cls, words: Sequence[str], rows: Floats, grams: Floats) -> Self:
-        """Vectors as trained: turned to their principal axes, with each word's neighbours found."""
+    def build(
+        cls, words: Sequence[str], rows: Floats, grams: Floats, *, dimensions: int | None = None
+    ) -> Self:
+        """Vectors as trained: turned to their principal axes, with each word's neighbours found.
+
+        Args:
+            words: distinct.
+            rows: one for each word.
+            grams: one for each bucket of n-grams.
+            dimensions: so many leading axes are kept; None for all. Neighbours are those of the
+                whole vectors.
+        """
         _, axes = np.linalg.eigh(rows.T @ rows)
-        axes = axes[:, ::-1].astype(np.float32)
-        rows = rows @ axes
-        return cls(words, rows, grams @ axes, _find_neighbours(words, rows))
+        axes = axes[:, ::-1][:, :dimensions].astype(np.float32)
+        return cls(words, rows @ axes, grams @ axes, _find_neighbours(words, rows))
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:

@@ -27,17 +27,24 @@ MAX_QUERY_CHARACTERS = 4_000
 _RUN = re.compile(r"[^\W_]+")
 # "getHTTPResponse2" -> get HTTP Response 2; plural acronyms stay whole ("URLs", "IDs").
 _PART = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-# Han, kana and Hangul are written without spaces: each two neighbours count as one word.
+# Han, kana and Hangul are written without spaces: each two neighbours count as one word. A Han
+# character alone means something too, and requests often have but one of the two in a tool's word.
 _UNSPACED = re.compile(
     "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 # A longer run is not a word (a key, a hash, base64): its head is enough.
 _MAX_WORD_CHARACTERS = 40
 # As much as an index reads of a field.
 _MAX_READ_CHARACTERS = 8_000
 
+# Chinese particles, pronouns, auxiliaries, prepositions and question words of one character.
+_HAN_STOP_WORDS = frozenset(
+    "的地得了着著过過吗嗎呢吧啊呀么麼嘛我你您他她它们們这這那哪其是在有和与與或及跟把被给給让讓向对對从從到为為以于於"
+    "也都就还還又再才很太不没沒别請请帮幫什怎谁誰几幾个個些一能会會可要想该該"
+)
 # Left out of queries and of vectors; compared as stems, since that is what words are.
-STOP_WORDS = frozenset(
+STOP_WORDS = _HAN_STOP_WORDS | frozenset(
     map(
         stem,
         _RUN.findall("""
@@ -93,9 +100,9 @@ def spelled_in(text: str, word: str) -> str | None:
         if run.isascii() and word[:2] not in run.lower():
             continue
         for whole in split_identifier(run):
-            # "0ß" becomes "0ss", which is two words where somebody asks with it.
+            # Folding may make of one word what reads as two: "0ß" is "0ss".
             spelling = whole.casefold()
-            if tuple(_split(spelling)) == (word,):
+            if tuple(_split(whole)) == tuple(_split(spelling)) == (word,):
                 return spelling
     return None
 
@@ -131,6 +138,8 @@ def _split(run: str) -> Iterable[str]:
         yield from _spaced(run[position : unspaced.start()])
         text = unspaced.group()
         yield from (text[i : i + 2] for i in range(max(1, len(text) - 1)))
+        if len(text) > 1:
+            yield from _HAN.findall(text)
         position = unspaced.end()
     yield from _spaced(run[position:])
 

@@ -11,6 +11,7 @@ from toolweft.testing.catalogs import (
     build_snapshot,
 )
 from toolweft.testing.clock import FakeClock
+from toolweft.testing.handles import MemoryHandleStore
 from toolweft.testing.ids import CountingIds
 from toolweft.testing.ledger import MemoryLedger
 from toolweft.testing.retrieval import Retriever, retriever
@@ -21,6 +22,7 @@ __all__ = (
     "FakeClock",
     "FakeSource",
     "FixedHolder",
+    "MemoryHandleStore",
     "MemoryLedger",
     "RecordingListener",
     "Retriever",

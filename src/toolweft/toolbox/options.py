@@ -15,7 +15,11 @@ class ToolboxOptions:
     wait_s: float = 45.0
     # Characters of output shown to a model: the head and the tail of what was kept.
     shown_characters: int = 20_000
-    # Characters of a direct call's text shown to a model.
+    # A direct call's result above this (UTF-8 bytes / 4) is kept, and the model gets a handle.
+    max_result_tokens: int = 25_000
+    # Bytes of a handle that a client may read in one go.
+    max_resource_bytes: int = 1024 * 1024
+    # Characters of a direct call's text shown to a model, where nothing can be kept.
     shown_result_characters: int = 100_000
     # Sources named in the search tool's text.
     max_named_sources: int = 12

@@ -25,6 +25,7 @@ __all__ = (
 )
 
 _MAX_WARNINGS = 3
+_MAX_HANDLES = 3
 _MAX_TRACEBACK_CHARACTERS = 1_000
 # A traceback of this many lines names one place, which the error's own line says already.
 _PLAIN_TRACEBACK_LINES = 4
@@ -63,6 +64,7 @@ def render_outcome(outcome: ProgramOutcome, *, shown_characters: int) -> str:
     for warning in outcome.warnings[:_MAX_WARNINGS]:
         hint = f"; {warning.hint}" if warning.hint and not is_ok else ""
         parts.append(f"[warning, line {warning.line}: {warning.message}{hint}]")
+    parts.append(_render_handles(outcome))
     parts.append(_render_calls(outcome))
     parts.append(_render_container(outcome.container))
     if is_ok and not outcome.stdout and outcome.value is None:
@@ -116,6 +118,14 @@ def _render_calls(outcome: ProgramOutcome) -> str:
         counts[call.status] = counts.get(call.status, 0) + 1
     listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     return f"[calls made: {listed}]"
+
+
+def _render_handles(outcome: ProgramOutcome) -> str:
+    """Results of calls that were too large to be values."""
+    ids = [f"{h['id']} ({h['size_bytes']:,} bytes)" for h in outcome.handles[:_MAX_HANDLES]]
+    if len(outcome.handles) > _MAX_HANDLES:
+        ids.append(f"{len(outcome.handles) - _MAX_HANDLES} more")
+    return f"[kept for load(): {', '.join(ids)}]" if ids else ""
 
 
 def _render_container(container: Container | None) -> str:

@@ -42,6 +42,11 @@ _MAX_SOURCE_CHARACTERS = 24
 _GIB = 1024**3
 _MIB = 1024**2
 
+_LOAD = (
+    ' Large results are kept: await load("h_…") gives one,'
+    ' async for rows in load("h_…").chunks(1000) its parts.'
+)
+
 _EXAMPLE = """\
 import asyncio
 team = await hr.list_team(team="ops")
@@ -150,7 +155,7 @@ def _call_tool() -> SurfaceTool:
     return SurfaceTool(
         name="call_tool",
         title="Call a tool",
-        description="Call one tool, as source.tool, and read its whole result.",
+        description="Call one tool, as source.tool, and read its result.",
         input_schema=_schema({"name": {"type": "string"}, "arguments": {"type": "object"}}, "name"),
         annotations=_ACTS,
     )
@@ -171,6 +176,7 @@ def _run_code(
             " Tools are async functions: await source.tool(key=value). They take keywords only,"
             " return plain JSON values (result type Any: look at one first) and raise ToolError;"
             ' await tools.search(query="…") finds more.'
+            f"{_LOAD if capabilities.handles else ''}"
             f" Variables stay in the container: pass container_id to go on, within {idle_s:g} s."
             " After wait_s a longer run returns its run_id; pass only that to wait on."
             f" Example:\n{_EXAMPLE}"

@@ -5,7 +5,7 @@ arguments came over a wire and always answers with text. The gateway and the lib
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
+from pathlib import Path
 
 import anyio
 
@@ -13,6 +13,7 @@ from toolweft.core.calls import DIRECT, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.errors import InvalidArguments, ToolNotFound, ToolweftError
 from toolweft.core.events import AskedQuery, SearchDone
+from toolweft.core.handles import Handle, HandleKind, HandleStore
 from toolweft.core.ids import CallId, ContainerId, RunId
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import Ledger, SnapshotHolder
@@ -29,16 +30,17 @@ from toolweft.toolbox.finding import (
     check_asked,
     describe_tools,
 )
+from toolweft.toolbox.handles import ToolboxHandles
+from toolweft.toolbox.listed import find_listed
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import (
-    arrange_result,
     render_description,
     render_error,
     render_outcome,
     render_search,
 )
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
-from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface, is_listed
+from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface
 from toolweft.toolbox.visible import VisibleTools
 
 __all__ = ("Toolbox",)
@@ -62,6 +64,7 @@ class Toolbox:
         ledger: records searches.
         clock: for deadlines.
         ids: names calls.
+        handles: keeps results that are too large to show.
         options: defaults of the four tools.
     """
 
@@ -77,6 +80,7 @@ class Toolbox:
         ledger: Ledger,
         clock: Clock,
         ids: IdSource,
+        handles: HandleStore,
         options: ToolboxOptions,
     ) -> None:
         self._principal = principal
@@ -88,12 +92,29 @@ class Toolbox:
         self._clock = clock
         self._ids = ids
         self._options = options
+        self._handles = ToolboxHandles(handles, owner=principal, runner=runner, options=options)
         self._visible = visible
 
     @property
     def snapshot(self) -> Snapshot:
         """The catalog as it is now."""
         return self._holder.snapshot
+
+    @property
+    def handles(self) -> ToolboxHandles:
+        """The stored results of this principal."""
+        return self._handles
+
+    async def put(
+        self,
+        name: str,
+        source: str | Path | bytes,
+        *,
+        kind: HandleKind | None = None,
+        media_type: str | None = None,
+    ) -> Handle:
+        """Keep a file or bytes, for programs to `load` by name; see `ToolboxHandles.put`."""
+        return await self._handles.put(name, source, kind=kind, media_type=media_type)
 
     def surface(self) -> Surface:
         """What a model sees of this toolbox; ask once per conversation and keep it."""
@@ -327,7 +348,9 @@ class Toolbox:
                 case "run_code":
                     return await self._invoke_run(arguments, on_output)
                 case _:
-                    return await self._invoke_call(self._find_listed(name), arguments)
+                    return await self._invoke_call(
+                        find_listed(name, self._holder.snapshot), arguments
+                    )
         except ToolweftError as exc:
             return _reply(render_error(exc), is_error=True)
 
@@ -348,8 +371,7 @@ class Toolbox:
                 f"{name!r} is not a tool of the catalog", hint=f"use {name} itself, not call_tool"
             )
         result = await self.call(name, arguments)
-        shown = self._options.shown_result_characters
-        text, content = arrange_result(result, shown_characters=shown)
+        text, content = await self._handles.arrange(result)
         is_error = result.is_error or result.failure is not None
         return ToolboxReply(text=text, content=content, is_error=is_error)
 
@@ -364,24 +386,6 @@ class Toolbox:
         )
         text = render_outcome(outcome, shown_characters=self._options.shown_characters)
         return _reply(text, is_error=outcome.status not in {"ok", "running"})
-
-    def _find_listed(self, name: str) -> str:
-        """The full name of a listed tool.
-
-        Raises:
-            ToolNotFound: no such tool is listed; the hint says how to reach it all the same.
-        """
-        snapshot = self._holder.snapshot
-        meant = snapshot.find(name)
-        if meant is not None and is_listed(meant) and meant.wire_name == name:
-            return meant.qualified
-        if meant is not None:
-            hint = f"call it with call_tool(name={meant.qualified!r}, arguments={{…}})"
-        else:
-            near = [*get_close_matches(name, TOOL_NAMES, 1), *snapshot.near_names(name)]
-            hint = f"did you mean {', '.join(near)}? " if near else ""
-            hint += "search_tools finds tools by what they do"
-        raise ToolNotFound(f"no tool named {name[:200]!r} is listed here", hint=hint)
 
 
 def _reply(text: str, *, is_error: bool = False) -> ToolboxReply:

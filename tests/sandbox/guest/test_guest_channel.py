@@ -32,7 +32,9 @@ class Peer:
     def __init__(self) -> None:
         self.socket, theirs = socket.socketpair()
         self.socket.setblocking(False)
-        self.channel = Channel(asyncio.get_running_loop(), theirs)
+        self.channel = Channel(
+            asyncio.get_running_loop(), read_fd=theirs.fileno(), write_fd=theirs.fileno()
+        )
         self.theirs = theirs
         self._decoder = FrameDecoder(ANY)
         self._frames: list[Frame] = []

@@ -14,10 +14,9 @@ from toolweft.sandbox.guest.lockdown import CAPABILITIES, LANDLOCK, NAMESPACES, 
 LIMITS = Limits(memory_bytes=1 << 50, disk_bytes=4096, max_files=64, max_threads=16)
 
 
-def lock(kernel, layers, proc_fd=-1):
-    lockdown.lock_down(
-        kernel, layers, LIMITS, readable=[str(Path(os.__file__).parent)], proc_fd=proc_fd
-    )
+def lock(kernel, layers, proc_fd=-1, **changes):
+    library = str(Path(os.__file__).parent)
+    lockdown.lock_down(kernel, layers, LIMITS, readable=[library], proc_fd=proc_fd, **changes)
 
 
 def test_without_namespaces_landlock_comes_before_the_filter_and_after_no_new_privileges():
@@ -70,6 +69,36 @@ def test_landlock_gives_no_path_the_right_to_write_but_devices(tmp_path):
     rights = [call[2] for call in kernel.calls if call[0] == "landlock_allow"]
     execute, write, read, list_folder = 1, 2, 4, 8
     assert rights == [execute | read | list_folder, execute | read, read | write]
+
+
+@pytest.mark.parametrize(
+    ("abi", "moves", "truncates"), [(1, False, False), (2, True, False), (6, True, True)]
+)
+def test_a_scratch_folder_may_be_changed_as_far_as_the_kernel_tells_rights_apart(
+    tmp_path, abi, moves, truncates
+):
+    kernel = RecordingKernel(abi=abi)
+    landlock.restrict_files(kernel, readable=[], devices=[], writable=[str(tmp_path)])
+    ((_name, _ruleset, rights, _fd),) = [
+        call for call in kernel.calls if call[0] == "landlock_allow"
+    ]
+    write, read, make_file, execute, make_socket, make_link = 2, 4, 1 << 8, 1, 1 << 9, 1 << 12
+    assert rights & (write | read | make_file) == write | read | make_file
+    assert not rights & (execute | make_socket | make_link)
+    assert bool(rights & 1 << 13) is moves
+    assert bool(rights & 1 << 14) is truncates
+
+
+def test_a_guest_with_a_scratch_folder_works_in_it_and_may_change_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kernel = RecordingKernel()
+    lock(kernel, {lockdown.SCRATCH_FOLDER, SECCOMP, LANDLOCK}, scratch=str(tmp_path))
+    assert Path.cwd() == tmp_path / "work"
+    ((_name, changing),) = [call for call in kernel.calls if call[0] == "install_filter"]
+    kernel = RecordingKernel()
+    lock(kernel, {SECCOMP, LANDLOCK})
+    ((_name, reading),) = [call for call in kernel.calls if call[0] == "install_filter"]
+    assert len(changing) > len(reading)
 
 
 def test_a_kernel_without_landlock_is_an_error_not_a_weaker_lock():

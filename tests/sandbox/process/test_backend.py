@@ -25,10 +25,11 @@ from tests.sandbox.process.guests import (
 from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.sandbox import ProcessBackend, SandboxOptions
-from toolweft.sandbox.process.proof import check_status, prove_isolation
+from toolweft.sandbox.process.proof import prove_isolation
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import TIERS
 from toolweft.sandbox.process.zygote import Zygote, launch_zygote
+from toolweft.sandbox.trial import check_status
 
 pytestmark = pytest.mark.process
 

@@ -1,9 +1,12 @@
 """`toolweft run`: a program in the sandbox, its output as it is printed."""
 
 import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
+import anyio
 import typer
 
 from toolweft.cli.errors import UsageFault
@@ -14,22 +17,28 @@ from toolweft.cli.results import render_outcome_error, render_savings, render_st
 from toolweft.cli.session import open_session, run_async
 from toolweft.cli.streaming import stream_to_stdout
 from toolweft.core.calls import LOCAL
+from toolweft.core.errors import ToolweftError
 from toolweft.core.programs import ProgramOutcome
+from toolweft.toolbox import Toolbox
 
-__all__ = ("app", "load_program", "run")
+__all__ = ("app", "load_program", "parse_puts", "run")
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
 @with_common
-def run(
+def run(  # noqa: PLR0913 -- one parameter for each option
     common: Common,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A program; - for stdin.")
     ] = None,
     *,
     code: Annotated[str | None, typer.Option("--code", "-c", help="The program itself.")] = None,
+    put: Annotated[
+        list[str] | None,
+        typer.Option("--put", metavar="NAME=FILE", help="A file for load(NAME); may be repeated."),
+    ] = None,
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", help="Memory, e.g. '512 MiB'.")
     ] = None,
@@ -48,7 +57,10 @@ def run(
     program = load_program(file, code=code)
     limits = {"limits.memory_bytes": memory, "limits.wall_s": wall}
     overrides = {key: value for key, value in limits.items() if value is not None}
-    outcome = run_async(lambda: _run(common, program, overrides=overrides, environment=environment))
+    files = parse_puts(put or [])
+    outcome = run_async(
+        lambda: _run(common, program, files=files, overrides=overrides, environment=environment)
+    )
     if common.json:
         write_json(outcome.to_dict())
     else:
@@ -78,15 +90,54 @@ def load_program(file: Path | None, *, code: str | None) -> str:
         ) from exc
 
 
+def parse_puts(pairs: Sequence[str]) -> dict[str, Path]:
+    """Name -> file, from texts such as "orders=data/orders.jsonl".
+
+    Raises:
+        UsageFault: a text without both, or a name that stands twice.
+    """
+    files: dict[str, Path] = {}
+    for pair in pairs:
+        name, _, file = pair.partition("=")
+        if not name or not file or name in files:
+            problem = "stands twice" if name in files else "is not NAME=FILE"
+            hint = "--put orders=orders.jsonl, and load('orders') in the program"
+            raise UsageFault(f"--put {pair!r} {problem}", hint=hint)
+        files[name] = Path(file)
+    return files
+
+
 async def _run(
-    common: Common, program: str, *, overrides: dict[str, str], environment: str | None
+    common: Common,
+    program: str,
+    *,
+    files: dict[str, Path],
+    overrides: dict[str, str],
+    environment: str | None,
 ) -> ProgramOutcome:
     async with open_session(common, overrides=overrides) as app_:
         box = app_.toolbox_for(LOCAL)
-        if common.json:
-            return await box.run(program, environment=environment)
-        async with stream_to_stdout() as on_output:
-            return await box.run(program, environment=environment, on_output=on_output)
+        async with _put(box, files):
+            if common.json:
+                return await box.run(program, environment=environment)
+            async with stream_to_stdout() as on_output:
+                return await box.run(program, environment=environment, on_output=on_output)
+
+
+@asynccontextmanager
+async def _put(box: Toolbox, files: dict[str, Path]) -> AsyncIterator[None]:
+    """Copies of the files, for as long as the program runs: nobody else knows their names."""
+    kept: list[str] = []
+    try:
+        for name, file in files.items():
+            kept.append((await box.put(name, file)).id)
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            for handle in kept:
+                # What is left over expires.
+                with suppress(ToolweftError):
+                    await box.handles.drop(handle)
 
 
 def _report(common: Common, outcome: ProgramOutcome) -> None:

@@ -6,12 +6,12 @@ The host counts and checks everything again; limits here only give an early, cle
 import asyncio
 import json
 import os
-import socket
 import threading
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from .handles import make_handle
 from .names import Blob, ToolError
 from .wire import Frame, FrameDecoder, FrameKind, encode_frame
 
@@ -29,11 +29,12 @@ _MAX_NESTING = 200
 
 
 class Channel:
-    """One socket to the host, read and written by the event loop."""
+    """One way to the host, read and written by the event loop: a socket, or a pair of pipes."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, read_fd: int, write_fd: int) -> None:
         self._loop = loop
-        self._socket = sock
+        self._read_fd = read_fd
+        self._write_fd = write_fd
         self._thread = threading.get_ident()
         self._decoder = FrameDecoder(_FROM_HOST)
         self._outgoing: deque[memoryview] = deque()
@@ -45,8 +46,9 @@ class Channel:
         self.is_broken = False
         # A signal handler must not raise while this is set: half a frame would end the session.
         self.is_sending = False
-        sock.setblocking(False)  # noqa: FBT003  its only argument
-        loop.add_reader(sock.fileno(), self._on_readable)
+        for fd in {read_fd, write_fd}:
+            os.set_blocking(fd, False)
+        loop.add_reader(read_fd, self._on_readable)
 
     async def next_program(self) -> Frame:
         """The next program to run."""
@@ -101,7 +103,7 @@ class Channel:
         head: Mapping[str, Any] | None = None,
         body: bytes = b"",
     ) -> None:
-        """Send a frame, later where the socket is full."""
+        """Send a frame, later where the host reads too slowly."""
         data = memoryview(encode_frame(kind, number=number, head=head, body=body))
         self.is_sending = True
         try:
@@ -109,7 +111,7 @@ class Channel:
                 data = self._write(data)
             if data:
                 self._outgoing.append(data)
-                self._loop.add_writer(self._socket.fileno(), self._on_writable)
+                self._loop.add_writer(self._write_fd, self._on_writable)
         finally:
             self.is_sending = False
 
@@ -120,7 +122,7 @@ class Channel:
 
     def _write(self, data: memoryview) -> memoryview:
         try:
-            return data[self._socket.send(data) :]
+            return data[os.write(self._write_fd, data) :]
         except BlockingIOError:
             return data
         except OSError:
@@ -136,13 +138,13 @@ class Channel:
                     self._outgoing[0] = rest
                     return
                 self._outgoing.popleft()
-            self._loop.remove_writer(self._socket.fileno())
+            self._loop.remove_writer(self._write_fd)
         finally:
             self.is_sending = False
 
     def _on_readable(self) -> None:
         try:
-            data = self._socket.recv(_READ_BYTES)
+            data = os.read(self._read_fd, _READ_BYTES)
             if not data:
                 os._exit(0)
             frames = self._decoder.feed(data)
@@ -162,14 +164,16 @@ class Channel:
         if future is None or future.done():
             return
         try:
-            future.set_result(decode_reply(frame))
+            known = frame.head.get("handle")
+            value = decode_reply(frame) if known is None else make_handle(self.call, known)
+            future.set_result(value)
         except (ToolError, ValueError, MemoryError, RecursionError) as error:
             future.set_exception(error)
 
     def _break(self) -> None:
         # What was read so far is lost, so no answer can be found any more: tell every waiter.
         self._decoder = FrameDecoder(_FROM_HOST)
-        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_reader(self._read_fd)
         self.is_broken = True
         for future in self._waiting.values():
             if not future.done():

@@ -13,6 +13,24 @@ _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
 _READ_FILE = 1 << 2
 _READ_FOLDER = 1 << 3
+_REMOVE_FOLDER = 1 << 4
+_REMOVE_FILE = 1 << 5
+_MAKE_FOLDER = 1 << 7
+_MAKE_FILE = 1 << 8
+_REFER = 1 << 13
+_TRUNCATE = 1 << 14
+# Ordinary files and folders, and moving them about; no links, devices or sockets, nothing to run.
+_CHANGE = (
+    _READ_FILE
+    | _READ_FOLDER
+    | _WRITE_FILE
+    | _REMOVE_FOLDER
+    | _REMOVE_FILE
+    | _MAKE_FOLDER
+    | _MAKE_FILE
+    | _REFER
+    | _TRUNCATE
+)
 # How many file rights each ABI knows; all of them are refused unless a path has them.
 _RIGHTS_OF_ABI = {1: 13, 2: 14, 3: 15, 4: 15}
 _RIGHTS_LATEST = 16
@@ -22,7 +40,7 @@ _SCOPES = 0b11
 
 def build_attributes(abi: int) -> bytes:
     """What a ruleset handles under this ABI: every file right, TCP, sockets and signals outside."""
-    files = (1 << _RIGHTS_OF_ABI.get(abi, _RIGHTS_LATEST)) - 1
+    files = _file_rights(abi)
     if abi < 4:
         return struct.pack("Q", files)
     if abi < 6:
@@ -30,8 +48,18 @@ def build_attributes(abi: int) -> bytes:
     return struct.pack("QQQ", files, _NETWORK_RIGHTS, _SCOPES)
 
 
-def restrict_files(kernel: Kernel, *, readable: Iterable[str], devices: Iterable[str]) -> None:
-    """Allow reading below some paths and using some devices; refuse every other file.
+def _file_rights(abi: int) -> int:
+    return (1 << _RIGHTS_OF_ABI.get(abi, _RIGHTS_LATEST)) - 1
+
+
+def restrict_files(
+    kernel: Kernel,
+    *,
+    readable: Iterable[str],
+    devices: Iterable[str],
+    writable: Iterable[str] = (),
+) -> None:
+    """Allow reading and changing below some paths, and some devices; refuse every other file.
 
     Raises:
         OSError: the kernel has no Landlock, or refused.
@@ -44,6 +72,9 @@ def restrict_files(kernel: Kernel, *, readable: Iterable[str], devices: Iterable
         _allow(kernel, ruleset, path, _EXECUTE | _READ_FILE | _READ_FOLDER)
     for path in devices:
         _allow(kernel, ruleset, path, _READ_FILE | _WRITE_FILE)
+    for path in writable:
+        # A right that this kernel does not know is refused as a whole rule.
+        _allow(kernel, ruleset, path, _CHANGE & _file_rights(abi))
     kernel.landlock_restrict(ruleset)
     os.close(ruleset)
 

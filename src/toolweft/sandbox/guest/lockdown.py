@@ -13,13 +13,24 @@ from .landlock import restrict_files
 from .seccomp import build_filter, build_rules
 from .syscalls import Kernel
 
-__all__ = ("CAPABILITIES", "LANDLOCK", "LIMITS", "NAMESPACES", "SECCOMP", "Limits", "lock_down")
+__all__ = (
+    "CAPABILITIES",
+    "LANDLOCK",
+    "LIMITS",
+    "NAMESPACES",
+    "SCRATCH_FOLDER",
+    "SECCOMP",
+    "Limits",
+    "lock_down",
+)
 
 # The layers a tier is made of.
 NAMESPACES = "namespaces"
 CAPABILITIES = "capabilities"
 LANDLOCK = "landlock"
 LIMITS = "limits"
+# Whoever started the process gave it an empty folder of limited size, and nothing else to change.
+SCRATCH_FOLDER = "scratch"
 SECCOMP = "seccomp"
 
 _DEVICES = ("/dev/null", "/dev/urandom")
@@ -51,6 +62,7 @@ def lock_down(
     *,
     readable: Sequence[str],
     proc_fd: int,
+    scratch: str = namespaces.SCRATCH,
 ) -> None:
     """Put every layer on this process, which never gets out again.
 
@@ -61,6 +73,7 @@ def lock_down(
         limits: sizes.
         readable: folders that imports come from.
         proc_fd: the host's /proc; used and closed with namespaces only.
+        scratch: the folder that `SCRATCH_FOLDER` is about.
     """
     own_files = NAMESPACES in layers
     if own_files:
@@ -70,16 +83,23 @@ def lock_down(
     # A change of credentials clears this, so it comes after them.
     kernel.die_with_parent()
     kernel.forbid_new_privileges()
+    has_folder = SCRATCH_FOLDER in layers
+    if has_folder:
+        namespaces.enter_scratch(scratch)
     if LANDLOCK in layers:
-        shown = (*readable, *_LIBRARIES, _TIME_ZONES)
-        restrict_files(kernel, readable=shown, devices=_DEVICES)
+        restrict_files(
+            kernel,
+            readable=(*readable, *_LIBRARIES, _TIME_ZONES),
+            devices=_DEVICES,
+            writable=(scratch,) if has_folder else (),
+        )
     if LIMITS in layers:
         set_limits(limits)
     if SECCOMP in layers:
         rules = build_rules(
             own_pid=os.getpid(),
             read_files=own_files or LANDLOCK in layers,
-            write_files=own_files,
+            write_files=own_files or has_folder,
         )
         kernel.install_filter(build_filter(rules, kernel.machine))
 

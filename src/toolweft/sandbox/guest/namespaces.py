@@ -30,6 +30,7 @@ __all__ = (
     "SESSION_FLAGS",
     "Bind",
     "build_root",
+    "enter_scratch",
     "enter_session",
     "masked_folders",
     "plan_binds",
@@ -174,6 +175,11 @@ def enter_session(
         flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC,
         data=f"size={scratch_bytes},nr_inodes={_MAX_SCRATCH_FILES},mode=0755",
     )
+    enter_scratch(scratch)
+
+
+def enter_scratch(scratch: str = SCRATCH) -> None:
+    """Start programs in a folder inside the scratch folder."""
     work = Path(scratch, "work")
     work.mkdir()
     os.chdir(work)

@@ -10,7 +10,6 @@ import io
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 import types
@@ -22,6 +21,7 @@ from typing import Any, NoReturn
 from .cell import CellResult, restore_builtins, run_program
 from .channel import Channel
 from .faults import Fault, Stop, describe
+from .handles import bind_load
 from .lockdown import Limits
 from .names import Blob, ToolError, bind_names
 from .namespaces import SCRATCH
@@ -49,31 +49,31 @@ _FATAL_SIGNALS = (
 _ENVIRONMENT = {"HOME": SCRATCH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TMPDIR": SCRATCH}
 
 
-def run_guest(fd: int, lock: Callable[[], None], *, kernel: Kernel, limits: Limits) -> NoReturn:
-    """Lock this process down, serve the channel on `fd`, and never return."""
+def run_guest(
+    lock: Callable[[], None], *, read_fd: int, write_fd: int, kernel: Kernel, limits: Limits
+) -> NoReturn:
+    """Lock this process down, serve the channel on these descriptors, and never return."""
     try:
-        # Asks the kernel for the socket's family, which the filter would refuse.
-        sock = socket.socket(fileno=fd)
         os.environ.clear()
         os.environ.update(_ENVIRONMENT)
         kernel.exit_on_signals(_FATAL_SIGNALS)
         lock()
-        runner = Runner(sock, max_threads=limits.max_threads)
+        runner = Runner(read_fd, write_fd, max_threads=limits.max_threads)
         runner.run_forever()
     except BaseException as fault:
         text = f"{type(fault).__name__}: {fault}".encode()
         with contextlib.suppress(OSError):
-            os.write(fd, encode_frame(FrameKind.DEAD, body=text[:1000]))
+            os.write(write_fd, encode_frame(FrameKind.DEAD, body=text[:1000]))
     os._exit(1)
 
 
 class Runner:
     """Runs programs in one set of variables, which stay from run to run."""
 
-    def __init__(self, sock: socket.socket, *, max_threads: int) -> None:
+    def __init__(self, read_fd: int, write_fd: int, *, max_threads: int) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self._channel = Channel(self._loop, sock)
+        self._channel = Channel(self._loop, read_fd=read_fd, write_fd=write_fd)
         self._output = Output(self._loop, self._send_text)
         self._module = types.ModuleType("__main__")
         self._variables = self._module.__dict__
@@ -146,6 +146,8 @@ class Runner:
                 functions=head["functions"],
                 positional=head["positional"],
             )
+            if head["has_handles"]:
+                bind_load(self._variables, self._channel.call)
             program = run_program(
                 frame.body.decode(),
                 number=self._runs,

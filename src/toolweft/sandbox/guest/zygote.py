@@ -114,7 +114,13 @@ class Zygote:
         pid, pidfd = self._kernel.clone(flags)
         if pid == 0:
             self._control.close()
-            run_guest(fd, lambda: self._lock_down(limits), kernel=self._kernel, limits=limits)
+            run_guest(
+                lambda: self._lock_down(limits),
+                read_fd=fd,
+                write_fd=fd,
+                kernel=self._kernel,
+                limits=limits,
+            )
         return {"pid": pid}, [pidfd]
 
     def _lock_down(self, limits: Limits) -> None:

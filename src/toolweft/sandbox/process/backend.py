@@ -119,6 +119,7 @@ class ProcessBackend:
             language=f"CPython {version}",
             files=tier.has_files,
             standard_library=True,
+            handles=True,
         )
 
     @property

@@ -4,69 +4,16 @@ A tier counts only if all of it holds on this machine, now. A kernel without a l
 module in between or a wrong filter shows here, before any program runs.
 """
 
-import json
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolweft.core.clock import Clock
-from toolweft.core.errors import SandboxUnavailable
-from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxOutcome
-from toolweft.core.programs import LimitName, ProgramLimits
 from toolweft.sandbox.guest.lockdown import LANDLOCK, NAMESPACES
-from toolweft.sandbox.guest.probe import ATTEMPTS
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import Tier
 from toolweft.sandbox.process.zygote import Zygote
+from toolweft.sandbox.trial import TRIAL_LIMITS, check_status, try_session
 
-__all__ = ("check_status", "prove_isolation")
-
-_MIB = 1024 * 1024
-_LIMITS = ProgramLimits(
-    memory_bytes=256 * _MIB,
-    disk_bytes=2 * _MIB,
-    max_threads=4,
-    max_files=32,
-    active_s=5.0,
-    wall_s=10.0,
-    max_calls=1,
-    kept_characters=10,
-    max_output_characters=100,
-)
-# Only a guest with a file system and process ids of its own withstands these.
-_OWN_FILES_ONLY = frozenset({"host file size", "host process ids", "scratch size"})
-# The guest's package is imported there under its own name.
-_PROBE_PROGRAM = """
-from guest.probe import attempt_all
-attempt_all(canary={canary!r}, names={names!r})
-"""
-_CONNECTION_PROGRAM = "[await probe(value=1), 1 + 1]"
-# Nothing imports it beforehand, so this needs the standard library's files.
-_IMPORT_PROGRAM = "import sched\n[1, 2]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LimitCase:
-    limit: LimitName
-    code: str
-    limits: ProgramLimits
-
-
-_LIMIT_CASES = (
-    _LimitCase(limit="cpu", code="while True: pass", limits=replace(_LIMITS, active_s=0.02)),
-    _LimitCase(
-        limit="wall",
-        code="import asyncio\nawait asyncio.Future()",
-        limits=replace(_LIMITS, wall_s=0.02),
-    ),
-    _LimitCase(limit="output", code="while True: print('x' * 50)", limits=_LIMITS),
-    _LimitCase(limit="calls", code="while True: await probe(value=1)", limits=_LIMITS),
-    _LimitCase(limit="memory", code=f"bytearray({_LIMITS.memory_bytes})", limits=_LIMITS),
-)
-# What /proc tells about a confined process, in its own words.
-_STATUS = {"Seccomp": "2", "NoNewPrivs": "1"}
-_CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
+__all__ = ("prove_isolation",)
 
 
 async def prove_isolation(zygote: Zygote, tier: Tier, clock: Clock) -> None:
@@ -75,71 +22,19 @@ async def prove_isolation(zygote: Zygote, tier: Tier, clock: Clock) -> None:
     Raises:
         SandboxUnavailable: something does not; the message names it.
     """
-    session = await ProcessSession.open(zygote, _LIMITS, clock=clock)
+    session = await ProcessSession.open(zygote, TRIAL_LIMITS, clock=clock)
     try:
         check_status(_read_status(session.pid))
-        await _check_attempts(session, tier)
-        programs = [_CONNECTION_PROGRAM]
-        if tier.layers & {NAMESPACES, LANDLOCK}:
-            programs.append(_IMPORT_PROGRAM)
-        for program in programs:
-            outcome = await _run(session, program, _LIMITS)
-            if outcome.value != b"[1,2]":
-                raise SandboxUnavailable(f"a guest does not compute: {_describe(outcome)}")
-        for case in _LIMIT_CASES:
-            outcome = await _run(session, case.code, case.limits)
-            if outcome.limit != case.limit:
-                raise SandboxUnavailable(
-                    f"the {case.limit} limit does not hold: {_describe(outcome)}"
-                )
+        await try_session(
+            session,
+            own_files=NAMESPACES in tier.layers,
+            imports=bool(tier.layers & {NAMESPACES, LANDLOCK}),
+        )
     finally:
         await session.close()
-
-
-def check_status(status: Mapping[str, str]) -> None:
-    """Check what the kernel says of a guest's process.
-
-    Raises:
-        SandboxUnavailable: it is less confined than it should be.
-    """
-    for field, expected in _STATUS.items():
-        if status.get(field) != expected:
-            raise SandboxUnavailable(f"{field} of a guest is {status.get(field)!r}, not {expected}")
-    for field in _CAPABILITIES:
-        if int(status.get(field, "1"), 16) != 0:
-            raise SandboxUnavailable(f"a guest has capabilities: {field} {status.get(field)!r}")
-
-
-async def _check_attempts(session: ProcessSession, tier: Tier) -> None:
-    has_own_files = NAMESPACES in tier.layers
-    names = [name for name in ATTEMPTS if has_own_files or name not in _OWN_FILES_ONLY]
-    # It lives as long as it is open.
-    with tempfile.NamedTemporaryFile(prefix="toolweft-probe-") as canary:
-        code = _PROBE_PROGRAM.format(canary=canary.name, names=names)
-        outcome = await _run(session, code, _LIMITS)
-    if outcome.status != "ok" or outcome.value_is_repr:
-        raise SandboxUnavailable(f"the probe did not finish: {_describe(outcome)}")
-    failures = json.loads(outcome.value)
-    if failures:
-        listed = "; ".join(f"{name} {what}" for name, what in sorted(failures.items()))
-        raise SandboxUnavailable(f"a guest is not confined: {listed}")
-
-
-async def _run(session: ProcessSession, code: str, limits: ProgramLimits) -> SandboxOutcome:
-    names = GuestNames(functions=("probe",))
-    return await session.run(code, names=names, limits=limits, on_call=_answer)
-
-
-async def _answer(call: GuestCall) -> GuestReply:
-    return GuestReply(payload=b"%d" % call.index)
 
 
 def _read_status(pid: int) -> dict[str, str]:
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     pairs = (line.partition(":") for line in lines)
     return {name: value.strip() for name, _colon, value in pairs}
-
-
-def _describe(outcome: SandboxOutcome) -> str:
-    error = "" if outcome.error is None else f" {outcome.error.type}: {outcome.error.message}"
-    return f"{outcome.status}{error}"

@@ -21,7 +21,7 @@ from toolweft.search.embedded import ALONE, Embedded, EmbeddedQueries, SlottedIn
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.embedding.query_vectors import QueryVectors
 from toolweft.search.embedding.tool_vectors import ToolVectors
-from toolweft.search.ranker import Slots
+from toolweft.search.gains import Slots
 from toolweft.search.vectors import Floats
 
 __all__ = ("Embeddings",)

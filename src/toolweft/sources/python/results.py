@@ -1,5 +1,6 @@
 """What a Python function returned, as a raw result. Bytes are blobs, everything else plain JSON."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
@@ -26,9 +27,14 @@ def read_returned(value: Any) -> RawResult:
         return value
     if isinstance(value, _BINARY):
         return RawResult(content=(_to_blob(value),))
-    if isinstance(value, list | tuple) and any(isinstance(item, _BINARY) for item in value):
+    if isinstance(value, list | tuple) and _holds_binary(value):
         return RawResult(content=tuple(_to_content(item) for item in value))
     return RawResult(structured=_to_plain(value))
+
+
+def _holds_binary(items: Iterable[Any]) -> bool:
+    # By type first: a table may have a hundred thousand rows, all of one.
+    return any(issubclass(kind, _BINARY) for kind in set(map(type, items)))
 
 
 def _to_plain(value: Any) -> Json:

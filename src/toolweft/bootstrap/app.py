@@ -1,0 +1,228 @@
+"""Everything that is open at once, and the opening of it, in order."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolweft.bootstrap.parts import (
+    PythonTool,
+    build_sandbox,
+    build_sources,
+    expected_capabilities,
+    learned_uses,
+    open_embeddings,
+)
+from toolweft.calls import ResultKeeper, Road
+from toolweft.catalog import Catalog
+from toolweft.config import Settings, load_settings, read_environment
+from toolweft.core.calls import LOCAL, Principal
+from toolweft.core.clock import RandomIds, SystemClock
+from toolweft.core.ports import (
+    Ledger,
+    LedgerReader,
+    Policy,
+    SandboxBackend,
+)
+from toolweft.core.search import TextEmbedder
+from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
+from toolweft.programs import ProgramRunner
+from toolweft.sandbox import LazyBackend
+from toolweft.search import CatalogSearcher
+from toolweft.sources import (
+    PatientRoad,
+    SourceGroup,
+)
+from toolweft.stores import (
+    ObservedLedger,
+    SqlLedger,
+    SqlLedgerReader,
+)
+from toolweft.stores.handles import FileHandleStore
+from toolweft.toolbox import Toolbox, VisibleTools
+
+__all__ = ("App", "PythonTool", "open_app", "open_reader", "open_toolbox")
+
+# A command and the library wait this long for slow servers: one that hangs must not hold up the
+# others. A call of its tools still waits for it.
+_SETTLE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """Everything that is open, for as long as it is open."""
+
+    settings: Settings
+    catalog: Catalog
+    sources: SourceGroup
+    ledger: Ledger
+    reader: LedgerReader
+    backend: LazyBackend
+    runner: ProgramRunner
+    searcher: CatalogSearcher
+    # A conversation's view of all this, on behalf of one principal.
+    toolbox_for: Callable[[Principal], Toolbox]
+
+    def is_settled(self) -> bool:
+        """Whether every source is ready or has failed."""
+        return all(status.state != "starting" for status in self.sources.statuses().values())
+
+    async def settle(self) -> None:
+        """Return once every source is ready or has failed, after ten seconds at the latest."""
+        await self.sources.settle(min(self.settings.start_wait_s, _SETTLE_S))
+
+
+@asynccontextmanager
+async def open_app(
+    settings: Settings,
+    *,
+    tools: Sequence[PythonTool] = (),
+    policies: Sequence[Policy] = (),
+    on_source: Callable[[Catalog], None] | None = None,
+    sandbox: SandboxBackend | None = None,
+    embedder: TextEmbedder | None = None,
+) -> AsyncIterator[App]:
+    """Open ledger, catalog, sources, road, sandbox and programs; close them in reverse.
+
+    Sources start at once, concurrently, and in the background: await `App.settle` where their
+    tools must be there. The sandbox starts with the first program.
+
+    Args:
+        settings: what to open, from `toolweft.config`.
+        tools: Python functions and specs, as the source "local".
+        policies: more wrappers for every call, inside toolweft's own, nearest to the source.
+        on_source: hears of every change of the catalog; called in the event loop.
+        sandbox: in place of the one the settings name.
+        embedder: in place of the one the settings name; whoever made it opens and closes it.
+
+    Raises:
+        ConfigError: two sources have one name.
+        LedgerUnavailable: the ledger cannot be opened.
+    """
+    time = SystemClock()
+    ids = RandomIds()
+    catalog = Catalog(settings.catalog)
+    if on_source is not None:
+        catalog.subscribe(lambda _snapshot: on_source(catalog))
+    sources = build_sources(settings, tools, catalog=catalog, clock=time)
+    async with AsyncExitStack() as stack:
+        ledger: Ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
+        uses = None
+        if settings.search.learn:
+            uses = await stack.enter_async_context(learned_uses(settings, clock=time))
+            ledger = ObservedLedger(ledger, observe=uses.observe)
+        handles = await stack.enter_async_context(
+            FileHandleStore(settings.handles, clock=time, ids=ids)
+        )
+        await stack.enter_async_context(sources)
+        calls = Road(
+            holder=catalog,
+            find_source=sources.get,
+            policies=(
+                AllowedCaller(),
+                ValidateArguments(max_faults=settings.calls.max_faults),
+                Deadline(clock=time),
+                *policies,
+            ),
+            ledger=ledger,
+            clock=time,
+            options=settings.calls,
+            keeper=ResultKeeper(handles, options=settings.calls),
+        )
+        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
+        backend = await stack.enter_async_context(
+            LazyBackend(
+                sandbox or build_sandbox(settings, clock=time),
+                expected=expected_capabilities(settings.sandbox.backend),
+            )
+        )
+        embeddings = await stack.enter_async_context(
+            open_embeddings(settings, catalog, embedder=embedder, clock=time)
+        )
+        searcher = CatalogSearcher(uses=uses, embedder=embeddings)
+        runner = await stack.enter_async_context(
+            ProgramRunner(
+                backend=backend,
+                road=road,
+                holder=catalog,
+                searcher=searcher,
+                ledger=ledger,
+                clock=time,
+                ids=ids,
+                options=settings.programs,
+                handles=handles,
+            )
+        )
+
+        visible = VisibleTools()
+
+        def toolbox_for(principal: Principal) -> Toolbox:
+            return Toolbox(
+                principal=principal,
+                holder=catalog,
+                searcher=searcher,
+                visible=visible,
+                road=road,
+                runner=runner,
+                ledger=ledger,
+                clock=time,
+                ids=ids,
+                handles=handles,
+                options=settings.toolbox,
+            )
+
+        yield App(
+            settings=settings,
+            catalog=catalog,
+            sources=sources,
+            ledger=ledger,
+            reader=SqlLedgerReader(settings.ledger),
+            backend=backend,
+            runner=runner,
+            searcher=searcher,
+            toolbox_for=toolbox_for,
+        )
+
+
+@asynccontextmanager
+async def open_toolbox(
+    config: str | Path | None = None,
+    *,
+    tools: Sequence[PythonTool] = (),
+    principal: Principal = LOCAL,
+    overrides: Mapping[str, str] | None = None,
+    embedder: TextEmbedder | None = None,
+) -> AsyncIterator[Toolbox]:
+    """A toolbox over the servers of a configuration and over Python functions.
+
+    Returns when every source is ready or has failed, after ten seconds at the latest. A failed one
+    leaves the others usable; a call of a tool whose source is still starting waits for it.
+
+    Args:
+        config: an `mcp.json` or `toolweft.toml`; None for no servers at all.
+        tools: functions (plain or decorated with `@tool`) and `ToolSpec`s.
+        principal: on whose behalf; the one local principal by default.
+        overrides: dotted configuration keys, e.g. `{"limits.memory": "512 MiB"}`.
+        embedder: helps searches to rank, in place of one the configuration names; whoever made it
+            opens and closes it.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        LedgerUnavailable: the ledger cannot be opened.
+    """
+    settings = load_settings(
+        config=None if config is None else Path(config),
+        look_up=False,
+        overrides=overrides or {},
+        environ=read_environment(),
+        cwd=Path.cwd(),
+        home=Path.home(),
+    )
+    async with open_app(settings, tools=tools, embedder=embedder) as app:
+        await app.settle()
+        yield app.toolbox_for(principal)
+
+
+def open_reader(settings: Settings) -> LedgerReader:
+    """What the ledger holds, without opening anything else."""
+    return SqlLedgerReader(settings.ledger)

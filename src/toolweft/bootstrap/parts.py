@@ -1,0 +1,153 @@
+"""The parts that settings choose between, each built from its options."""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from toolweft.catalog import Catalog
+from toolweft.config import PythonSourceOptions, Settings
+from toolweft.core.clock import Clock
+from toolweft.core.errors import ToolweftError
+from toolweft.core.ids import SourceName
+from toolweft.core.ports import (
+    SandboxBackend,
+    SandboxCapabilities,
+)
+from toolweft.core.search import TextEmbedder
+from toolweft.core.tools import ToolSpec
+from toolweft.sandbox import ProcessBackend
+from toolweft.search import LearnedUses, QueryEmbedder, UnusableEmbedder
+from toolweft.search.embedding import EmbedderOptions
+from toolweft.sources import (
+    BrokenSource,
+    HttpServerOptions,
+    HttpSource,
+    ManagedSource,
+    PythonSource,
+    RecordedServerOptions,
+    RecordedSource,
+    SourceGroup,
+    StdioServerOptions,
+    StdioSource,
+    load_python_tools,
+)
+from toolweft.stores import (
+    SqlLedgerReader,
+    SqlVectorStore,
+)
+
+__all__ = (
+    "PythonTool",
+    "build_sandbox",
+    "build_sources",
+    "expected_capabilities",
+    "learned_uses",
+    "open_embeddings",
+)
+
+PythonTool = Callable[..., Any] | ToolSpec
+
+# Reading and learning again from more takes seconds.
+_MAX_LEARNED_EVENTS = 50_000
+
+
+def learned_uses(settings: Settings, *, clock: Clock) -> LearnedUses:
+    """What is learned from use; the past is read meanwhile, and nobody waits for it."""
+    now = clock.now()
+    return LearnedUses(
+        read=partial(
+            SqlLedgerReader(settings.ledger).used,
+            since=now - timedelta(days=settings.search.keep_search_days),
+            until=now,
+            max_events=_MAX_LEARNED_EVENTS,
+        )
+    )
+
+
+@asynccontextmanager
+async def open_embeddings(
+    settings: Settings, catalog: Catalog, *, embedder: TextEmbedder | None, clock: Clock
+) -> AsyncIterator[QueryEmbedder | None]:
+    """What helps searches beside the index: an embedder where one is given or configured."""
+    options = settings.embedder
+    if embedder is not None:
+        # How patiently it is asked and what it counts may be configured all the same.
+        options = replace(options or EmbedderOptions(), url="", path=None, problem="")
+    if options is None or options.problem:
+        yield None if options is None else UnusableEmbedder(options.problem)
+        return
+    try:
+        from toolweft.search.embedding.embeddings import Embeddings
+        from toolweft.search.embedding.endpoint import EndpointEmbedder
+        from toolweft.search.embedding.local import FolderEmbedder
+    except ModuleNotFoundError as exc:
+        if exc.name != "numpy":
+            raise
+        yield UnusableEmbedder("an embedder needs numpy, which is not installed")
+        return
+    store = SqlVectorStore(settings.vectors, clock=clock)
+    async with AsyncExitStack() as stack:
+        if embedder is None and options.path is not None:
+            embedder = FolderEmbedder(options.path, options=options)
+        elif embedder is None:
+            embedder = await stack.enter_async_context(EndpointEmbedder(options))
+        embeddings = await stack.enter_async_context(
+            Embeddings(embedder, store, options=options, clock=clock)
+        )
+        stack.callback(catalog.subscribe(embeddings.watch))
+        yield embeddings
+
+
+def build_sources(
+    settings: Settings, tools: Sequence[PythonTool], *, catalog: Catalog, clock: Clock
+) -> SourceGroup:
+    """Every source of the configuration, and Python functions as the source "local"."""
+    sources: list[ManagedSource] = []
+    for server in settings.servers:
+        match server:
+            case StdioServerOptions():
+                sources.append(StdioSource(server, listener=catalog, clock=clock))
+            case HttpServerOptions():
+                sources.append(HttpSource(server, listener=catalog, clock=clock))
+            case RecordedServerOptions():
+                sources.append(RecordedSource(server, listener=catalog))
+    sources.extend(
+        BrokenSource(broken.name, reason=f"{broken.reason} ({broken.hint})", listener=catalog)
+        for broken in settings.broken_servers
+    )
+    sources.extend(_build_python_source(python, catalog) for python in settings.python_sources)
+    if tools:
+        sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
+    return SourceGroup(sources, listener=catalog)
+
+
+def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:
+    """The source, or one that says why it cannot be used: the others go on."""
+    try:
+        return PythonSource(python.name, load_python_tools(python.target), listener=catalog)
+    except ToolweftError as error:
+        reason = f"python.{python.name}: {error}"
+        return BrokenSource(python.name, reason=reason, listener=catalog)
+
+
+def build_sandbox(settings: Settings, *, clock: Clock) -> SandboxBackend:
+    """Where programs run; nothing is started."""
+    if settings.sandbox.backend == "container":
+        from toolweft.sandbox.container import ContainerBackend
+
+        return ContainerBackend(settings.sandbox, clock=clock, warm_limits=settings.programs.limits)
+    return ProcessBackend(settings.sandbox, clock=clock)
+
+
+def expected_capabilities(backend: str) -> SandboxCapabilities:
+    """What a sandbox says of itself before it is started."""
+    if backend == "container":
+        return SandboxCapabilities(backend=backend, tier="not started", language="CPython")
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return SandboxCapabilities(
+        backend="process", tier="not started", language=f"CPython {version}", handles=True
+    )

@@ -1,0 +1,340 @@
+"""Handles as files. Synchronous: `store` calls it in worker threads.
+
+    FOLDER/content/<tenant>/<sha256>          contents, shared among handles of one tenant
+    FOLDER/owned/<tenant>/<user>/<handle>/    data (the same file, linked) and record.json
+    FOLDER/incoming/<handle>/                 what is being written
+
+Tenants and users are folders by the hash of their names, so no name is ever part of a path. A
+handle appears by one rename and so is whole or not there. Contents are hard links: what nobody
+links any more is left over, and no reader or writer has to be asked. A record's time of change is
+its last use.
+"""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from toolweft.core.handles import Draft, Handle
+from toolweft.core.ids import HandleId
+from toolweft.core.json import JsonObject
+from toolweft.core.principals import Principal
+from toolweft.stores.handles.kinds import SNIFF_BYTES, guess_kind
+
+__all__ = ("COPY_BYTES", "HandleFiles", "Written", "owner_key", "read_pieces")
+
+log = logging.getLogger(__name__)
+
+# Large enough to be quick; what counts its lines holds the interpreter for a fraction of a
+# millisecond.
+COPY_BYTES: Final = 1024 * 1024
+_FILE_MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
+# Noting each use of a handle that is read in pieces would cost as much as reading it.
+_TOUCH_AFTER_S: Final = 30.0
+# Nobody writes one result for longer.
+_ABANDONED_S: Final = 3600.0
+# 128 bits tell any two names apart.
+_KEY_DIGITS: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A content that was written, not yet to be seen."""
+
+    folder: Path
+    size_bytes: int
+    sha256: str
+    lines: int
+    # Its first bytes.
+    sample: bytes
+
+
+def owner_key(owner: Principal) -> str:
+    """The folder of an owner, below the folder of all: "<tenant>/<user>"."""
+    return f"{_name_key(owner.tenant)}/{_name_key(owner.user)}"
+
+
+class HandleFiles:
+    """One folder of handles.
+
+    Args:
+        folder: made when the first handle is written.
+        expire_s: a handle not used for so long does not exist any more.
+    """
+
+    def __init__(self, folder: Path, *, expire_s: float) -> None:
+        self._folder = folder
+        self._expire = timedelta(seconds=expire_s)
+
+    # ------------------------------------------------------------------------------- writing
+
+    def write(self, handle_id: HandleId, pieces: Iterable[bytes], *, now: datetime) -> Written:
+        """Write a content where nobody looks for it; `publish` or `abandon` comes next."""
+        folder = self._folder / "incoming" / handle_id
+        _make_folder(folder)
+        digest, size_bytes, lines, sample = sha256(), 0, 0, b""
+        last = b"\n"
+        with _created(folder / "data") as fd:
+            # Now, and not before: each new file in it changes a folder's time.
+            _set_time(folder, now)
+            for piece in pieces:
+                if not piece:
+                    continue
+                _write_all(fd, piece)
+                digest.update(piece)
+                size_bytes += len(piece)
+                lines += piece.count(b"\n")
+                last = piece[-1:]
+                if len(sample) < SNIFF_BYTES:
+                    sample += piece[: SNIFF_BYTES - len(sample)]
+        return Written(
+            folder=folder,
+            size_bytes=size_bytes,
+            sha256=digest.hexdigest(),
+            # The last line needs no end.
+            lines=lines + (last != b"\n"),
+            sample=sample,
+        )
+
+    def publish(
+        self, written: Written, *, owner: Principal, draft: Draft, path: Path | None, now: datetime
+    ) -> Handle:
+        """Make a written content the owner's handle."""
+        kind, media_type = guess_kind(draft, path=path, sample=written.sample)
+        rows = draft.rows
+        if rows is None and kind in {"json_lines", "text"}:
+            rows = written.lines
+        handle = Handle(
+            id=HandleId(written.folder.name),
+            owner=owner,
+            kind=kind,
+            media_type=media_type,
+            size_bytes=written.size_bytes,
+            sha256=written.sha256,
+            created_at=now,
+            expires_at=now + self._expire,
+            name=draft.name,
+            rows=rows,
+        )
+        self._share(written, tenant=_name_key(owner.tenant))
+        record = written.folder / "record.json"
+        with _created(record) as fd:
+            _write_all(fd, _render_record(handle))
+        _set_time(record, now)
+        home = self._folder / "owned" / owner_key(owner)
+        _make_folder(home)
+        written.folder.rename(home / handle.id)
+        return handle
+
+    def abandon(self, handle_id: HandleId) -> None:
+        """Remove what was written under an id."""
+        shutil.rmtree(self._folder / "incoming" / handle_id, ignore_errors=True)
+
+    def _share(self, written: Written, *, tenant: str) -> None:
+        """Let one file stand for all contents of a tenant that are the same."""
+        data = written.folder / "data"
+        shared = self._folder / "content" / tenant / written.sha256
+        # File systems without links keep a copy for each handle, and all else is the same.
+        with suppress(OSError):
+            _make_folder(shared.parent)
+            if not _has_size(shared, written.size_bytes):
+                shared.unlink(missing_ok=True)
+                os.link(data, shared)
+                return
+            other = written.folder / "other"
+            os.link(shared, other)
+            other.replace(data)
+
+    # ------------------------------------------------------------------------------- reading
+
+    def find(self, handle_id: HandleId, *, owner: Principal, now: datetime) -> Handle | None:
+        """The owner's handle, in use from now on; None where there is none."""
+        folder = self._folder / "owned" / owner_key(owner) / handle_id
+        handle = self._load(folder, owner=owner, now=now)
+        if handle is None:
+            return None
+        left = handle.expires_at - now
+        if left < self._expire - timedelta(seconds=_TOUCH_AFTER_S):
+            with suppress(FileNotFoundError):
+                _set_time(folder / "record.json", now)
+        return handle
+
+    def read(self, handle: Handle, *, start: int, size_bytes: int) -> bytes:
+        """Bytes of a handle that was found just now.
+
+        Raises:
+            FileNotFoundError: it was dropped since.
+        """
+        path = self._folder / "owned" / owner_key(handle.owner) / handle.id / "data"
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            return os.pread(fd, max(0, min(size_bytes, handle.size_bytes - start)), start)
+        finally:
+            os.close(fd)
+
+    def owned(self, owner: Principal, *, now: datetime) -> list[Handle]:
+        """The owner's handles, newest first."""
+        folders = _subfolders(self._folder / "owned" / owner_key(owner))
+        found = (self._load(folder, owner=owner, now=now) for folder in folders)
+        handles = [handle for handle in found if handle is not None]
+        return sorted(handles, key=lambda handle: (handle.created_at, handle.id), reverse=True)
+
+    def _load(self, folder: Path, *, owner: Principal, now: datetime) -> Handle | None:
+        try:
+            fields = json.loads((folder / "record.json").read_bytes())
+            expires_at = _time_of(folder / "record.json") + self._expire
+            if expires_at <= now or not _has_size(folder / "data", fields["size_bytes"]):
+                return None
+            return _parse_record(fields, folder.name, owner=owner, expires_at=expires_at)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            log.warning("handles.record_unreadable", extra={"error": type(exc).__name__})
+            return None
+
+    # ------------------------------------------------------------------------------- removing
+
+    def drop(self, handle_id: HandleId, *, owner: Principal) -> None:
+        """Remove the owner's handle, and its content where no other handle has it."""
+        _remove(self._folder / "owned" / owner_key(owner) / handle_id)
+        self._remove_unlinked(self._folder / "content" / _name_key(owner.tenant))
+
+    def sweep(self, *, now: datetime) -> dict[str, dict[str, int]]:
+        """Remove what expired or was left half-written.
+
+        Returns:
+            Owner key -> handle -> bytes, of what is left.
+        """
+        for folder in _subfolders(self._folder / "incoming"):
+            with suppress(FileNotFoundError):
+                if _time_of(folder) + timedelta(seconds=_ABANDONED_S) <= now:
+                    _remove(folder)
+        kept: dict[str, dict[str, int]] = {}
+        for tenant in _subfolders(self._folder / "owned"):
+            for user in _subfolders(tenant):
+                kept[f"{tenant.name}/{user.name}"] = self._sweep_owner(user, now=now)
+        for contents in _subfolders(self._folder / "content"):
+            self._remove_unlinked(contents)
+        return kept
+
+    def _sweep_owner(self, user: Path, *, now: datetime) -> dict[str, int]:
+        sizes = {}
+        for folder in _subfolders(user):
+            try:
+                if _time_of(folder / "record.json") + self._expire > now:
+                    sizes[folder.name] = (folder / "data").stat().st_size
+                    continue
+            except FileNotFoundError:
+                pass
+            _remove(folder)
+        return sizes
+
+    def _remove_unlinked(self, contents: Path) -> None:
+        with suppress(FileNotFoundError), os.scandir(contents) as entries:
+            for entry in entries:
+                # A writer that links it meanwhile keeps its own link, and loses only the sharing.
+                if entry.stat(follow_symlinks=False).st_nlink == 1:
+                    Path(entry.path).unlink(missing_ok=True)
+
+
+def read_pieces(path: Path) -> Iterator[bytes]:
+    """A file piece by piece."""
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(COPY_BYTES):
+            yield piece
+
+
+def _render_record(handle: Handle) -> bytes:
+    fields: JsonObject = {
+        "kind": handle.kind,
+        "media_type": handle.media_type,
+        "size_bytes": handle.size_bytes,
+        "sha256": handle.sha256,
+        "created_at": handle.created_at.isoformat(),
+        "name": handle.name,
+        "rows": handle.rows,
+    }
+    return json.dumps(fields).encode()
+
+
+def _parse_record(
+    fields: JsonObject, name: str, *, owner: Principal, expires_at: datetime
+) -> Handle:
+    return Handle(
+        id=HandleId(name),
+        owner=owner,
+        kind=fields["kind"],
+        media_type=fields["media_type"],
+        size_bytes=fields["size_bytes"],
+        sha256=fields["sha256"],
+        created_at=datetime.fromisoformat(fields["created_at"]),
+        expires_at=expires_at,
+        name=fields["name"],
+        rows=fields["rows"],
+    )
+
+
+def _name_key(name: str) -> str:
+    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY_DIGITS]
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it, for its user alone."""
+    missing = [path for path in chain([folder], folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[int]:
+    """The descriptor of a file that was not there, for its user alone."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(path, flags, _FILE_MODE)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    with memoryview(data) as rest:
+        done = 0
+        while done < len(rest):
+            done += os.write(fd, rest[done : done + COPY_BYTES])
+
+
+def _has_size(path: Path, size_bytes: int) -> bool:
+    try:
+        return path.stat().st_size == size_bytes
+    except FileNotFoundError:
+        return False
+
+
+def _time_of(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _set_time(path: Path, now: datetime) -> None:
+    moment = int(now.timestamp() * 1e9)
+    os.utime(path, ns=(moment, moment))
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,120 @@
+"""What a content is: JSON, JSON lines, text or neither. Pure.
+
+The name and the declared type come first; without them the first bytes decide. A wrong guess does
+no harm: whoever loads it is told, and can read it as text or bytes.
+"""
+
+import json
+from pathlib import PurePath
+from typing import Final
+
+from toolweft.core.handles import Draft, HandleKind
+
+__all__ = ("SNIFF_BYTES", "guess_kind")
+
+# Enough to see past a heading; parsed in less than a millisecond.
+SNIFF_BYTES: Final = 64 * 1024
+
+_BY_SUFFIX: Final[dict[str, tuple[HandleKind, str]]] = {
+    ".csv": ("text", "text/csv"),
+    ".geojson": ("json", "application/json"),
+    ".html": ("text", "text/html"),
+    ".json": ("json", "application/json"),
+    ".jsonl": ("json_lines", "application/x-ndjson"),
+    ".log": ("text", "text/plain"),
+    ".md": ("text", "text/markdown"),
+    ".ndjson": ("json_lines", "application/x-ndjson"),
+    ".tsv": ("text", "text/tab-separated-values"),
+    ".txt": ("text", "text/plain"),
+    ".xml": ("text", "text/xml"),
+}
+_MEDIA_TYPES: Final[dict[HandleKind, str]] = {
+    "json": "application/json",
+    "json_lines": "application/x-ndjson",
+    "text": "text/plain",
+    "binary": "application/octet-stream",
+}
+_LINE_TYPES: Final = frozenset(
+    {
+        "application/x-ndjson",
+        "application/jsonl",
+        "application/x-jsonlines",
+        "application/jsonlines",
+    }
+)
+# An error this close to the end of the sample may be the cut alone.
+_CUT_CHARACTERS = 16
+
+
+def guess_kind(draft: Draft, *, path: PurePath | None, sample: bytes) -> tuple[HandleKind, str]:
+    """Kind and media type of a content.
+
+    Args:
+        draft: what is known already.
+        path: where it comes from, for its suffix.
+        sample: its first `SNIFF_BYTES` bytes, or all of it.
+    """
+    if draft.kind is not None:
+        return draft.kind, draft.media_type or _MEDIA_TYPES[draft.kind]
+    if draft.media_type is not None:
+        return _kind_of_type(draft.media_type, sample), draft.media_type
+    suffix = path.suffix.lower() if path is not None else ""
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix]
+    kind = _sniff(sample)
+    return kind, _MEDIA_TYPES[kind]
+
+
+def _kind_of_type(media_type: str, sample: bytes) -> HandleKind:
+    essence = media_type.partition(";")[0].strip().lower()
+    if essence in _LINE_TYPES:
+        return "json_lines"
+    if essence == "application/json" or essence.endswith("+json"):
+        return "json"
+    if essence.startswith("text/") and _decode(sample) is not None:
+        return "text"
+    return "binary"
+
+
+def _sniff(sample: bytes) -> HandleKind:
+    text = _decode(sample)
+    if text is None:
+        return "binary"
+    text = text.removeprefix("\ufeff").lstrip()
+    if text[:1] not in {"{", "["}:
+        return "text"
+    line, _, rest = text.partition("\n")
+    if rest.lstrip()[:1] in {"{", "["} and _is_whole_json(line):
+        return "json_lines"
+    return "json" if _may_begin_json(text, is_cut=len(sample) >= SNIFF_BYTES) else "text"
+
+
+def _decode(sample: bytes) -> str | None:
+    """The sample as text, its last character perhaps cut off; None where it is none."""
+    if b"\0" in sample:
+        return None
+    try:
+        return sample.decode()
+    except UnicodeDecodeError as fault:
+        # A character has at most four bytes.
+        is_cut = len(sample) >= SNIFF_BYTES and fault.start >= len(sample) - 3
+        return sample[: fault.start].decode() if is_cut else None
+
+
+def _is_whole_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _may_begin_json(text: str, *, is_cut: bool) -> bool:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as fault:
+        is_open_string = fault.msg.startswith("Unterminated string")
+        return is_cut and (is_open_string or fault.pos >= len(text) - _CUT_CHARACTERS)
+    except (ValueError, RecursionError):
+        return False
+    return True
