@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from toolweft.search.postings import Postings
 from toolweft.search.vectors import Floats, WordVectors
 
-__all__ = ("Flags", "Gains", "Kin", "Slots", "WordGains")
+__all__ = ("Flags", "Gains", "Kin", "Slots", "WordGains", "find_held")
 
 Slots: TypeAlias = NDArray[np.intp]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -128,6 +128,18 @@ class WordGains:
         if self._usable is None:
             return len(postings.slots)
         return int(np.count_nonzero(self._usable[_column(postings)]))
+
+
+def find_held(asked: Sequence[Gains], slots: Slots) -> Flags:
+    """Which words the tools in some slots hold: one row a word, one column a slot."""
+    wanted = slots.astype(np.uint32)
+    held = np.zeros((len(asked), len(slots)), np.bool_)
+    for row, gains in enumerate(asked):
+        if gains.own is not None:
+            holders = np.frombuffer(gains.own.slots, np.uint32)
+            nearest = holders.take(holders.searchsorted(wanted), mode="clip")
+            np.equal(nearest, wanted, out=held[row])
+    return held
 
 
 def _column(postings: Postings) -> Slots:

@@ -16,7 +16,7 @@ from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.gains import Flags, Kin
-from toolweft.search.matches import AskedWord, Reasons, find_named
+from toolweft.search.matches import AskedWord, Evidence, Reasons, find_named
 from toolweft.search.matrix import ToolMatrix, build_matrix
 from toolweft.search.nearness import Embedded
 from toolweft.search.postings import (
@@ -171,9 +171,12 @@ class HybridIndex:
             [AskedWord(gains.rarity, gains.own) for gains in ranked.asked],
             named=named,
             bonus=_NAMED,
-            cosines=dict(zip(slots, ranked.cosines.tolist(), strict=True)),
-            trust=ranked.trust,
-            parts=lambda slot: ranked.parts(rows[slot]) if slot in rows else {},
+            evidence=Evidence(
+                cosines=dict(zip(slots, ranked.cosines.tolist(), strict=True)),
+                trust=ranked.trust,
+                parts=lambda slot: ranked.parts(rows[slot]) if slot in rows else {},
+                held=lambda slot: ranked.held_by(rows[slot]) if slot in rows else None,
+            ),
         )
 
     def _best(

@@ -4,9 +4,8 @@ Pure; shared by every kind of index.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
@@ -14,7 +13,7 @@ from toolweft.search.confidence import CERTAIN, LIKELY, WEAK, rate_confidence
 from toolweft.search.documents import name_key, named_fields
 from toolweft.search.postings import Postings
 
-__all__ = ("AskedWord", "Reasons", "find_named")
+__all__ = ("AskedWord", "Evidence", "Reasons", "find_named")
 
 # A shorter beginning of a name fits too many.
 _MIN_PREFIX_CHARACTERS = 3
@@ -57,6 +56,19 @@ class AskedWord:
     postings: Postings | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What a ranker knows of the slots it scored."""
+
+    # Of the meanings of query and tool, by slot, and how far they are to be trusted, in [0, 1].
+    cosines: Mapping[int, float]
+    trust: float
+    # What the score of a slot is the sum of, beside the bonus for a name.
+    parts: Callable[[int], Mapping[str, float]]
+    # The places of the asked words that a slot holds; None where that is not known.
+    held: Callable[[int], Sequence[int] | None]
+
+
 class Reasons:
     """Why the tools of one answer were found, and how sure that is.
 
@@ -64,9 +76,7 @@ class Reasons:
         asked: the words of the query.
         named: slots whose name is the query (2) or begins with it (1).
         bonus: what each of these steps adds to a score.
-        cosines: of the meanings of query and tool, by slot.
-        trust: how far the cosines are to be trusted; 0 to 1.
-        parts: what the score of a slot is the sum of, beside the bonus; None for words alone.
+        evidence: of the ranker; None where words alone were added up.
     """
 
     def __init__(
@@ -75,18 +85,16 @@ class Reasons:
         *,
         named: Mapping[int, int],
         bonus: float,
-        cosines: Mapping[int, float] = MappingProxyType({}),
-        trust: float = 0.0,
-        parts: Callable[[int], Mapping[str, float]] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self._asked, self._named, self._bonus = asked, named, bonus
-        self._cosines, self._trust, self._parts = cosines, trust, parts
+        self._evidence = evidence
         self._rarity = sum(word.rarity for word in asked)
 
     def hit(self, name: QualifiedName, slot: int, *, score: float) -> SearchHit:
         """The hit of one tool."""
         bits, held = 0, 0.0
-        for word in self._asked:
+        for word in self._likely_held(slot):
             row = None if word.postings is None else word.postings.row(slot)
             if word.postings is not None and row is not None:
                 bits |= word.postings.fields[row]
@@ -95,9 +103,9 @@ class Reasons:
         # Found by the beginning of its name, or by its meaning, a tool may hold none of the words.
         matched = tuple(named_fields(bits)) or ("name" if steps else "meaning",)
         confidence = rate_confidence(
-            cosine=self._cosines.get(slot, 0.0),
+            cosine=0.0 if self._evidence is None else self._evidence.cosines.get(slot, 0.0),
             coverage=held / self._rarity if self._rarity else 0.0,
-            trust=self._trust,
+            trust=0.0 if self._evidence is None else self._evidence.trust,
         )
         if steps:
             confidence = CERTAIN if steps > 1 else max(LIKELY, confidence)
@@ -110,7 +118,13 @@ class Reasons:
             parts=self._parts_of(slot, score, steps * self._bonus),
         )
 
+    def _likely_held(self, slot: int) -> Iterable[AskedWord]:
+        """The words that a slot holds, or all where that is not known beforehand."""
+        places = None if self._evidence is None else self._evidence.held(slot)
+        return self._asked if places is None else map(self._asked.__getitem__, places)
+
     def _parts_of(self, slot: int, score: float, bonus: float) -> dict[str, float]:
-        parts = {"words": score - bonus} if self._parts is None else self._parts(slot)
+        evidence = self._evidence
+        parts = {"words": score - bonus} if evidence is None else evidence.parts(slot)
         rounded = {name: round(part, _DIGITS) for name, part in (*parts.items(), ("name", bonus))}
         return {name: part for name, part in rounded.items() if part}

@@ -20,7 +20,7 @@ from math import log10
 
 import numpy as np
 
-from toolweft.search.gains import Flags, Gains, Kin, Slots, WordGains
+from toolweft.search.gains import Flags, Gains, Kin, Slots, WordGains, find_held
 from toolweft.search.matrix import FRONT, ToolMatrix
 from toolweft.search.nearness import (
     Embedded,
@@ -83,9 +83,18 @@ class Ranked:
     near: Floats | None
     # What the scores are the sum of: name, weight, and one number a row.
     signals: Sequence[Signal]
+    # Which words each tool holds, one row a word and one column a tool; None where not asked.
+    held: Flags | None
     # The words of the query, and how far the cosines are to be trusted, in [0, 1].
     asked: Sequence[Gains]
     trust: float
+
+    def held_by(self, row: int) -> list[int] | None:
+        """The places of the words that the tool of a row holds; None where not asked."""
+        if self.held is None:
+            return None
+        places: list[int] = np.flatnonzero(self.held[:, row]).tolist()
+        return places
 
     def parts(self, row: int) -> dict[str, float]:
         """What the score of one row is the sum of."""
@@ -148,8 +157,10 @@ class Ranker:
         slots = self._every() if is_whole else self._choose(first, sums)
         told = sums.words[slots] / best_words
         signals, cosines = self._score(request, slots, sums, told)
+        held = None
         if request.trust:
-            cover = _cover(asked, slots) ** 2
+            held = find_held(asked, slots)
+            cover = _cover(asked, held) ** 2
             signals = (*signals, ("cover", request.trust * self._mix.cover, cover))
             kin = self._best_of_kin(slots, sum_signals(signals))
             signals = (*signals, ("kin", request.trust * self._mix.kin, kin))
@@ -157,7 +168,7 @@ class Ranker:
             near = near[slots]
             signals = blend_signals(signals, near, weight=embedded.weight)
         scores, words = sum_signals(signals), sums.words[slots]
-        return Ranked(slots, scores, words, cosines, near, signals, asked, request.trust)
+        return Ranked(slots, scores, words, cosines, near, signals, held, asked, request.trust)
 
     def nearest(self, text: str, most: int) -> list[tuple[int, float]]:
         """The slots that mean what is most like a text, best first, with their cosines."""
@@ -187,10 +198,10 @@ class Ranker:
             np.zeros(0, np.float32),
         )
         most = _MAX_NEIGHBOURS // max(1, len(request.words)) if request.trust else 0
-        holders: Sequence[Sequence[int]] = [()] * len(asked)
-        if len(request.clauses):
-            holders = [np.flatnonzero(column).tolist() for column in request.clauses.T]
-        for gains, clauses in zip(asked, holders, strict=True):
+        standing: list[list[int]] = [[] for _ in asked]
+        for clause, word in zip(*map(np.ndarray.tolist, request.clauses.nonzero()), strict=True):
+            standing[word].append(clause)
+        for gains, clauses in zip(asked, standing, strict=True):
             column, gained = self._gains.added(gains, neighbours=most)
             sums.words[column] += gained
             for clause in clauses:
@@ -274,15 +285,8 @@ def _share_of_meaning(count: int) -> float:
     return 1 - 0.4 * min(1.0, max(0.0, log10(max(count, 1)) - 3))
 
 
-def _cover(asked: Sequence[Gains], slots: Slots) -> Floats:
+def _cover(asked: Sequence[Gains], held: Flags) -> Floats:
     """The share of the query's words that each tool holds, rare ones counting more."""
-    wanted = slots.astype(np.uint32)
-    held = np.zeros((len(asked), len(slots)), np.bool_)
-    for row, gains in enumerate(asked):
-        if gains.own is not None:
-            holders = np.frombuffer(gains.own.slots, np.uint32)
-            nearest = holders.take(holders.searchsorted(wanted), mode="clip")
-            np.equal(nearest, wanted, out=held[row])
     rarities = np.array([gains.rarity for gains in asked], np.float32)
     share: Floats = rarities @ held / np.float32(max(float(rarities.sum()), _TINY))
     return share

@@ -14,7 +14,7 @@ __all__ = ("Request", "read_request")
 # Beyond these a query says nothing new.
 _MAX_CHARACTERS = 4_000
 _MAX_WORDS = 48
-_MAX_CLAUSES = 8
+_MIN_CLAUSES, _MAX_CLAUSES = 2, 8
 # Where the vocabulary knows less of the query than the first share it is not asked at all; above
 # the second it is trusted.
 _DISTRUSTED, _TRUSTED = 0.34, 0.6
@@ -52,10 +52,12 @@ def read_request(text: str, vectors: WordVectors) -> Request:
 def _clauses(text: str, words: Sequence[str]) -> Floats:
     columns = {word: column for column, word in enumerate(words)}
     parts = split_clauses(text)
-    rows = np.zeros((len(parts), len(words)), np.float32)
-    for row, part in enumerate(parts):
-        rows[row, [columns[word] for word in query_words(part) if word in columns]] = 1
-    rows = rows[rows.any(axis=1)]
-    if len(rows) > _MAX_CLAUSES:
-        rows = np.stack([some.max(axis=0) for some in np.array_split(rows, _MAX_CLAUSES)])
-    return rows if len(rows) > 1 else rows[:0]
+    held = [[columns[word] for word in query_words(part) if word in columns] for part in parts]
+    held = [some for some in held if some]
+    if len(held) < _MIN_CLAUSES:
+        return np.zeros((0, len(words)), np.float32)
+    rows = np.zeros((min(len(held), _MAX_CLAUSES), len(words)), np.float32)
+    for number, some in enumerate(held):
+        # Too many clauses are taken together, neighbours with neighbours.
+        rows[number * len(rows) // len(held), some] = 1
+    return rows
