@@ -308,3 +308,17 @@ def test_a_cut_text_counts_what_is_missing(text: str, limit: int, dropped: int) 
         return
     missing = max(0, len(text) - limit) + dropped
     assert f"[… {missing:,} characters not shown" in shown
+
+
+def test_packages_can_be_asked_for_only_where_there_are_some() -> None:
+    assert "environment" not in build().tools[3].input_schema["properties"]
+
+    some = replace(CAPABILITIES, environments={"data": ("numpy 2.4", "six 1")})
+    found = build(capabilities=some).tools[3].input_schema["properties"]["environment"]
+
+    assert found == {
+        "enum": ["data"],
+        "description": "packages to import: data has numpy 2.4, six 1",
+    }
+    request = parse_run({"code": "1", "environment": "data"}, OPTIONS)
+    assert request.environment == "data"

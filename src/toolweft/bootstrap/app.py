@@ -133,7 +133,7 @@ async def open_app(
         backend = await stack.enter_async_context(
             LazyBackend(
                 sandbox or build_sandbox(settings, clock=time),
-                expected=expected_capabilities(settings.sandbox.backend),
+                expected=expected_capabilities(settings.sandbox),
             )
         )
         embeddings = await stack.enter_async_context(

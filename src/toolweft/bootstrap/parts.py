@@ -19,7 +19,7 @@ from toolweft.core.ports import (
 )
 from toolweft.core.search import TextEmbedder
 from toolweft.core.tools import ToolSpec
-from toolweft.sandbox import ProcessBackend
+from toolweft.sandbox import ProcessBackend, SandboxOptions, describe_environments
 from toolweft.search import LearnedUses, QueryEmbedder, UnusableEmbedder
 from toolweft.search.embedding import EmbedderOptions
 from toolweft.sources import (
@@ -143,11 +143,15 @@ def build_sandbox(settings: Settings, *, clock: Clock) -> SandboxBackend:
     return ProcessBackend(settings.sandbox, clock=clock)
 
 
-def expected_capabilities(backend: str) -> SandboxCapabilities:
+def expected_capabilities(options: SandboxOptions) -> SandboxCapabilities:
     """What a sandbox says of itself before it is started."""
-    if backend == "container":
-        return SandboxCapabilities(backend=backend, tier="not started", language="CPython")
+    if options.backend == "container":
+        return SandboxCapabilities(backend="container", tier="not started", language="CPython")
     version = ".".join(str(part) for part in sys.version_info[:3])
     return SandboxCapabilities(
-        backend="process", tier="not started", language=f"CPython {version}", handles=True
+        backend="process",
+        tier="not started",
+        language=f"CPython {version}",
+        handles=True,
+        environments=describe_environments(options.environments),
     )

@@ -239,6 +239,8 @@ class SandboxCapabilities:
     files: bool = True
     # Stored results can be read inside, with `load`.
     handles: bool = False
+    # Packages a program may ask for: the environment's name -> what was installed, "numpy 2.4.6".
+    environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

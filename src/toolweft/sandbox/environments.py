@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ __all__ = (
     "MIN_MEMORY_BYTES",
     "PackageEnvironment",
     "check_name",
+    "describe_environments",
     "list_environments",
     "load_environment",
     "python_tag",
@@ -99,6 +101,17 @@ def load_environment(folder: Path, name: str) -> PackageEnvironment:
 def list_environments(folder: Path) -> list[str]:
     """The names of what is there, in order."""
     return sorted(found.parent.name for found in folder.glob(f"*/{_DESCRIPTION}"))
+
+
+def describe_environments(folder: Path | None) -> dict[str, tuple[str, ...]]:
+    """What is installed in each environment that can be used, by name."""
+    found: dict[str, tuple[str, ...]] = {}
+    if folder is None:
+        return found
+    for name in list_environments(folder):
+        with suppress(SandboxUnavailable):
+            found[name] = load_environment(folder, name).packages
+    return found
 
 
 def write_description(

@@ -65,6 +65,7 @@ class RunRequest:
     code: str | None
     container_id: ContainerId | None
     run_id: RunId | None
+    environment: str | None
     wait_s: float
 
 
@@ -110,10 +111,13 @@ def parse_call(arguments: JsonObject) -> CallRequest:
 
 def parse_run(arguments: JsonObject, options: ToolboxOptions) -> RunRequest:
     """The request of run_code; raises as `parse_search`."""
-    reader = _Reader("run_code", arguments, ("code", "container_id", "run_id", "wait_s"))
+    reader = _Reader(
+        "run_code", arguments, ("code", "container_id", "run_id", "environment", "wait_s")
+    )
     code = reader.text("code")
     container_id = reader.text("container_id")
     run_id = reader.text("run_id")
+    environment = reader.text("environment")
     wait_s = reader.number("wait_s", 0, MAX_WAIT_S)
     if (code is None) == (run_id is None):
         reader.add_fault("$", "takes either code to run or the run_id of a run to wait for")
@@ -122,6 +126,7 @@ def parse_run(arguments: JsonObject, options: ToolboxOptions) -> RunRequest:
         code=code,
         container_id=None if container_id is None else ContainerId(container_id),
         run_id=None if run_id is None else RunId(run_id),
+        environment=environment,
         wait_s=options.wait_s if wait_s is None else wait_s,
     )
 

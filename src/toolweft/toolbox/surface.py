@@ -39,6 +39,7 @@ _READS = Hints(read_only=True, destructive=False, idempotent=True, open_world=Fa
 _ACTS = Hints(read_only=False, destructive=True, idempotent=False, open_world=True)
 
 _MAX_SOURCE_CHARACTERS = 24
+_MAX_SHOWN_PACKAGES = 12
 _GIB = 1024**3
 _MIB = 1024**2
 
@@ -187,10 +188,23 @@ def _run_code(
                 "container_id": {"type": "string"},
                 "run_id": {"type": "string"},
                 "wait_s": {"type": "number", "default": options.wait_s},
+                **_environments(capabilities),
             }
         ),
         annotations=_ACTS,
     )
+
+
+def _environments(capabilities: SandboxCapabilities) -> JsonSchema:
+    """The parameter that chooses packages; none where there are none to choose."""
+    if not capabilities.environments:
+        return {}
+    listed = [
+        f"{name} has {', '.join(packages[:_MAX_SHOWN_PACKAGES])}"
+        for name, packages in capabilities.environments.items()
+    ]
+    described = f"packages to import: {'; '.join(listed)}"
+    return {"environment": {"enum": list(capabilities.environments), "description": described}}
 
 
 def _render_sandbox(capabilities: SandboxCapabilities, limits: ProgramLimits) -> str:

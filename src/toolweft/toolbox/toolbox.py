@@ -271,6 +271,7 @@ class Toolbox:
         *,
         container_id: ContainerId | None = None,
         run_id: RunId | None = None,
+        environment: str | None = None,
         wait_s: float | None = None,
         on_output: OnOutput | None = None,
     ) -> ProgramOutcome:
@@ -282,6 +283,7 @@ class Toolbox:
             code: the program; None to wait for `run_id`.
             container_id: a container to go on in.
             run_id: of a run that was still going.
+            environment: packages the program may import, by name.
             wait_s: after this the outcome's status is "running"; None for the configured time.
             on_output: gets what is printed meanwhile.
 
@@ -296,7 +298,10 @@ class Toolbox:
             )
         if code is not None:
             run_id = await self._runner.start(
-                code, principal=self._principal, container_id=container_id
+                code,
+                principal=self._principal,
+                container_id=container_id,
+                environment=environment,
             )
         assert run_id is not None
         wait_s = self._options.wait_s if wait_s is None else wait_s
@@ -381,6 +386,7 @@ class Toolbox:
             request.code,
             container_id=request.container_id,
             run_id=request.run_id,
+            environment=request.environment,
             wait_s=request.wait_s,
             on_output=on_output,
         )

@@ -16,6 +16,7 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.environments import (
     MIN_MEMORY_BYTES,
     PackageEnvironment,
+    describe_environments,
     load_environment,
 )
 from toolweft.sandbox.options import SandboxOptions
@@ -65,6 +66,7 @@ class ProcessBackend:
         self._tier: Tier | None = None
         self._reports: list[IsolationReport] = []
         self._sessions: set[ProcessSession] = set()
+        self._environments: dict[str, tuple[str, ...]] = {}
         # By the name of the environment; each starts with its first session.
         self._with_packages: dict[str, Zygote] = {}
         self._starting = anyio.Lock()
@@ -72,6 +74,8 @@ class ProcessBackend:
     async def __aenter__(self) -> Self:
         """Try the tiers, strongest first, and keep the first that holds."""
         wanted = self._options.tier
+        folder = self._options.environments
+        self._environments = await anyio.to_thread.run_sync(describe_environments, folder)
         # A start may follow one that failed.
         self._reports.clear()
         for tier in self._tiers:
@@ -119,6 +123,7 @@ class ProcessBackend:
             language=f"CPython {version}",
             files=tier.has_files,
             standard_library=True,
+            environments=self._environments,
             handles=True,
         )
 
