@@ -24,7 +24,7 @@ Kin: TypeAlias = NDArray[np.int32]
 _MAX_NEIGHBOURS_OF_WORD = 8
 # Words whose gains are remembered, and rows of sums: 12 bytes each.
 _MAX_WORDS = 4_096
-_MAX_ROWS = 500_000
+_MAX_ROWS, _MAX_ROWS_PER_SLOT = 500_000, 25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +101,7 @@ class WordGains:
         if known is None:
             known = self._add_up(gains, near)
             self._rows += len(known[0])
-            if self._rows > _MAX_ROWS:
+            if self._rows > max(_MAX_ROWS, _MAX_ROWS_PER_SLOT * self._slots):
                 self._added.clear()
                 self._rows = len(known[0])
             self._added[key] = known
@@ -111,17 +111,12 @@ class WordGains:
         self, gains: Gains, near: Sequence[tuple[Postings, np.float32]]
     ) -> tuple[Slots, Floats]:
         row = np.zeros(self._slots, np.float32)
-        columns = []
         # The weakest first: what comes later stays.
         for postings, factor in near:
-            columns.append(column := _column(postings))
-            row[column] = factor * _impacts(postings)
+            row[_column(postings)] = factor * _impacts(postings)
         if gains.own is not None:
-            columns.append(column := _column(gains.own))
-            row[column] = np.float32(gains.rarity) * _impacts(gains.own)
-        if not columns:
-            return np.zeros(0, np.intp), np.zeros(0, np.float32)
-        slots = np.unique(np.concatenate(columns)) if len(columns) > 1 else columns[0]
+            row[_column(gains.own)] = np.float32(gains.rarity) * _impacts(gains.own)
+        slots = np.flatnonzero(row > 0)
         return slots, row[slots]
 
     def _holders(self, postings: Postings) -> int:

@@ -1,18 +1,10 @@
 """Making and moving on the index of a snapshot, of the best kind that is installed."""
 
-from typing import Protocol, runtime_checkable
-
-from toolweft.core.search import SearchIndex
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.lexical import LexicalIndex
 from toolweft.search.views import ViewedIndex
 
 __all__ = ("build_index", "update_index")
-
-
-@runtime_checkable
-class _Updatable(ViewedIndex, Protocol):
-    def updated(self, snapshot: Snapshot) -> ViewedIndex: ...
 
 
 def build_index(snapshot: Snapshot) -> ViewedIndex:
@@ -31,9 +23,9 @@ def build_index(snapshot: Snapshot) -> ViewedIndex:
     return HybridIndex.of(snapshot, vectors=load_vectors())
 
 
-def update_index(index: SearchIndex, snapshot: Snapshot) -> ViewedIndex:
+def update_index(index: ViewedIndex, snapshot: Snapshot) -> ViewedIndex:
     """The index of a newer snapshot, from one of an older; it answers as a new one would.
 
     Whatever did not change is shared; where nothing did, it is the same index.
     """
-    return index.updated(snapshot) if isinstance(index, _Updatable) else build_index(snapshot)
+    return index.updated(snapshot)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit, SearchIndex
+from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.documents import FIELDS, field_texts, name_key, named_fields
 from toolweft.search.embedded import Embedded, SlottedIndex
@@ -68,6 +69,10 @@ class ViewedIndex(SearchIndex, SlottedIndex, Protocol):
             visible: only these may be found; None for all.
             embedded: what an embedder says about the query; None where it says nothing.
         """
+        ...
+
+    def updated(self, snapshot: Snapshot) -> "ViewedIndex":
+        """The index of a newer snapshot; itself where nothing changed."""
         ...
 
     def view(self, visible: Collection[QualifiedName] | None) -> "View":

@@ -12,6 +12,9 @@ from toolweft.stores.options import LedgerOptions
 
 __all__ = ("create_ledger_engine", "describe_failure")
 
+# Whole seconds, as libpq counts.
+_CONNECT_TIMEOUT_S = 5
+
 
 class _DriverConnection(Protocol):
     """As much of an SQLite connection as is used here."""
@@ -29,7 +32,13 @@ def create_ledger_engine(options: LedgerOptions, *, read_only: bool = False) -> 
         ImportError: its driver is not installed.
     """
     if not is_sqlite(options.url):
-        engine = create_engine(options.url, poolclass=NullPool, paramstyle="format")
+        engine = create_engine(
+            options.url,
+            poolclass=NullPool,
+            paramstyle="format",
+            # A server that takes the connection and stays silent would hold a thread for ever.
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+        )
         if read_only:
             return engine.execution_options(postgresql_readonly=True)
         return engine
