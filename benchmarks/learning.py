@@ -24,8 +24,8 @@ from toolweft.core.ids import CallId, QualifiedName
 from toolweft.core.search import SearchIndex, SearchResult
 from toolweft.core.snapshot import Snapshot
 from toolweft.search import LexicalIndex, build_index
-from toolweft.search.learning import UseLearner, apply_lifts
-from toolweft.search.learning.lifting import FURTHER_HITS
+from toolweft.search.learning.fold import UseLearner
+from toolweft.search.learning.lifting import FURTHER_HITS, apply_lifts
 from toolweft.stores import LedgerOptions
 from toolweft.stores.queries import read_used
 from toolweft.stores.sink import SqlSink

@@ -25,7 +25,7 @@ from tests.search.learning.happenings import (
 from tests.stores.events import run_started
 
 from toolweft.core.events import Event
-from toolweft.search.learning import UseLearner
+from toolweft.search.learning.fold import UseLearner
 from toolweft.stores import LedgerOptions
 from toolweft.stores.queries import read_used
 from toolweft.stores.rows import to_us

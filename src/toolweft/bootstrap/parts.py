@@ -20,8 +20,9 @@ from toolweft.core.ports import (
 from toolweft.core.search import TextEmbedder
 from toolweft.core.tools import ToolSpec
 from toolweft.sandbox import ProcessBackend, SandboxOptions, describe_environments
-from toolweft.search import LearnedUses, QueryEmbedder, UnusableEmbedder
+from toolweft.search import QueryEmbedder, UnusableEmbedder
 from toolweft.search.embedding import EmbedderOptions
+from toolweft.search.learning.past import LearnedUses
 from toolweft.sources import (
     BrokenSource,
     HttpServerOptions,

@@ -5,13 +5,11 @@ Knows nothing of calls or of sources.
 
 from toolweft.search.embedded import QueryEmbedder, UnusableEmbedder
 from toolweft.search.index import build_index, update_index
-from toolweft.search.learning import LearnedUses
 from toolweft.search.lexical import LexicalIndex
 from toolweft.search.searcher import CatalogSearcher
 
 __all__ = (
     "CatalogSearcher",
-    "LearnedUses",
     "LexicalIndex",
     "QueryEmbedder",
     "UnusableEmbedder",

@@ -13,8 +13,7 @@ from toolweft.core.search import Placement, SearchResult
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.embedded import EmbeddedQueries, QueryEmbedder
 from toolweft.search.holder import IndexHolder
-from toolweft.search.learning import LearnedUses, apply_lifts
-from toolweft.search.learning.lifting import FURTHER_HITS
+from toolweft.search.learning.lifting import FURTHER_HITS, Uses, apply_lifts
 from toolweft.search.placement import explain_rank
 from toolweft.search.remembered import RememberedAnswers
 from toolweft.search.suggestions import suggest_words
@@ -45,9 +44,7 @@ class CatalogSearcher:
         embedder: says what is near to a query beside the index; None where nothing does.
     """
 
-    def __init__(
-        self, *, uses: LearnedUses | None = None, embedder: QueryEmbedder | None = None
-    ) -> None:
+    def __init__(self, *, uses: Uses | None = None, embedder: QueryEmbedder | None = None) -> None:
         self._uses, self._embedder = uses, embedder
         self._indexes = IndexHolder()
         self._answers = RememberedAnswers()

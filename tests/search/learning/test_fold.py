@@ -17,7 +17,7 @@ from tests.search.learning.happenings import (
 from toolweft.core.calls import Principal
 from toolweft.core.events import Event
 from toolweft.core.ids import QualifiedName
-from toolweft.search.learning import UseLearner
+from toolweft.search.learning.fold import UseLearner
 from toolweft.search.learning.memory import Lift
 
 DAY = 86_400.0

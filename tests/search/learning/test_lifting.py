@@ -9,7 +9,7 @@ from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit, SearchResult
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import Severity
-from toolweft.search.learning import apply_lifts
+from toolweft.search.learning.lifting import apply_lifts
 from toolweft.search.learning.memory import Lift
 from toolweft.testing import build_definition, build_snapshot
 

@@ -7,7 +7,7 @@ from tests.search.learning.happenings import finished, searched, started, used
 
 from toolweft.core.errors import LedgerUnavailable
 from toolweft.core.events import Event
-from toolweft.search.learning import LearnedUses
+from toolweft.search.learning.past import LearnedUses
 
 Read = Callable[[], Awaitable[Sequence[Event]]]
 

@@ -11,7 +11,8 @@ from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchResult
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import Severity
-from toolweft.search import CatalogSearcher, LearnedUses
+from toolweft.search import CatalogSearcher
+from toolweft.search.learning.past import LearnedUses
 from toolweft.testing import build_definition, build_snapshot
 
 _VERBS: dict[str, Severity] = {

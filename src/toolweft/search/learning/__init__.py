@@ -1,10 +1,7 @@
 """Learning from use: which tools were called after which searches, and what that raises.
 
-Knows events, not where they are kept; the searcher alone asks it.
+Knows events, not where they are kept; the searcher alone asks it. Nothing is imported here, since
+who searches without learning needs no events.
 """
 
-from toolweft.search.learning.fold import UseLearner
-from toolweft.search.learning.lifting import apply_lifts
-from toolweft.search.learning.past import LearnedUses
-
-__all__ = ("LearnedUses", "UseLearner", "apply_lifts")
+__all__ = ()

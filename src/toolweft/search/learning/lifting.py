@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit, SearchResult
@@ -10,7 +10,7 @@ from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import Severity
 from toolweft.search.learning.memory import Lift
 
-__all__ = ("FURTHER_HITS", "apply_lifts")
+__all__ = ("FURTHER_HITS", "Uses", "apply_lifts")
 
 # Hits beyond those asked for, from among which uses may raise one into the answer.
 FURTHER_HITS: Final = 20
@@ -20,6 +20,14 @@ _MOST: Final = 0.25
 _DIGITS: Final = 5
 # What was not found at all comes last, the harmless first.
 _BY_HARM: Final[Mapping[Severity, int]] = {"read_only": 0, "write": 1, "destructive": 2}
+
+
+class Uses(Protocol):
+    """What was learned from use."""
+
+    def lifts(self, query: str, *, tenant: str) -> Mapping[QualifiedName, Lift]:
+        """The tools that a tenant used for queries like this one."""
+        ...
 
 
 def apply_lifts(
