@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
-from typing import Any
 
 from toolweft.search import build_index, update_index
 from toolweft.search.hybrid import HybridIndex
@@ -44,15 +42,6 @@ def test_an_index_of_the_same_tools_is_the_same_index() -> None:
     snapshot = build_snapshot([FORECAST])
     index = build_index(snapshot)
     assert update_index(index, snapshot) is index
-
-
-def test_an_index_of_another_kind_is_replaced() -> None:
-    class Other:
-        def search(self, query: str, *, limit: int, visible: Any = None) -> Sequence[Any]:
-            return ()
-
-    hits = update_index(Other(), build_snapshot([FORECAST])).search("forecast", limit=1)
-    assert [hit.qualified for hit in hits] == ["sky.forecast"]
 
 
 def test_the_search_package_is_light_until_an_index_is_made() -> None:
