@@ -294,7 +294,7 @@ async def _measure(options: Any, report: Report) -> None:
 def main() -> None:
     """Run and print."""
     options = parser(str(__doc__).splitlines()[0])
-    options.add_argument("--backend", default="process", choices=["process", "container"])
+    options.add_argument("--backend", default="process", choices=["process", "monty", "container"])
     options.add_argument("--engine", default="", help="of containers: unix:///path of its socket")
     options.add_argument("--image", default="", help="of containers")
     options.add_argument("--tier", default="auto", choices=["auto", "ns", "landlock", "noopen"])

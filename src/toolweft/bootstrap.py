@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,9 @@ from toolweft.core.search import TextEmbedder
 from toolweft.core.tools import ToolSpec
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
-from toolweft.sandbox import LazyBackend, ProcessBackend
+from toolweft.sandbox import LazyBackend
+from toolweft.sandbox.abilities import MONTY_CAPABILITIES
+from toolweft.sandbox.choice import ChosenBackend, candidates
 from toolweft.search import CatalogSearcher, HintSource, LearnedUses, UnusableEmbedder
 from toolweft.sources import (
     BrokenSource,
@@ -387,12 +389,14 @@ def _build_sandbox(settings: Settings, *, clock: Clock) -> SandboxBackend:
         from toolweft.sandbox.container import ContainerBackend
 
         return ContainerBackend(settings.sandbox, clock=clock, warm_limits=settings.programs.limits)
-    return ProcessBackend(settings.sandbox, clock=clock)
+    return ChosenBackend(candidates(settings.sandbox, clock=clock))
 
 
 def _expected(backend: str) -> SandboxCapabilities:
     if backend == "container":
         return SandboxCapabilities(backend=backend, tier="not started", language="CPython")
+    if backend == "monty":
+        return replace(MONTY_CAPABILITIES, tier="not started")
     version = ".".join(str(part) for part in sys.version_info[:3])
     return SandboxCapabilities(
         backend="process", tier="not started", language=f"CPython {version}", handles=True

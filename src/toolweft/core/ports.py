@@ -235,6 +235,12 @@ class SandboxCapabilities:
     files: bool = True
     # Stored results can be read inside, with `load`.
     handles: bool = False
+    # A session lives on after a run was stopped, by a limit of the host or by cancelling it.
+    survives_stops: bool = True
+    # A ToolError has `code`, `message` and `hint`, and bytes from tools their media type.
+    rich_results: bool = True
+    # What programs have to do without, in words for whoever writes them; empty for nothing.
+    lacks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
