@@ -36,6 +36,8 @@ class MontySession:
         self._is_over = False
         self._texts: dict[str, ProgramText] = {}
         self._runs = 0
+        # A name is bound when a program's text first has it, so earlier runs' names count too.
+        self._names = GuestNames()
 
     @classmethod
     async def open(cls, limits: ProgramLimits, *, clock: Clock) -> "MontySession":
@@ -108,7 +110,8 @@ class MontySession:
         self, run: MontyRun, code: str, names: GuestNames, limits: ProgramLimits
     ) -> SandboxOutcome:
         # In a thread, as reading a long program takes a while.
-        text, binding = await asyncio.to_thread(_prepare, code, names, limits)
+        self._names = known = _together(self._names, names)
+        text, binding = await asyncio.to_thread(_prepare, code, known, limits)
         self._runs += 1
         # The binding comes first, the program after it.
         self._remember(f"<python-input-{self._worker.feeds + 1}>", code)
@@ -174,6 +177,14 @@ class MontySession:
             raise SandboxError(
                 "this container's process has ended", hint="open a new one; variables are gone"
             )
+
+
+def _together(known: GuestNames, more: GuestNames) -> GuestNames:
+    return GuestNames(
+        namespaces=tuple(dict.fromkeys((*known.namespaces, *more.namespaces))),
+        functions=tuple(dict.fromkeys((*known.functions, *more.functions))),
+        positional={**known.positional, **more.positional},
+    )
 
 
 def _prepare(code: str, names: GuestNames, limits: ProgramLimits) -> tuple[str, str]:
