@@ -82,6 +82,7 @@ class MontyRun:
             BrokenWord: the guest sent nonsense; its process is ended.
         """
         output = None
+        self._worker.limit_cpu(self._limits.active_s)
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks

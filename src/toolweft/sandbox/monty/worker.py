@@ -6,8 +6,10 @@ used; each of its steps blocks a thread, never the event loop.
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +28,8 @@ _GRACE_S = 1.0
 _START_TIMEOUT_S = 20.0
 _END_TIMEOUT_S = 5.0
 _MAX_DEPTH = 1000
+# Above what the host itself allows, so that the host comes first.
+_CPU_MARGIN_S = 2
 # Suspensions are name look-ups too, so calls are counted by the host and these are not.
 _MAX_SUSPENSIONS = 2**31 - 1
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -119,6 +123,17 @@ class Worker:
     def step(self, action: Callable[[], ResultT]) -> "asyncio.Future[ResultT]":
         """Let the interpreter go on, in its thread."""
         return asyncio.wrap_future(self._thread.submit(self._timed, action))
+
+    def limit_cpu(self, budget_s: float) -> None:
+        """Have the system end the process when it used this much more, should the host be gone."""
+        if sys.platform != "linux" or self._pid is None:
+            return
+        import resource
+
+        with contextlib.suppress(OSError):
+            _, hard = resource.prlimit(self._pid, resource.RLIMIT_CPU)
+            soft = math.ceil(self.active_s() + budget_s) + _CPU_MARGIN_S
+            resource.prlimit(self._pid, resource.RLIMIT_CPU, (soft, hard))
 
     def kill(self) -> None:
         """End the process at once; whatever step it is in then fails. Safe from any thread."""
