@@ -7,10 +7,9 @@
 """
 
 import logging
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -29,15 +28,13 @@ from toolweft.core.ports import (
     LedgerReader,
     Policy,
     SandboxBackend,
-    SandboxCapabilities,
 )
 from toolweft.core.search import TextEmbedder
 from toolweft.core.tools import ToolSpec
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
 from toolweft.sandbox import LazyBackend
-from toolweft.sandbox.abilities import MONTY_CAPABILITIES
-from toolweft.sandbox.choice import ChosenBackend, candidates
+from toolweft.sandbox.choice import build_backend, expected
 from toolweft.search import CatalogSearcher, HintSource, LearnedUses, UnusableEmbedder
 from toolweft.sources import (
     BrokenSource,
@@ -167,8 +164,11 @@ async def open_app(
         road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
         backend = await stack.enter_async_context(
             LazyBackend(
-                sandbox or _build_sandbox(settings, clock=time),
-                expected=_expected(settings.sandbox.backend),
+                sandbox
+                or build_backend(
+                    settings.sandbox, clock=time, warm_limits=settings.programs.limits
+                ),
+                expected=expected(settings.sandbox),
             )
         )
         hints = await stack.enter_async_context(_open_hints(settings, catalog, clock=time))
@@ -382,22 +382,3 @@ def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> Manag
     except ToolweftError as error:
         reason = f"python.{python.name}: {error}"
         return BrokenSource(python.name, reason=reason, listener=catalog)
-
-
-def _build_sandbox(settings: Settings, *, clock: Clock) -> SandboxBackend:
-    if settings.sandbox.backend == "container":
-        from toolweft.sandbox.container import ContainerBackend
-
-        return ContainerBackend(settings.sandbox, clock=clock, warm_limits=settings.programs.limits)
-    return ChosenBackend(candidates(settings.sandbox, clock=clock))
-
-
-def _expected(backend: str) -> SandboxCapabilities:
-    if backend == "container":
-        return SandboxCapabilities(backend=backend, tier="not started", language="CPython")
-    if backend == "monty":
-        return replace(MONTY_CAPABILITIES, tier="not started")
-    version = ".".join(str(part) for part in sys.version_info[:3])
-    return SandboxCapabilities(
-        backend="process", tier="not started", language=f"CPython {version}", handles=True
-    )

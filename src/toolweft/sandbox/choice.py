@@ -3,8 +3,10 @@
 Sessions never move from one to another: what a program can do is the same for all of a start.
 """
 
+import platform
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
@@ -18,10 +20,11 @@ from toolweft.core.ports import (
     SandboxSession,
 )
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.abilities import MONTY_CAPABILITIES
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.process import ProcessBackend
 
-__all__ = ("ChosenBackend", "candidates", "monty_is_installed")
+__all__ = ("ChosenBackend", "build_backend", "candidates", "expected", "monty_is_installed")
 
 # Makes a backend; raises `SandboxUnavailable` where what it needs is not installed.
 Candidate = Callable[[], SandboxBackend]
@@ -53,6 +56,37 @@ def candidates(options: SandboxOptions, *, clock: Clock) -> tuple[Candidate, ...
     if options.backend == "auto" and options.tier == "auto" and monty_is_installed():
         return process, monty
     return (process,)
+
+
+def build_backend(
+    options: SandboxOptions, *, clock: Clock, warm_limits: ProgramLimits
+) -> SandboxBackend:
+    """The backend the options name, not started.
+
+    Args:
+        options: what the user decided.
+        clock: of its runs.
+        warm_limits: of containers that are kept ready.
+    """
+    if options.backend == "container":
+        from toolweft.sandbox.container import ContainerBackend
+
+        return ContainerBackend(options, clock=clock, warm_limits=warm_limits)
+    return ChosenBackend(candidates(options, clock=clock))
+
+
+def expected(options: SandboxOptions) -> SandboxCapabilities:
+    """What is shown before the start, when the tier is not known."""
+    if options.backend == "container":
+        return SandboxCapabilities(backend="container", tier="not started", language="CPython")
+    if options.backend == "monty":
+        return replace(MONTY_CAPABILITIES, tier="not started")
+    return SandboxCapabilities(
+        backend="process",
+        tier="not started",
+        language=f"CPython {platform.python_version()}",
+        handles=True,
+    )
 
 
 class ChosenBackend:

@@ -23,7 +23,7 @@ from toolweft.sandbox.meter import Meter
 from toolweft.sandbox.monty.prelude import CALL
 from toolweft.sandbox.monty.worker import Worker
 
-__all__ = ("BrokenWord", "MontyRun")
+__all__ = ("BrokenWord", "MontyRun", "read_value")
 
 _MAX_NAME_CHARACTERS = 256
 _MAX_LINE = 2**31
