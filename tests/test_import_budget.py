@@ -13,6 +13,7 @@ HEAVY = (
     "mcp",
     "mcp_types",
     "numpy",
+    "pydantic_monty",
     "onnxruntime",
     "openai",
     "safetensors",

@@ -261,7 +261,12 @@ def test_doctor_is_content_with_a_house_in_order(shell: Shell) -> None:
     found = ended.json
     assert found["ok"] is True
     assert found["sandbox"].startswith("process/")
-    assert [tier["tier"] for tier in found["tiers"]] == ["ns", "landlock", "noopen"]
+    assert [tier["tier"] for tier in found["tiers"]] == [
+        "ns",
+        "landlock",
+        "noopen",
+        "interpreter",
+    ]
     assert any(place["is_read"] for place in found["looked_up"])
     assert found["durability"] == "process kill"
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from toolweft.bootstrap.parts import (
     PythonTool,
-    build_sandbox,
     build_sources,
-    expected_capabilities,
     learned_uses,
     open_embeddings,
 )
@@ -28,6 +26,7 @@ from toolweft.core.search import TextEmbedder
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
 from toolweft.sandbox import LazyBackend
+from toolweft.sandbox.choice import build_backend, expected
 from toolweft.search import CatalogSearcher
 from toolweft.sources import (
     PatientRoad,
@@ -132,8 +131,11 @@ async def open_app(
         road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
         backend = await stack.enter_async_context(
             LazyBackend(
-                sandbox or build_sandbox(settings, clock=time),
-                expected=expected_capabilities(settings.sandbox),
+                sandbox
+                or build_backend(
+                    settings.sandbox, clock=time, warm_limits=settings.programs.limits
+                ),
+                expected=expected(settings.sandbox),
             )
         )
         embeddings = await stack.enter_async_context(

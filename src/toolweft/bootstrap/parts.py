@@ -1,6 +1,5 @@
 """The parts that settings choose between, each built from its options."""
 
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -13,13 +12,8 @@ from toolweft.config import PythonSourceOptions, Settings
 from toolweft.core.clock import Clock
 from toolweft.core.errors import ToolweftError
 from toolweft.core.ids import SourceName
-from toolweft.core.ports import (
-    SandboxBackend,
-    SandboxCapabilities,
-)
 from toolweft.core.search import TextEmbedder
 from toolweft.core.tools import ToolSpec
-from toolweft.sandbox import ProcessBackend, SandboxOptions, describe_environments
 from toolweft.search import QueryEmbedder, UnusableEmbedder
 from toolweft.search.embedding import EmbedderOptions
 from toolweft.search.learning.past import LearnedUses
@@ -43,9 +37,7 @@ from toolweft.stores import (
 
 __all__ = (
     "PythonTool",
-    "build_sandbox",
     "build_sources",
-    "expected_capabilities",
     "learned_uses",
     "open_embeddings",
 )
@@ -133,26 +125,3 @@ def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> Manag
     except ToolweftError as error:
         reason = f"python.{python.name}: {error}"
         return BrokenSource(python.name, reason=reason, listener=catalog)
-
-
-def build_sandbox(settings: Settings, *, clock: Clock) -> SandboxBackend:
-    """Where programs run; nothing is started."""
-    if settings.sandbox.backend == "container":
-        from toolweft.sandbox.container import ContainerBackend
-
-        return ContainerBackend(settings.sandbox, clock=clock, warm_limits=settings.programs.limits)
-    return ProcessBackend(settings.sandbox, clock=clock)
-
-
-def expected_capabilities(options: SandboxOptions) -> SandboxCapabilities:
-    """What a sandbox says of itself before it is started."""
-    if options.backend == "container":
-        return SandboxCapabilities(backend="container", tier="not started", language="CPython")
-    version = ".".join(str(part) for part in sys.version_info[:3])
-    return SandboxCapabilities(
-        backend="process",
-        tier="not started",
-        language=f"CPython {version}",
-        handles=True,
-        environments=describe_environments(options.environments),
-    )

@@ -180,7 +180,7 @@ class EngineModel(_Section):
 class SandboxModel(_Section):
     """Isolation of programs."""
 
-    backend: Literal["auto", "process", "container"] = _SANDBOX.backend
+    backend: Literal["auto", "process", "monty", "container"] = _SANDBOX.backend
     tier: Literal["auto", "ns", "landlock", "noopen"] = _SANDBOX.tier
     environments: str | None = Field(
         default=None,

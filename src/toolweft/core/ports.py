@@ -241,6 +241,12 @@ class SandboxCapabilities:
     handles: bool = False
     # Packages a program may ask for: the environment's name -> what was installed, "numpy 2.4.6".
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # A session lives on after a run was stopped, by a limit of the host or by cancelling it.
+    survives_stops: bool = True
+    # A ToolError has `code`, `message` and `hint`, and bytes from tools their media type.
+    rich_results: bool = True
+    # What programs have to do without, in words for whoever writes them; empty for nothing.
+    lacks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """Runs programs in confined processes; knows nothing of tools or catalogs."""
 
-from toolweft.sandbox.environments import describe_environments
 from toolweft.sandbox.lazy import LazyBackend
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.process import ProcessBackend, ProcessSession
@@ -10,5 +9,4 @@ __all__ = (
     "ProcessBackend",
     "ProcessSession",
     "SandboxOptions",
-    "describe_environments",
 )

@@ -10,7 +10,7 @@ from toolweft.core.ports import SandboxOutcome
 from toolweft.core.programs import LIMIT_NAMES, LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.guest.wire import Frame, FrameError
 
-__all__ = ("Report", "crash_outcome", "limit_error", "parse_report")
+__all__ = ("Report", "crash_outcome", "is_exit_without_fault", "limit_error", "parse_report")
 
 _GuestStatus = Literal["ok", "error", "invalid", "limit"]
 _MAX_TEXT_CHARACTERS = 4096
@@ -60,7 +60,7 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
     error = _parse_error(text) if text else None
     if limit == "output":
         error = limit_error("output", limits, error)
-    is_done = status == "error" and error is not None and _is_exit_without_fault(error)
+    is_done = status == "error" and error is not None and is_exit_without_fault(error)
     return Report(
         status="ok" if is_done else status,
         limit=limit,
@@ -72,7 +72,7 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
     )
 
 
-def _is_exit_without_fault(error: ProgramError) -> bool:
+def is_exit_without_fault(error: ProgramError) -> bool:
     """Whether a program just said that it is done: `sys.exit()`."""
     return error.type == "SystemExit" and error.message.endswith(("sys.exit()", "sys.exit(0)"))
 

@@ -29,9 +29,9 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxOptions:
-    """Which backend and tier; "auto" takes the strongest that holds."""
+    """Which backend and tier; "auto" takes the strongest process, else the interpreter."""
 
-    backend: Literal["auto", "process", "container"] = "auto"
+    backend: Literal["auto", "process", "monty", "container"] = "auto"
     tier: Literal["auto", "ns", "landlock", "noopen"] = "auto"
     # Where environments of packages are kept; None where there are none.
     environments: Path | None = None

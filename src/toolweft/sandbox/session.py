@@ -19,7 +19,7 @@ from toolweft.sandbox.ending import crash_outcome, limit_error, parse_report
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
 from toolweft.sandbox.run import ActiveRun, GuestProcess
 
-__all__ = ("GuestSession", "SessionGuest", "SessionStart")
+__all__ = ("GuestSession", "SessionGuest", "SessionStart", "check_source")
 
 # A session is stopped this long after a run: runs that follow each other at once stay quick.
 _PAUSE_AFTER_S = 0.05
@@ -90,7 +90,7 @@ class GuestSession(ABC, Generic[GuestT]):
         on_output: Callable[[str], None] | None = None,
     ) -> SandboxOutcome:
         """Run one piece of code to its end; see `core.ports.SandboxSession`."""
-        source = _check_source(code, limits)
+        source = check_source(code, limits)
         if isinstance(source, SandboxOutcome):
             return source
         self._check_ready()
@@ -232,7 +232,7 @@ class SessionStart:
             self.ready.set()
 
 
-def _check_source(code: str, limits: ProgramLimits) -> bytes | SandboxOutcome:
+def check_source(code: str, limits: ProgramLimits) -> bytes | SandboxOutcome:
     """The program as bytes, or why it cannot even be sent."""
     try:
         source = code.encode()

@@ -224,6 +224,8 @@ def _render_sandbox(capabilities: SandboxCapabilities, limits: ProgramLimits) ->
         lacks += ", no files"
     if not capabilities.state:
         lacks += ", no state between runs"
+    if capabilities.lacks:
+        lacks += f", {capabilities.lacks}"
     return f"{', '.join(has)}; {lacks}."
 
 

@@ -91,6 +91,8 @@ async def echo(call: GuestCall) -> GuestReply:
 class Guest:
     """A session with short defaults."""
 
+    survives_stops = True
+
     def __init__(self, session: ProcessSession) -> None:
         self.session = session
 

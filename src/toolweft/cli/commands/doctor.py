@@ -1,7 +1,7 @@
 """`toolweft doctor`: what works here, what does not, and why."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,9 @@ from toolweft.cli.session import IN_MEMORY, open_session, read_settings, run_asy
 from toolweft.config import Settings, lookup_paths, read_environment
 from toolweft.core.errors import ConfigError, LedgerUnavailable, SandboxUnavailable
 from toolweft.core.ports import IsolationReport
+from toolweft.sandbox.abilities import MONTY_CAPABILITIES
+from toolweft.sandbox.choice import monty_is_installed
+from toolweft.sandbox.options import SandboxOptions
 from toolweft.stores.location import is_memory
 
 __all__ = ("app", "doctor")
@@ -27,7 +30,15 @@ __all__ = ("app", "doctor")
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 _TIERS: tuple[Literal["ns", "landlock", "noopen"], ...] = ("ns", "landlock", "noopen")
-_PACKAGES = ("toolweft", "mcp", "anyio", "sqlalchemy", "jsonschema-rs", "pydantic")
+_PACKAGES = (
+    "toolweft",
+    "mcp",
+    "anyio",
+    "sqlalchemy",
+    "jsonschema-rs",
+    "pydantic",
+    "pydantic-monty",
+)
 
 
 @app.command()
@@ -105,16 +116,24 @@ async def _try_ledger(app_: App) -> str:
     return ""
 
 
+def _other_sandboxes(options: SandboxOptions, tried: Collection[str]) -> list[SandboxOptions]:
+    """The options again, once for each tier and backend that starting did not need."""
+    if options.tier != "auto" or options.backend == "monty":
+        return []
+    others = [replace(options, tier=tier) for tier in _TIERS if tier not in tried]
+    is_untried = MONTY_CAPABILITIES.tier not in tried
+    if options.backend == "auto" and monty_is_installed() and is_untried:
+        others.append(replace(options, backend="monty"))
+    return others
+
+
 async def _try_other_tiers(
     settings: Settings, tried: Sequence[IsolationReport]
 ) -> list[IsolationReport]:
     """The dry runs of the tiers that starting did not need, each over an empty house."""
     names = {report.tier for report in tried}
     found: list[IsolationReport] = []
-    for tier in _TIERS if settings.sandbox.tier == "auto" else ():
-        if tier in names:
-            continue
-        sandbox = replace(settings.sandbox, tier=tier)
+    for sandbox in _other_sandboxes(settings.sandbox, names):
         empty = replace(
             settings,
             servers=(),

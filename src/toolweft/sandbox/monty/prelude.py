@@ -1,0 +1,145 @@
+"""What a program finds bound, in the part of Python that the interpreter runs.
+
+The text here is guest code: it is fed to the interpreter, never run by this process. It turns
+arguments into JSON and results back where the memory limit holds, so the host gets plain text only.
+"""
+
+import re
+from collections.abc import Iterable
+from keyword import iskeyword
+
+from toolweft.core.ports import GuestNames
+from toolweft.core.programs import ProgramLimits
+
+__all__ = ("CALL", "OWN_PREFIX", "PRELUDE", "TOOL_ERROR_TYPES", "binding_code")
+
+# Every name of ours inside starts so.
+OWN_PREFIX = "_tw_"
+# The one function of the host.
+CALL = "_tw_call"
+# The interpreter has no subclasses, so an error class that programs do not raise stands in.
+TOOL_ERROR_TYPES = frozenset({"_csv.Error", "csv.Error"})
+
+PRELUDE = """\
+import json as _tw_json
+from csv import Error as ToolError
+
+_tw_line = None
+_tw_max_argument = 0
+_tw_max_value = 0
+
+
+def _tw_at(line, thing):
+    global _tw_line
+    _tw_line = line
+    return thing
+
+
+def _tw_value(value):
+    if type(value).__name__ == "coroutine":
+        print("called without await: write `await` before the call")
+        return ("none", "")
+    if value is None:
+        return ("none", "")
+    try:
+        kind, text = "json", _tw_json.dumps(
+            value, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        )
+    except (TypeError, ValueError, RecursionError):
+        kind, text = "repr", _tw_json.dumps(repr(value), ensure_ascii=False)
+    if len(text) > _tw_max_value:
+        return ("large", str(len(text)))
+    return (kind, text)
+
+
+async def _tw_send(name, line, arguments):
+    text = _tw_json.dumps(
+        arguments, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+    if len(text) > _tw_max_argument:
+        text = len(text)
+    kind, payload, blobs = await _tw_call(name, line, text)
+    if kind == "failure":
+        raise ToolError(payload)
+    result = _tw_json.loads(payload)
+    for position, data in blobs:
+        if position is None:
+            result = data
+        else:
+            result[position] = data
+    return result
+
+
+def _tw_tool(name, parameters):
+    def _tw_function(*positional, **arguments):
+        if len(positional) > len(parameters):
+            raise TypeError(
+                f"{name}() takes keyword arguments only, but {len(positional)} came"
+                f" without a name: write {name}(parameter=value)"
+            )
+        for parameter, value in zip(parameters, positional):
+            if parameter in arguments:
+                raise TypeError(f"{name}() got two values for {parameter}")
+            arguments[parameter] = value
+        return _tw_send(name, _tw_line, arguments)
+
+    return _tw_function
+
+
+class _tw_Space:
+    def __init__(self, name):
+        self._tw_name = name
+
+    def __repr__(self):
+        name = self._tw_name
+        return f"<tools of {name}: call one as await {name}.tool(parameter=value)>"
+
+    def __call__(self, *_positional, **_named):
+        name = self._tw_name
+        raise TypeError(
+            f"'{name}' is a namespace of tools: call one as await {name}.tool(...)"
+        )
+
+
+def _tw_fill(space, tools):
+    for short, parameters in tools:
+        setattr(space, short, _tw_tool(space._tw_name + "." + short, parameters))
+"""
+
+_WORD = re.compile(r"[^\W\d]\w*")
+_ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
+# `getattr(crm, "find")`: a text that is a name may be meant as one.
+_QUOTED = re.compile(r"""["']([^\W\d]\w*)["']""")
+
+
+def binding_code(source: str, names: GuestNames, limits: ProgramLimits) -> str:
+    """Guest code that binds, before a program runs, the tools its text names.
+
+    What the program itself bound in an earlier run stays.
+    """
+    words = set(_WORD.findall(source))
+    attributes = sorted({*_ATTRIBUTE.findall(source), *_QUOTED.findall(source)})
+    lines = [
+        f"_tw_max_argument = {limits.max_argument_bytes}",
+        f"_tw_max_value = {limits.max_value_bytes}",
+    ]
+    for name in _usable(names.namespaces, words):
+        tools = [
+            (short, tuple(names.positional.get(f"{name}.{short}", ())))
+            for short in attributes
+            if not short.startswith("__") and not short.startswith(OWN_PREFIX)
+        ]
+        lines += _bind(name, f"_tw_Space({name!r})")
+        lines += [f"if isinstance({name}, _tw_Space):", f"    _tw_fill({name}, {tools!r})"]
+    for name in _usable(names.functions, words):
+        parameters = tuple(names.positional.get(name, ()))
+        lines += _bind(name, f"_tw_tool({name!r}, {parameters!r})")
+    return "\n".join(lines) + "\n"
+
+
+def _usable(names: Iterable[str], words: set[str]) -> list[str]:
+    return [name for name in names if name in words and name.isidentifier() and not iskeyword(name)]
+
+
+def _bind(name: str, value: str) -> list[str]:
+    return ["try:", f"    {name}", "except NameError:", f"    {name} = {value}"]

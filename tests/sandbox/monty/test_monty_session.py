@@ -1,0 +1,260 @@
+"""What the interpreter's session does beyond the contract: its errors, its ends, its refusals."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import anyio
+import anyio.lowlevel
+import pytest
+from tests.sandbox.monty.guests import open_monty_guest
+
+from toolweft.core.calls import Failure
+from toolweft.core.clock import SystemClock
+from toolweft.core.errors import SandboxError, SandboxUnavailable
+from toolweft.core.ports import GuestBlob, GuestNames, GuestReply
+from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.monty import MontyBackend
+from toolweft.sandbox.options import SandboxOptions
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+async def guest():
+    async with open_monty_guest() as guest:
+        yield guest
+
+
+async def deny(_call):
+    return GuestReply(failure=Failure(code="denied", message="not yours", hint="ask"))
+
+
+async def hang(_call):
+    await anyio.sleep_forever()
+
+
+async def test_a_failed_call_is_caught_as_tool_error_and_reported_with_line_and_hint(guest):
+    caught = await guest.run(
+        "try:\n    await t.f()\nexcept ToolError as error:\n    print(error)", on_call=deny
+    )
+    assert caught.stdout == "not yours (ask)\n"
+    outcome = await guest.run("\nawait t.f()", on_call=deny)
+    assert outcome.status == "error"
+    assert (outcome.error.type, outcome.error.message) == ("ToolError", "t.f: not yours")
+    assert (outcome.error.line, outcome.error.hint) == (2, "ask")
+    assert outcome.error.traceback.splitlines() == [
+        '  File "<run 2>", line 2, in <module>',
+        "    await t.f()",
+        "ToolError: t.f: not yours",
+    ]
+
+
+async def test_bytes_of_tools_arrive_as_bytes(guest):
+    async def on_call(_call):
+        blob = GuestBlob(position=1, media_type="image/png", data=b"\x89PNG")
+        return GuestReply(payload=b'["text",null]', blobs=(blob,))
+
+    outcome = await guest.run("r = await t.f()\n[r[0], r[1].hex(), len(r[1])]", on_call=on_call)
+    assert outcome.value == b'["text","89504e47",4]'
+
+
+async def test_a_stored_result_is_refused_with_a_reason(guest):
+    async def on_call(_call):
+        return GuestReply(handle={"id": "h_1"})
+
+    outcome = await guest.run("await t.f()", on_call=on_call)
+    assert (outcome.status, outcome.error.type) == ("error", "ToolError")
+    assert "cannot read it" in outcome.error.message
+
+
+@pytest.mark.parametrize("code", ["def f():\n    yield 1", "class A(B): pass", "x = 1\ndel x"])
+async def test_what_the_interpreter_cannot_read_is_invalid_and_nothing_of_it_runs(guest, code):
+    outcome = await guest.run("print('ran')\n" + code)
+    assert (outcome.status, outcome.error.type) == ("invalid", "UnsupportedSyntax")
+    assert outcome.stdout == ""
+    assert 'backend = "process"' in outcome.error.hint
+
+
+async def test_lines_stay_right_after_programs_that_were_refused(guest):
+    await guest.run("def f(:")
+    await guest.run("x = " + "(" * 9000)
+    await guest.run("class A(B): pass")
+    assert (await guest.run("\n\n1 / 0")).error.line == 3
+
+
+async def test_a_function_of_an_earlier_run_is_shown_with_its_own_text(guest):
+    await guest.run("def divide(n):\n    return 1 / n")
+    outcome = await guest.run("divide(0)")
+    assert outcome.error.traceback.splitlines()[:4] == [
+        '  File "<run 2>", line 1, in <module>',
+        "    divide(0)",
+        '  File "<run 1>", line 2, in divide',
+        "    return 1 / n",
+    ]
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "x = []\nwhile True: x.append('a' * 1000)",
+        "'a' * 10**10",
+        "a = [0] * 10\nfor _ in range(12): a = [a] * 10\na",
+        "a = [0] * 10\nfor _ in range(12): a = [a] * 10\nawait t.f(a=a)",
+    ],
+)
+async def test_the_memory_limit_ends_the_run_and_the_session(bomb):
+    limits = ProgramLimits(memory_bytes=64 * 1024 * 1024, active_s=20.0, wall_s=30.0)
+    async with open_monty_guest(limits) as guest:
+        outcome = await guest.run(bomb, active_s=20.0, wall_s=30.0)
+        assert (outcome.status, outcome.limit) == ("limit", "memory")
+        assert not guest.session.is_alive
+        with pytest.raises(SandboxError, match="process has ended"):
+            await guest.run("1")
+
+
+async def test_a_process_that_is_killed_from_outside_crashed(guest):
+    async def on_call(_call):
+        os.kill(guest.session.process_id, signal.SIGKILL)
+        return GuestReply()
+
+    outcome = await guest.run("print('before')\nawait t.f()", on_call=on_call)
+    assert (outcome.status, outcome.error.type) == ("crashed", "Crash")
+    assert outcome.stdout == "before\n"
+    assert not guest.session.is_alive
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "_tw_call('t.f')",
+        "_tw_call('', 1, '{}')",
+        "_tw_call('t.f', -1, '{}')",
+        "_tw_call('t.f', 1, [1])",
+        "_tw_value = lambda value: ('json', '{')\n1",
+        "_tw_value = lambda value: ('other', '1')\n1",
+    ],
+)
+async def test_forged_words_to_the_host_end_the_session(guest, code):
+    outcome = await guest.run(code)
+    assert outcome.status == "crashed"
+    assert "broke its channel" in outcome.error.message
+    assert not guest.session.is_alive
+
+
+@pytest.mark.parametrize("code", ["while True: pass", "await t.f()", "import time\ntime.sleep(60)"])
+async def test_a_cancelled_run_ends_at_once_with_its_session(guest, code):
+    with anyio.move_on_after(0.2) as scope:
+        await guest.run(code, on_call=hang)
+    assert scope.cancelled_caught
+    assert anyio.current_time() - scope.deadline < 5
+    assert not guest.session.is_alive
+
+
+async def test_the_event_loop_is_free_while_a_program_computes(guest):
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        await guest.run("while True: pass", active_s=0.2)
+        tasks.cancel_scope.cancel()
+    assert turns > 10
+
+
+async def test_sleeps_overlap_take_no_active_time_and_are_counted(guest):
+    outcome = await guest.run(
+        "import asyncio, time\n"
+        "await asyncio.gather(*[asyncio.sleep(0.1) for _ in range(100)])\ntime.sleep(0.1)",
+        wall_s=9.0,
+    )
+    assert outcome.status == "ok"
+    assert outcome.stats.wall_s > 0.2
+    assert outcome.stats.cpu_s < outcome.stats.wall_s
+    many = "import asyncio\nawait asyncio.gather(*[asyncio.sleep(9) for _ in range(1001)])"
+    assert "1000 sleeps at once" in (await guest.run(many)).error.message
+
+
+async def test_a_large_result_is_decoded_inside(guest):
+    text = b"[" + b",".join(b'{"id":%d,"name":"row"}' % i for i in range(20_000)) + b"]"
+
+    async def on_call(_call):
+        return GuestReply(payload=text)
+
+    outcome = await guest.run("rows = await t.f()\n[len(rows), rows[-1]]", on_call=on_call)
+    assert outcome.value == b'[20000,{"id":19999,"name":"row"}]'
+
+
+async def test_the_value_is_what_stands_last_and_nothing_else(guest):
+    assert (await guest.run("x = 'é'; x")).value == '"é"'.encode()
+    assert (await guest.run("(1,\n 2)  # two")).value == b"[1,2]"
+    assert (await guest.run("if True:\n    5")).value == b""
+    assert (await guest.run("y: int = 5")).value == b""
+    shown = await guest.run("lambda n: n")
+    assert shown.value_is_repr
+    left = await guest.run("return 5")
+    assert (left.status, left.error.message) == ("error", "'return' outside function")
+
+
+async def test_a_call_without_await_is_told(guest):
+    outcome = await guest.run("rows = t.f()\nlen(rows)")
+    assert "without await" in outcome.error.hint
+    assert "without await" in (await guest.run("t.f()")).stdout
+
+
+async def test_positional_arguments_are_named_where_the_host_says_how(guest):
+    names = GuestNames(namespaces=("t",), positional={"t.find": ("query",)})
+    outcome = await guest.run("await t.find('x', top=1)", names=names)
+    assert outcome.value == b'{"top":1,"query":"x"}'
+    wrong = await guest.run("await t.f(1)", names=names)
+    assert "takes keyword arguments only" in wrong.error.message
+
+
+@pytest.mark.promise("sandbox.interpreter")
+async def test_the_backend_proves_itself_and_refuses_environments():
+    async with MontyBackend(SandboxOptions(), clock=SystemClock()) as backend:
+        assert [(report.tier, report.holds) for report in backend.reports] == [
+            ("interpreter", True)
+        ]
+        assert not backend.capabilities.standard_library
+        with pytest.raises(SandboxUnavailable, match="imports no packages"):
+            await backend.open(ProgramLimits(), environment="science")
+        session = await backend.open(ProgramLimits())
+    assert not session.is_alive
+
+
+_SHORT = """
+import anyio
+from toolweft.core.clock import SystemClock
+from toolweft.core.ports import GuestNames, GuestReply
+from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.monty import MontyBackend
+from toolweft.sandbox.options import SandboxOptions
+
+async def main():
+    async def on_call(call):
+        return GuestReply(payload=call.arguments)
+    async with MontyBackend(SandboxOptions(), clock=SystemClock()) as backend:
+        session = await backend.open(ProgramLimits())
+        outcome = await session.run(
+            "(await t.f(x=1))['x']", names=GuestNames(namespaces=("t",)),
+            limits=ProgramLimits(), on_call=on_call,
+        )
+        print(outcome.value.decode())
+
+anyio.run(main)
+"""
+
+
+def test_short_processes_that_use_the_backend_end_well():
+    # The library's asynchronous interface aborts every second such process at its exit.
+    for _ in range(5):
+        command = [sys.executable, "-c", _SHORT]
+        ended = subprocess.run(command, capture_output=True, check=False)
+        assert (ended.returncode, ended.stdout) == (0, b"1\n"), ended.stderr
