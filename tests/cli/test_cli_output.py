@@ -61,3 +61,11 @@ def test_only_the_flexible_column_gives_way_and_stays_recognisable() -> None:
     assert output._fit([10, 50, 10], columns, 20) == [10, 16, 10]
     assert output._fit([10, 5, 10], columns, 20) == [10, 5, 10]
     assert output._fit([10, 50, 10], columns, 200) == [10, 50, 10]
+
+
+def test_a_lone_surrogate_is_written_as_json_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_json({"query": "\ud800 x"})
+
+    text = capsys.readouterr().out
+    assert json.loads(text) == {"query": "\ud800 x"}
+    text.encode()

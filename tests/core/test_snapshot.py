@@ -1,5 +1,7 @@
 """A name leads to one tool, or to an error that says what to write instead."""
 
+from dataclasses import replace
+
 import pytest
 
 from toolweft.core.errors import AmbiguousTool, ToolNotFound
@@ -40,6 +42,15 @@ def test_a_name_like_no_other_gets_no_offers() -> None:
     with pytest.raises(ToolNotFound) as raised:
         SNAPSHOT.resolve("zzzzzzzzzzzz")
     assert "did you mean" not in str(raised.value)
+
+
+def test_a_tool_that_nobody_may_call_is_not_offered() -> None:
+    shown = SNAPSHOT.tools["jira.list_issue"]
+    tools = {**SNAPSHOT.tools, shown.qualified: replace(shown, callers=frozenset())}
+    hiding = replace(SNAPSHOT, tools=tools)
+
+    assert "jira.list_issue" in SNAPSHOT.near_names("jira.list_isue")
+    assert "jira.list_issue" not in hiding.near_names("jira.list_isue")
 
 
 def test_near_names_of_an_endless_name_are_found_without_delay() -> None:

@@ -168,6 +168,23 @@ async def test_a_line_that_cannot_be_read_is_answered_and_the_next_one_too(
     assert pong == {"jsonrpc": "2.0", "id": 1, "result": {}}
 
 
+@pytest.mark.parametrize(
+    ("start", "request_id"), [(b'"id":7,"method":"ping"', 7), (b'"id":true,"method":"ping"', None)]
+)
+async def test_a_request_that_cannot_be_taken_is_answered_under_its_own_id(
+    wire: Wire, start: bytes, request_id: int | None
+) -> None:
+    line = b'{"jsonrpc":"2.0",' + start + b',"params":{"x":"\\ud800"}}\n'
+    with os.fdopen(wire.to_server, "wb", buffering=0) as stream, anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve, wire)
+            await anyio.to_thread.run_sync(write_all, stream, line)
+            refusal = await wire.answer()
+            stream.close()
+
+    assert (refusal["id"], refusal["error"]["code"]) == (request_id, -32700)
+
+
 async def test_it_ends_when_the_client_closes_its_end(wire: Wire) -> None:
     os.close(wire.to_server)
 

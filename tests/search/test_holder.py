@@ -1,14 +1,17 @@
 """One index is kept, and moves on with the snapshots."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.snapshot import CatalogTool, Snapshot
+from toolweft.search import CatalogSearcher, UnusableEmbedder
+from toolweft.search.embedded import EmbeddedQueries
 from toolweft.search.holder import IndexHolder
 from toolweft.testing import build_catalog, build_definition, build_snapshot
 
@@ -82,3 +85,21 @@ async def test_many_tools_that_all_change_are_indexed_beside_the_event_loop() ->
     assert index.search("letter", limit=1) == []
     assert walked.threads
     assert threading.get_ident() not in walked.threads
+
+
+async def test_a_lone_surrogate_in_a_query_reaches_nobody() -> None:
+    asked: list[str] = []
+
+    class Embedder(UnusableEmbedder):
+        async def ask(self, queries: Sequence[str], **scope: Any) -> EmbeddedQueries:
+            asked.extend(queries)
+            return await super().ask(queries, **scope)
+
+    searcher = CatalogSearcher(embedder=Embedder("none here"))
+    snapshot = build_catalog([build_definition("sky.rain")]).snapshot
+    (found,) = await searcher.search(
+        ["\ud800 rain"], snapshot=snapshot, limit=5, visible=None, tenant="local"
+    )
+
+    assert asked == ["? rain"]
+    assert [hit.qualified for hit in found.hits] == ["sky.rain"]

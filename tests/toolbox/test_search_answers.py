@@ -45,7 +45,7 @@ async def test_a_weak_answer_says_so_in_one_line_and_withholds_nothing() -> None
     lines = reply.text.splitlines()
     assert "async def rain(" in reply.text
     assert lines[-1].startswith("[none of these fits well; ")
-    assert lines[-1].endswith("; sources: sky 2, github 1, mail 1, trips 1, vault 1]")
+    assert lines[-1].endswith("; sources: sky 2, github 1, mail 1, trips 1]")
     assert sum("fits well" in line for line in lines) == 1
     assert not reply.is_error
 
@@ -80,8 +80,7 @@ async def test_where_nothing_fits_other_words_and_sources_are_named() -> None:
         reply = await box.invoke("search_tools", {"queries": ["isue"]})
         answer = await box.search("isue")
     assert reply.text == (
-        "no tool fits 'isue'; other words: issues;"
-        " sources: sky 2, github 1, mail 1, trips 1, vault 1"
+        "no tool fits 'isue'; other words: issues; sources: sky 2, github 1, mail 1, trips 1"
     )
     assert answer.to_dict()["queries"][0] == {
         "query": "isue",

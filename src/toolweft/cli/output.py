@@ -55,7 +55,9 @@ def write(text: str, *, end: str = "\n") -> None:
 
 def write_json(value: Json) -> None:
     """Write a result as indented JSON to stdout."""
-    write(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    # A lone surrogate, which no terminal takes, is "\\ud800" in JSON just as well.
+    write(text.encode("utf-8", "backslashreplace").decode())
 
 
 def write_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:

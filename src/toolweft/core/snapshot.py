@@ -155,7 +155,10 @@ class Snapshot:
         """
         namespace, _, asked = name[:200].lower().rpartition(".")
         by_tail: dict[str, list[QualifiedName]] = {}
-        for qualified in self.tools:
+        for qualified, tool in self.tools.items():
+            if not tool.callers or tool.status == "disabled":
+                # What nobody may call is offered to nobody.
+                continue
             tail = qualified.rpartition(".")[2].lower()
             if tail[:1] == asked[:1] or asked in tail:
                 by_tail.setdefault(tail, []).append(qualified)

@@ -6,6 +6,7 @@ waits for the descriptor and not in a thread, so that a signal can end it at any
 """
 
 import fcntl
+import json
 import os
 import select
 import sys
@@ -106,7 +107,8 @@ class _Reader:
         try:
             message = mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValidationError:
-            await self.to_client.send(_refusal("a line is not a JSON-RPC message"))
+            refusal = _refusal("a line is not a JSON-RPC message", request_id=_read_id(line))
+            await self.to_client.send(refusal)
             return
         self.outstanding.arrived(message)
         await self.to_server.send(SessionMessage(message))
@@ -129,9 +131,20 @@ def _is_gone(write_fd: int) -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _refusal(reason: str) -> SessionMessage:
+def _refusal(reason: str, *, request_id: str | int | None = None) -> SessionMessage:
     error = mcp_types.ErrorData(code=mcp_types.PARSE_ERROR, message=reason)
-    return SessionMessage(mcp_types.JSONRPCError(jsonrpc="2.0", id=None, error=error))
+    return SessionMessage(mcp_types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
+
+
+def _read_id(line: bytes) -> str | int | None:
+    """The id of a request that cannot be taken, so that whoever sent it need not wait."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    found = message.get("id") if isinstance(message, dict) else None
+    is_sendable = isinstance(found, str) and found.isascii() and "method" in message
+    return found if is_sendable or (type(found) is int and "method" in message) else None
 
 
 async def _read(fd: int) -> bytes:

@@ -63,7 +63,7 @@ class CatalogSearcher:
         tenant: str,
     ) -> Sequence[SearchResult]:
         """What each query finds; see `toolweft.core.search.Searcher`."""
-        texts = [query[:MAX_QUERY_CHARACTERS] for query in queries]
+        texts = [_as_text(query[:MAX_QUERY_CHARACTERS]) for query in queries]
         scope = await self._scope(texts, snapshot=snapshot, visible=visible)
         return [self._answer(text, scope, limit=limit, tenant=tenant) for text in texts]
 
@@ -138,3 +138,8 @@ def _rank(scope: _Scope, query: str, *, limit: int) -> SearchResult:
         return found
     near = index.near_tools(query, visible=visible)
     return replace(found, suggestions=suggest_words(query, index.view(visible), near))
+
+
+def _as_text(query: str) -> str:
+    """A query without lone surrogates, which no database or endpoint takes."""
+    return query if query.isascii() else query.encode("utf-8", "replace").decode()

@@ -1,6 +1,7 @@
 """Opens a ledger's database. Importing this module imports SQLAlchemy: threads only."""
 
 import sqlite3
+import time
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -12,6 +13,7 @@ from toolweft.stores.options import LedgerOptions
 
 __all__ = ("create_ledger_engine", "describe_failure")
 
+_LOCKED_PAUSE_S = 0.01
 # Whole seconds, as libpq counts.
 _CONNECT_TIMEOUT_S = 5
 
@@ -55,7 +57,7 @@ def create_ledger_engine(options: LedgerOptions, *, read_only: bool = False) -> 
         if read_only:
             connection.execute("PRAGMA query_only = ON")
             return
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(connection, timeout_s=options.busy_timeout_s)
         connection.execute(f"PRAGMA synchronous = {options.synchronous}")
 
     def begin(connection: Connection) -> None:
@@ -64,6 +66,20 @@ def create_ledger_engine(options: LedgerOptions, *, read_only: bool = False) -> 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _use_write_ahead_log(connection: _DriverConnection, *, timeout_s: float) -> None:
+    """Turn the log on; SQLite itself does not wait here for another who does the same."""
+    for _ in range(int(timeout_s / _LOCKED_PAUSE_S)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc):
+                raise
+            time.sleep(_LOCKED_PAUSE_S)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def describe_failure(

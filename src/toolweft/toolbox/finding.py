@@ -90,7 +90,7 @@ def build_search_answer(
     )
     sources = ""
     if any(answer.is_weak for answer in answers):
-        sources = name_sources(tuple(snapshot.sources.values()), _MAX_NAMED)
+        sources = name_sources(snapshot, _MAX_NAMED)
     return SearchAnswer(queries=answers, snapshot_version=snapshot.version, sources=sources)
 
 

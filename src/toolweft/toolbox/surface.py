@@ -5,13 +5,13 @@ The text is paid for in every conversation, so each sentence earns its tokens, w
 of the catalog.
 """
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 
 from toolweft.core.json import JsonSchema
 from toolweft.core.ports import SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
-from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
+from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import Hints
 from toolweft.programs.stubs import DETAILS, clip_text
 from toolweft.toolbox.options import ToolboxOptions
@@ -116,7 +116,7 @@ def build_surface(
 
 
 def _search_tools(snapshot: Snapshot, options: ToolboxOptions) -> SurfaceTool:
-    sources = name_sources(tuple(snapshot.sources.values()), options.max_named_sources)
+    sources = name_sources(snapshot, options.max_named_sources)
     return SurfaceTool(
         name="search_tools",
         title="Search tools",
@@ -235,17 +235,27 @@ def _render_bytes(size_bytes: int) -> str:
     return f"{size_bytes / _MIB:.0f} MiB"
 
 
-def name_sources(sources: Sequence[SourceStatus], max_named: int) -> str:
-    """Names with their numbers of tools, the largest first; the rest as a number."""
-    ordered = sorted(sources, key=lambda source: (-source.tool_count, source.python_name))
+def name_sources(snapshot: Snapshot, max_named: int) -> str:
+    """Names with their numbers of callable tools, the largest first; the rest as a number."""
+    hidden = Counter(
+        tool.definition.namespace
+        for tool in snapshot.tools.values()
+        if not tool.callers or tool.status == "disabled"
+    )
+    counts = {
+        source.python_name: source.tool_count - hidden[source.name]
+        for source in snapshot.sources.values()
+        # One whose tools are all out of reach is as good as none.
+        if not source.tool_count or source.tool_count > hidden[source.name]
+    }
+    ordered = sorted(counts, key=lambda name: (-counts[name], name))
     named = [
-        clip_text(source.python_name, _MAX_SOURCE_CHARACTERS)
-        + (f" {source.tool_count}" if source.tool_count else "")
-        for source in ordered[:max_named]
+        clip_text(name, _MAX_SOURCE_CHARACTERS) + (f" {counts[name]}" if counts[name] else "")
+        for name in ordered[:max_named]
     ]
     if len(ordered) > max_named:
         rest = ordered[max_named:]
-        named.append(f"{len(rest)} more with {sum(s.tool_count for s in rest):,} tools")
+        named.append(f"{len(rest)} more with {sum(counts[name] for name in rest):,} tools")
     return ", ".join(named) or "none yet"
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import anyio.abc
@@ -165,6 +166,16 @@ async def test_a_refused_key_says_where_to_look_and_is_not_repeated(server: Serv
     error = await refusal(server)
     assert "***" in error.message
     assert "search.embedder.key" in str(error)
+
+
+@pytest.mark.parametrize("echo", [KEY, quote(KEY, safe="")], ids=["as it is", "quoted"])
+async def test_no_part_of_a_key_is_left_where_a_long_reason_is_cut(
+    server: Server, echo: str
+) -> None:
+    for length in range(270, 300):
+        said = "x" * (length - len(KEY) // 2) + " " + echo
+        server.answer = fixed(401, {"error": {"message": said}})
+        assert echo[:8] not in (await refusal(server)).message
 
 
 async def test_a_redirect_is_not_followed(server: Server) -> None:

@@ -12,8 +12,6 @@ from toolweft.search.embedding.checks import pack_vectors
 
 __all__ = ("parse_answer", "parse_reason")
 
-_MAX_REASON_CHARACTERS = 200
-
 
 def parse_answer(body: bytes, *, count: int) -> list[bytes]:
     """The vectors of `count` texts, in the order of the texts.
@@ -45,7 +43,7 @@ def parse_answer(body: bytes, *, count: int) -> list[bytes]:
 
 
 def parse_reason(body: bytes) -> str:
-    """What an error answer says of itself, on one line; "" where it says nothing."""
+    """What an error answer says of itself, on one line, whole; "" where it says nothing."""
     try:
         answer: Any = json.loads(body)
     except (ValueError, RecursionError):
@@ -57,7 +55,8 @@ def parse_reason(body: bytes) -> str:
     if text.lstrip().startswith("<"):
         return ""
     printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:_MAX_REASON_CHARACTERS]
+    # Cut by whoever shows it, once nothing secret is left in it.
+    return " ".join(printable.split())
 
 
 def _to_rows(vectors: Sequence[Json]) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 import anyio
 from anyio import to_thread
@@ -22,6 +23,7 @@ __all__ = ("EndpointEmbedder",)
 # A number takes about 20 characters as JSON: room for a batch of long vectors, and no more.
 _MAX_ANSWER_BYTES = 64 * 1024**2
 _MAX_ERROR_BYTES = 16 * 1024
+_MAX_REASON_CHARACTERS = 300
 # Connecting takes no longer than a search waits anyway.
 _CONNECT_TIMEOUT_S = 5.0
 _KEY_REFUSED = (401, 403)
@@ -144,7 +146,10 @@ class EndpointEmbedder:
         return {"authorization": f"Bearer {self._key}"}
 
     def _masked(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
+        """A text without the key, however it was echoed, and cut only then."""
+        for spelling in filter(None, (self._key, quote(self._key, safe=""))):
+            text = text.replace(spelling, "***")
+        return text[:_MAX_REASON_CHARACTERS]
 
 
 def _parse(body: bytes, count: int) -> list[bytes]:
