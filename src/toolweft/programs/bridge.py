@@ -28,7 +28,7 @@ from toolweft.programs.discovery import (
 from toolweft.programs.handles import RunHandles
 from toolweft.programs.per_snapshot import PerSnapshot
 
-__all__ = ("CallRoad", "Desk", "RunBridge", "parse_arguments", "reply_of")
+__all__ = ("CallRoad", "Desk", "RunBridge", "Traffic", "parse_arguments", "reply_of")
 
 log = logging.getLogger(__name__)
 
