@@ -18,6 +18,9 @@
     │   ├── HandleNotFound     never existed, expired, or belongs to someone else
     │   └── StorageFull        a cap or the disk leaves no room for it
     ├── EmbedderUnavailable    a text could not be turned into a vector
+    ├── ProviderError          a model that could not be asked or did not answer
+    │   ├── ContextFull        the history is longer than the model takes
+    │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
     │   ├── ContainerNotFound  never existed, or belongs to someone else
@@ -41,6 +44,7 @@ __all__ = (
     "ContainerBusy",
     "ContainerExpired",
     "ContainerNotFound",
+    "ContextFull",
     "EmbedderUnavailable",
     "HandleError",
     "HandleNotFound",
@@ -48,6 +52,8 @@ __all__ = (
     "InvalidDefinition",
     "LedgerUnavailable",
     "Overloaded",
+    "ProviderError",
+    "RemoteContainerGone",
     "ResultTooDeep",
     "ResultTooLarge",
     "RunNotFound",
@@ -193,6 +199,44 @@ class EmbedderUnavailable(ToolweftError):
 
     code = "embedder_unavailable"
     retryable = True
+
+
+class ProviderError(ToolweftError):
+    """A model could not be asked, refused the request, or broke off.
+
+    Attributes:
+        is_retryable: of this one error; asking again later may help.
+        retry_after_s: how long the vendor asked to wait; None where it did not say.
+        status: the HTTP status; None where there was no answer.
+    """
+
+    code = "provider_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.is_retryable = retryable
+        self.retry_after_s = retry_after_s
+        self.status = status
+
+
+class ContextFull(ProviderError):
+    """The history does not fit into what the model takes."""
+
+    code = "context_full"
+
+
+class RemoteContainerGone(ProviderError):
+    """The container at the vendor that a request named is over; its state is gone."""
+
+    code = "remote_container_gone"
 
 
 class SandboxError(ToolweftError):
