@@ -1,0 +1,46 @@
+"""What one model behind the Messages API is, apart from what is asked of it."""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from toolweft.core.providers import ModelCapabilities, Native
+
+__all__ = ("API", "Platform", "Target", "limit_to_native")
+
+API: Final = "anthropic"
+
+# Who runs the model; signatures hold at one of them only.
+Platform = Literal["anthropic", "foundry"]
+
+CodeTool = Literal["code_execution_20260120", "code_execution_20260521"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The model that a request goes to, and how it is set; the same for a whole conversation."""
+
+    # On Foundry the name of the deployment.
+    model: str
+    platform: Platform = "anthropic"
+    capabilities: ModelCapabilities
+    # Which version of the vendor's tool runs programs, where `capabilities.programs` says so.
+    code_tool: CodeTool = "code_execution_20260521"
+    # None: the vendor's default.
+    effort: str | None = None
+
+
+def limit_to_native(
+    capabilities: ModelCapabilities, native: Native, *, is_proven: bool
+) -> ModelCapabilities:
+    """The capabilities without the vendor's own forms of search and programs, unless wanted.
+
+    Args:
+        capabilities: what the model could do.
+        native: "off" takes those forms away; "auto" does unless they were proven.
+        is_proven: they were seen to work at the live API.
+    """
+    if native == "on" or (native == "auto" and is_proven):
+        return capabilities
+    return replace(
+        capabilities, has_deferral=False, reveal="none", addition="none", programs="none"
+    )
