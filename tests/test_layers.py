@@ -62,6 +62,16 @@ FAULTS = {
         "import httpx2",
         "httpx2 stays in sources, search and gateway",
     ),
+    "the toolbox asks a model": (
+        "toolbox/options.py",
+        "import anthropic",
+        "anthropic stays in its folder",
+    ),
+    "one model knows another": (
+        "providers/anthropic/target.py",
+        "import toolweft.providers.prefix",
+        "adapters do not know each other",
+    ),
     "the toolbox prints in colour": (
         "toolbox/options.py",
         "import rich",
