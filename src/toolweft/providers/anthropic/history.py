@@ -48,18 +48,7 @@ def encode_history(messages: Iterable[Message], *, target: Target, plan: ToolPla
     """The messages in order; an assistant's own items go back as they came."""
     writer = _Writer(target, plan)
     for message in messages:
-        match message:
-            case AssistantMessage():
-                writer.add_assistant(message)
-            case ResultsMessage():
-                writer.add_results(message)
-            case UserMessage():
-                takes_images = target.capabilities.takes_images
-                writer.turn.said += encode_content(message.content, takes_images=takes_images)
-            case ToolsMessage():
-                writer.add_tools(message)
-            case _:
-                assert_never(message)
+        writer.add(message)
     return writer.finish()
 
 
@@ -72,7 +61,7 @@ class _Turn:
 
 class _Writer:
     def __init__(self, target: Target, plan: ToolPlan) -> None:
-        self.turn = _Turn()
+        self._turn = _Turn()
         self._target = target
         self._plan = plan
         self._messages: list[JsonObject] = []
@@ -82,8 +71,36 @@ class _Writer:
         self._added: set[str] = set()
         # Calls, of the assistant's last message, made by a program that waits at the vendor.
         self._waiting: frozenset[str] = frozenset()
+        # Something stands after the assistant's last message.
+        self._has_turn = False
 
-    def add_assistant(self, message: AssistantMessage) -> None:
+    def add(self, message: Message) -> None:
+        match message:
+            case AssistantMessage():
+                self._add_assistant(message)
+                return
+            case ResultsMessage():
+                self._add_results(message)
+            case UserMessage():
+                takes_images = self._target.capabilities.takes_images
+                self._turn.said += encode_content(message.content, takes_images=takes_images)
+            case ToolsMessage():
+                self._add_tools(message)
+            case _:
+                assert_never(message)
+        self._has_turn = True
+
+    def finish(self) -> WireHistory:
+        answers_program = bool(self._waiting and self._turn.results)
+        # An assistant's message at the end goes on as it is: nothing may follow it.
+        if self._has_turn:
+            self._end_turn()
+        if self._target.capabilities.has_cache_marks:
+            for position in self._turn_ends[-_MARKED_TURNS:]:
+                self._messages[position] = _mark_end(self._messages[position])
+        return WireHistory(messages=self._messages, answers_program=answers_program)
+
+    def _add_assistant(self, message: AssistantMessage) -> None:
         raw = message.raw
         is_echoed = raw is not None and raw.api == API and raw.platform == self._target.platform
         blocks = list(raw.items) if raw is not None and is_echoed else _synthesise(message)
@@ -91,12 +108,13 @@ class _Writer:
             # A message without content is refused; its neighbours become one turn.
             return
         self._end_turn()
+        self._has_turn = False
         self._messages.append({"role": "assistant", "content": blocks})
         programmatic = (c.id for c in message.calls if c.caller.type == "programmatic")
         # Of another vendor's programs nothing is left that could wait.
         self._waiting = frozenset(programmatic) if is_echoed else frozenset()
 
-    def add_results(self, message: ResultsMessage) -> None:
+    def _add_results(self, message: ResultsMessage) -> None:
         for result in message.results:
             if result.call_id.startswith(_SERVER_ID):
                 log.warning("provider.result_of_server_call", extra={"tool": result.name})
@@ -107,9 +125,9 @@ class _Writer:
                 is_for_program=result.call_id in self._waiting,
                 takes_images=self._target.capabilities.takes_images,
             )
-            self.turn.results.append(encoded)
+            self._turn.results.append(encoded)
 
-    def add_tools(self, message: ToolsMessage) -> None:
+    def _add_tools(self, message: ToolsMessage) -> None:
         # Without a way to add them they stand among the request's tools.
         if self._target.capabilities.addition != "system_block":
             return
@@ -124,23 +142,15 @@ class _Writer:
                 added = definition and {"type": "tool_definition", "definition": definition}
             if added is not None:
                 self._added.add(tool.name)
-                self.turn.additions.append({"type": "tool_addition", "tool": added})
-
-    def finish(self) -> WireHistory:
-        answers_program = bool(self._waiting and self.turn.results)
-        self._end_turn()
-        if self._target.capabilities.has_cache_marks:
-            for position in self._turn_ends[-_MARKED_TURNS:]:
-                self._messages[position] = _mark_end(self._messages[position])
-        return WireHistory(messages=self._messages, answers_program=answers_program)
+                self._turn.additions.append({"type": "tool_addition", "tool": added})
 
     def _end_turn(self) -> None:
-        turn = self.turn
+        turn = self._turn
         if self._waiting:
             if turn.results:
                 self._messages.append({"role": "user", "content": turn.results})
             # Kept for the first turn that no program waits for.
-            self.turn = _Turn(said=turn.said, additions=turn.additions)
+            self._turn = _Turn(said=turn.said, additions=turn.additions)
             return
         content = turn.results + turn.said
         if not content:
@@ -149,7 +159,7 @@ class _Writer:
         if turn.additions:
             self._messages.append({"role": "system", "content": turn.additions})
         self._turn_ends.append(len(self._messages) - 1)
-        self.turn = _Turn()
+        self._turn = _Turn()
 
 
 def _mark_end(message: JsonObject) -> JsonObject:
