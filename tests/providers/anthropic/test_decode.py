@@ -237,8 +237,7 @@ def test_events_that_do_not_fit_are_an_error(events: list[dict[str, Any]]) -> No
     stream = StreamFold()
 
     with pytest.raises(ProviderError, match="cannot be understood"):
-        for event in events:
-            list(stream.add(event))
+        _ = [list(stream.add(event)) for event in events]
 
 
 def test_neutral_messages_of_others_are_not_counted_as_programs() -> None:

@@ -114,9 +114,10 @@ class Connection:
         """
         import httpx2
 
+        client = self._open_client()
         try:
             with anyio.fail_after(self._options.timeout_s):
-                response = await self._open_client().post(
+                response = await client.post(
                     _PATH,
                     cast_to=httpx2.Response,
                     content=_encode(body),
@@ -146,8 +147,9 @@ class Connection:
         Raises:
             ProviderError: as `post`; also where the stream ends before it gave anything.
         """
+        client = self._open_client()
         try:
-            events = await self._open_client().post(
+            events = await client.post(
                 _PATH,
                 cast_to=object,
                 content=_encode({**body, "stream": True}),
