@@ -1,6 +1,6 @@
 """The vendor's own SDK, unmodified, against the server; and what the server counts."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -132,7 +132,7 @@ async def test_a_script_may_be_a_function() -> None:
     assert message.content[0].text == "1 message"
 
 
-def build_history(turns: int, *, marked: Iterator[int] | range) -> Any:
+def build_history(turns: int, *, marked: range) -> Any:
     messages: list[Any] = []
     for number in range(turns):
         block: Any = {"type": "text", "text": f"Turn {number}: {'word ' * 100}"}

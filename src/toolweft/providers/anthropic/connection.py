@@ -188,7 +188,7 @@ class Connection:
         if isinstance(exc, sdk.APIStatusError):
             response = exc.response
             # Told within a stream, an error comes with the status of the stream.
-            is_told_within = response.status_code < 400
+            is_told_within = response.status_code == 200
             error = build_error(
                 exc.body,
                 where=self._options.name,

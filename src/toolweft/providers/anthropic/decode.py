@@ -138,7 +138,8 @@ def _read_arguments(given: Json) -> tuple[JsonObject | None, str]:
 
 def _make_echo(block: JsonObject) -> JsonObject:
     """The block as it goes back: as it came, but a call's input has to be an object."""
-    if block.get("type") != "tool_use" or isinstance(block.get("input"), dict):
+    is_call = block.get("type") in {"tool_use", "server_tool_use"}
+    if not is_call or isinstance(block.get("input"), dict):
         return block
     return {**block, "input": {_INVALID: block.get("input")}}
 

@@ -18,8 +18,9 @@ _APPENDED: Final = {
     "thinking_delta": ("thinking", "thinking"),
     "signature_delta": ("signature", "signature"),
 }
-# What an assistant's message can hold is far below.
+# What an assistant's message can hold is far below both.
 _MAX_BLOCKS: Final = 100_000
+_MAX_CHARACTERS: Final = 64 * 1024**2
 
 
 class StreamFold:
@@ -37,6 +38,7 @@ class StreamFold:
         self._blocks: list[JsonObject] = []
         # Pieces of each open block's fields, joined at its end: adding to a text is quadratic.
         self._pieces: dict[int, dict[str, list[str]]] = {}
+        self._characters = 0
 
     @property
     def body(self) -> JsonObject:
@@ -86,16 +88,25 @@ class StreamFold:
         if pieces is None:
             raise _broken(f"block {index} goes on after its end")
         if kind == "input_json_delta":
-            pieces.setdefault("input", []).append(_read_text(delta, "partial_json"))
+            pieces.setdefault("input", []).append(self._read_piece(delta, "partial_json"))
         elif kind == "citations_delta":
             block = self._blocks[index]
             block["citations"] = [*(block.get("citations") or ()), delta.get("citation")]
         elif kind in _APPENDED:
             field, own = _APPENDED[kind]
-            text = _read_text(delta, own)
+            text = self._read_piece(delta, own)
             pieces.setdefault(field, []).append(text)
             if kind == "text_delta" and text:
                 yield self._print(text)
+
+    def _read_piece(self, delta: JsonObject, key: str) -> str:
+        text = delta.get(key)
+        if not isinstance(text, str):
+            raise _broken(f"{key} is {text!r:.40}")
+        self._characters += len(text)
+        if self._characters > _MAX_CHARACTERS:
+            raise _broken(f"it is above the cap of {_MAX_CHARACTERS:,} characters")
+        return text
 
     def _print(self, text: str) -> TextPrinted:
         self.written += len(text)
@@ -141,13 +152,6 @@ def _parse_input(text: str) -> Json:
 def _read_object(event: JsonObject, key: str) -> JsonObject:
     value = event.get(key)
     if not isinstance(value, dict):
-        raise _broken(f"{key} is {value!r:.40}")
-    return value
-
-
-def _read_text(delta: JsonObject, key: str) -> str:
-    value = delta.get(key)
-    if not isinstance(value, str):
         raise _broken(f"{key} is {value!r:.40}")
     return value
 

@@ -32,7 +32,7 @@ from toolweft.testing.vendors.anthropic_request import (
     is_programmatic_call,
 )
 from toolweft.testing.vendors.anthropic_tool_rules import TOOL_RULES
-from toolweft.testing.vendors.serving import serve_app
+from toolweft.testing.vendors.serving import ServedApp
 
 __all__ = ("AnthropicServer", "Failure", "Script", "Turn")
 
@@ -112,7 +112,7 @@ class AnthropicServer:
     async def __aenter__(self) -> Self:
         """Serve."""
         app = Starlette(routes=[Route("/v1/messages", self._respond, methods=["POST"])])
-        self.base_url = await self._stack.enter_async_context(serve_app(app))
+        self.base_url = await self._stack.enter_async_context(ServedApp(app))
         return self
 
     async def __aexit__(
