@@ -169,6 +169,7 @@ async def test_a_program_at_the_vendor_is_answered_until_it_is_over(is_streamed:
         ]
 
 
+@pytest.mark.promise("anthropic.echo")
 @pytest.mark.parametrize("left_out", ["thinking", "server_tool_use"])
 async def test_what_is_not_echoed_is_refused(left_out: str) -> None:
     request = ask(user("Who?"), tools=(EXPENSES,))
@@ -186,6 +187,7 @@ async def test_what_is_not_echoed_is_refused(left_out: str) -> None:
     assert not caught.value.is_retryable
 
 
+@pytest.mark.promise("anthropic.program")
 async def test_a_container_that_is_gone_is_never_replaced() -> None:
     request = ask(user("Who?"), tools=(EXPENSES,))
     async with talk([PAUSED, OVER]) as (server, provider):
@@ -259,6 +261,7 @@ async def test_a_rate_limit_longer_than_our_patience_is_told() -> None:
         assert len(server.requests) == 1
 
 
+@pytest.mark.promise("anthropic.once")
 async def test_a_program_that_goes_on_is_never_sent_twice() -> None:
     request = ask(user("Who?"), tools=(EXPENSES,))
     async with talk([PAUSED, Failure(status=529)]) as (server, provider):
@@ -269,6 +272,7 @@ async def test_a_program_that_goes_on_is_never_sent_twice() -> None:
         assert len(server.requests) == 2
 
 
+@pytest.mark.promise("anthropic.once")
 @pytest.mark.parametrize(
     "turn",
     [

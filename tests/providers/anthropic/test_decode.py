@@ -160,6 +160,7 @@ def test_what_is_no_message_is_an_error(body: dict[str, Any]) -> None:
         read(body)
 
 
+@pytest.mark.promise("anthropic.streamed")
 @pytest.mark.parametrize("name", REPLIES)
 def test_a_stream_ends_in_the_same_reply(name: str) -> None:
     body, _ = fold(load(name))

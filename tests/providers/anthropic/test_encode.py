@@ -394,6 +394,7 @@ APPENDED = st.lists(
 )
 
 
+@pytest.mark.promise("anthropic.prefix")
 @given(APPENDED)
 def test_the_prefix_never_changes_while_a_conversation_grows(messages: list) -> None:
     start = ask(

@@ -13,7 +13,24 @@ from toolweft.testing.vendors.anthropic_request import (
     is_programmatic_call,
 )
 
-__all__ = ("MESSAGE_RULES",)
+__all__ = (
+    "MESSAGE_RULES",
+    "check_answers_are_unchanged",
+    "check_blocks_are_known",
+    "check_calls_are_answered",
+    "check_container",
+    "check_content_is_given",
+    "check_ids",
+    "check_messages_begin_with_user",
+    "check_programs_are_echoed",
+    "check_references_resolve",
+    "check_results_come_first",
+    "check_results_have_calls",
+    "check_results_hold_something",
+    "check_system_stands_at_turn_ends",
+    "check_tool_changes",
+    "check_waiting_turn_is_plain",
+)
 
 _ROLES: Final = ("user", "assistant", "system")
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")

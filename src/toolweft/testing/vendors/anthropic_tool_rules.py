@@ -12,7 +12,26 @@ from toolweft.core.errors import InvalidDefinition
 from toolweft.core.json import Json, JsonObject, JsonSchema
 from toolweft.testing.vendors.anthropic_request import CODE_TOOLS, ParsedRequest, Refusal
 
-__all__ = ("TOOL_RULES",)
+__all__ = (
+    "TOOL_RULES",
+    "check_betas_exist",
+    "check_callers_exist",
+    "check_choice_is_free",
+    "check_deferred_are_not_marked",
+    "check_examples_fit",
+    "check_marks_are_few",
+    "check_model_exists",
+    "check_not_all_are_deferred",
+    "check_output_schema_fits",
+    "check_parameters_are_known",
+    "check_programmatic_are_not_recursive",
+    "check_programmatic_are_not_strict",
+    "check_required_is_given",
+    "check_sampling_is_not_set",
+    "check_tool_names",
+    "check_tool_schemas",
+    "check_version_is_given",
+)
 
 _VERSIONS: Final = ("2023-06-01", "2026-10-21")
 _NO_SAMPLING_SINCE: Final = "2026-10-21"
