@@ -169,6 +169,23 @@ async def test_a_program_at_the_vendor_is_answered_until_it_is_over(is_streamed:
         ]
 
 
+async def test_a_program_may_call_again_and_again() -> None:
+    again = Turn(
+        blocks=(use("get_expenses", {"emp": "e2"}, call_id="toolu_b", program="srvtoolu_9"),)
+    )
+    request = ask(user("Who?"), tools=(EXPENSES,))
+    async with talk([PAUSED, again, OVER]) as (server, provider):
+        reply = await provider.complete(request)
+        request = go_on(request, reply, results(result("toolu_a", "[]")))
+        reply = await provider.complete(request)
+        (made,) = reply.message.calls
+        assert (reply.stop, made.caller.call_index) == ("awaiting_program", 2)
+        request = go_on(request, reply, results(result("toolu_b", "[]")))
+        assert (await provider.complete(request)).stop == "end_turn"
+
+        assert server.refusals == []
+
+
 @pytest.mark.promise("anthropic.echo")
 @pytest.mark.parametrize("left_out", ["thinking", "server_tool_use"])
 async def test_what_is_not_echoed_is_refused(left_out: str) -> None:
@@ -278,8 +295,9 @@ async def test_a_program_that_goes_on_is_never_sent_twice() -> None:
     [
         replace(HELLO, break_after=4),
         replace(HELLO, break_after=4, stream_error={"type": "overloaded_error", "message": "Busy"}),
+        replace(HELLO, break_after=4, ends_early=True),
     ],
-    ids=["connection", "event"],
+    ids=["connection", "event", "end"],
 )
 async def test_a_stream_that_breaks_off_is_told_and_not_tried_again(
     turn: Turn, caplog: pytest.LogCaptureFixture

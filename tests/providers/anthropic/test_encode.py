@@ -91,6 +91,28 @@ def test_tools_join_the_declared_ones_where_nothing_else_is_known() -> None:
     assert [message["role"] for message in body["messages"]] == ["user"]
 
 
+def test_a_tool_joins_once_and_only_if_it_is_not_there() -> None:
+    late = build_tool("late", callers=frozenset({"direct", "programmatic"}))
+    program_only = build_tool("only", callers=frozenset({"programmatic"}))
+    messages = (
+        *(user("Hi."), ToolsMessage(tools=(FIND, late, program_only)), called(text="So.")),
+        *(user("And?"), ToolsMessage(tools=(late,))),
+    )
+
+    body = encode(ask(*messages, tools=(FIND,)), NATIVE)
+    with_programs = encode(ask(*messages, tools=(FIND, EXPENSES)), NATIVE)
+
+    assert [message["role"] for message in body["messages"]] == [
+        *("user", "system", "assistant", "user")
+    ]
+    (block,) = body["messages"][1]["content"]
+    # No program runs in this request, so none may call it.
+    assert "allowed_callers" not in block["tool"]["definition"]
+    first, second = with_programs["messages"][1]["content"]
+    assert first["tool"]["definition"]["allowed_callers"] == ["direct", "code_execution_20260521"]
+    assert second["tool"]["definition"]["name"] == "only"
+
+
 def test_tools_that_join_after_an_assistant_wait_for_the_user() -> None:
     paused = called(text="Wait.")
     joined = ToolsMessage(tools=(build_tool("late"),))

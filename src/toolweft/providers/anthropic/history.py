@@ -132,7 +132,8 @@ class _Writer:
         if self._target.capabilities.addition != "system_block":
             return
         for tool in message.tools:
-            if tool.name in self._added:
+            is_in_sight = tool.name in self._plan.names - self._plan.hidden
+            if is_in_sight or tool.name in self._added:
                 continue
             added: JsonObject | None = {"type": "tool_reference", "name": tool.name}
             if tool.name not in self._plan.names:

@@ -53,6 +53,8 @@ class Turn:
     break_after: int | None = None
     # Told as an event after `break_after` events, instead of breaking the connection.
     stream_error: JsonObject | None = None
+    # The stream ends after `break_after` events as if it were complete.
+    ends_early: bool = False
     # Fields of the answer in place of ours; None leaves one out.
     overrides: Mapping[str, object] = field(default_factory=dict)
 
@@ -245,7 +247,8 @@ class _EventStream(Response):
         await send(start)
         for data in self._list_data():
             await send({"type": "http.response.body", "body": data.encode(), "more_body": True})
-        if self._turn.break_after is None or self._turn.stream_error is not None:
+        turn = self._turn
+        if turn.break_after is None or turn.stream_error is not None or turn.ends_early:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _list_data(self) -> Iterator[str]:
