@@ -32,8 +32,8 @@ from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxError
 from toolweft.core.ports import SandboxBackend
 from toolweft.core.programs import ProgramLimits
-from toolweft.sandbox import ProcessBackend
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.process import ProcessBackend
 from toolweft.sandbox.process.tiers import TIERS
 
 _MIB = 1024 * 1024

@@ -22,7 +22,8 @@ from benchmarks.harness import ROOT, Report, Samples, parser
 from toolweft.core.clock import SystemClock
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxBackend, SandboxSession
 from toolweft.core.programs import ProgramLimits
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
+from toolweft.sandbox.process import ProcessBackend
 
 _MIB = 1024 * 1024
 _LIMITS = ProgramLimits(max_calls=20_000, max_in_flight=1_024)

@@ -14,7 +14,7 @@ from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply
 from toolweft.core.programs import ProgramLimits
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
 from toolweft.sandbox.environment_build import (
     create_environment,
     find_preload,
@@ -27,6 +27,7 @@ from toolweft.sandbox.environments import (
     python_tag,
     write_description,
 )
+from toolweft.sandbox.process import ProcessBackend
 from toolweft.sandbox.process.tiers import TIERS
 
 MIB = 1024 * 1024

@@ -184,7 +184,10 @@ def _listen(options: HttpOptions) -> socket.socket:
     except OSError as exc:
         raise _cannot_listen(options, exc) from exc
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows reuse would let another process take over the address.
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        option = socket.SO_REUSEADDR if exclusive is None else exclusive
+        listener.setsockopt(socket.SOL_SOCKET, option, 1)
         listener.bind(address)
     except OSError as exc:
         listener.close()

@@ -18,11 +18,11 @@ _MAX_TEXT_CHARACTERS = 4096
 _MAX_CHARACTERS = 2**53
 # The guest ends with the number of a fatal signal as its status, see guest/runner.py.
 _FATAL_SIGNALS = {
-    signal.SIGSEGV: "an invalid memory access",
-    signal.SIGBUS: "an invalid memory access",
-    signal.SIGFPE: "an arithmetic fault",
-    signal.SIGILL: "an invalid instruction",
-    signal.SIGABRT: "an abort of the interpreter",
+    "SIGSEGV": "an invalid memory access",
+    "SIGBUS": "an invalid memory access",
+    "SIGFPE": "an arithmetic fault",
+    "SIGILL": "an invalid instruction",
+    "SIGABRT": "an abort of the interpreter",
 }
 
 
@@ -125,12 +125,11 @@ def crash_outcome(
     hint = "run again in a new container; variables are gone"
     if fault:
         message = f"the program broke its channel to the host: {fault}"
-    elif -exit_status == signal.SIGKILL and not was_killed:
+    elif _signal_name(-exit_status) == "SIGKILL" and not was_killed:
         limit = "memory"
         message = "memory limit: the system ended the program's process, which used too much memory"
-    elif abs(exit_status) in _FATAL_SIGNALS:
-        number = signal.Signals(abs(exit_status))
-        message = f"the program's process crashed with {number.name}, {_FATAL_SIGNALS[number]}"
+    elif (name := _signal_name(abs(exit_status))) in _FATAL_SIGNALS:
+        message = f"the program's process crashed with {name}, {_FATAL_SIGNALS[name]}"
     elif exit_status < 0:
         message = f"the program's process was ended by signal {-exit_status}"
     else:
@@ -143,6 +142,14 @@ def crash_outcome(
         error=ProgramError(type="Crash", message=message, hint=hint),
         stats=stats,
     )
+
+
+def _signal_name(number: int) -> str:
+    """The name of a signal, "SIGKILL"; empty where this system has none of that number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
 
 
 def _is_status(value: Json) -> TypeGuard[_GuestStatus]:

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ("EngineOptions", "SandboxOptions")
+__all__ = ("TIER_NAMES", "EngineOptions", "SandboxOptions")
+
+# The tiers of the process sandbox, strongest first.
+TIER_NAMES: tuple[Literal["ns", "landlock", "noopen"], ...] = ("ns", "landlock", "noopen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ from tests.sandbox.process.guests import (
 
 from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxUnavailable
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
+from toolweft.sandbox.process import ProcessBackend
 from toolweft.sandbox.process.proof import prove_isolation
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import TIERS

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
 import typer
 
@@ -22,14 +21,13 @@ from toolweft.core.errors import ConfigError, LedgerUnavailable, SandboxUnavaila
 from toolweft.core.ports import IsolationReport
 from toolweft.sandbox.abilities import MONTY_CAPABILITIES
 from toolweft.sandbox.choice import monty_is_installed
-from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.options import TIER_NAMES, SandboxOptions
 from toolweft.stores.location import is_memory
 
 __all__ = ("app", "doctor")
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-_TIERS: tuple[Literal["ns", "landlock", "noopen"], ...] = ("ns", "landlock", "noopen")
 _PACKAGES = (
     "toolweft",
     "mcp",
@@ -120,7 +118,7 @@ def _other_sandboxes(options: SandboxOptions, tried: Collection[str]) -> list[Sa
     """The options again, once for each tier and backend that starting did not need."""
     if options.tier != "auto" or options.backend == "monty":
         return []
-    others = [replace(options, tier=tier) for tier in _TIERS if tier not in tried]
+    others = [replace(options, tier=tier) for tier in TIER_NAMES if tier not in tried]
     is_untried = MONTY_CAPABILITIES.tier not in tried
     if options.backend == "auto" and monty_is_installed() and is_untried:
         others.append(replace(options, backend="monty"))

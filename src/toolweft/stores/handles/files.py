@@ -28,6 +28,7 @@ from toolweft.core.ids import HandleId
 from toolweft.core.json import JsonObject
 from toolweft.core.principals import Principal
 from toolweft.stores.handles.kinds import SNIFF_BYTES, guess_kind
+from toolweft.stores.opening import AS_IT_IS
 
 __all__ = ("COPY_BYTES", "HandleFiles", "Written", "owner_key", "read_pieces")
 
@@ -175,9 +176,10 @@ class HandleFiles:
             FileNotFoundError: it was dropped since.
         """
         path = self._folder / "owned" / owner_key(handle.owner) / handle.id / "data"
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | AS_IT_IS)
         try:
-            return os.pread(fd, max(0, min(size_bytes, handle.size_bytes - start)), start)
+            os.lseek(fd, start, os.SEEK_SET)
+            return os.read(fd, max(0, min(size_bytes, handle.size_bytes - start)))
         finally:
             os.close(fd)
 
@@ -242,7 +244,8 @@ class HandleFiles:
         with suppress(FileNotFoundError), os.scandir(contents) as entries:
             for entry in entries:
                 # A writer that links it meanwhile keeps its own link, and loses only the sharing.
-                if entry.stat(follow_symlinks=False).st_nlink == 1:
+                # What the listing itself says of links is 0 on Windows.
+                if os.lstat(entry.path).st_nlink == 1:
                     Path(entry.path).unlink(missing_ok=True)
 
 
@@ -297,7 +300,7 @@ def _make_folder(folder: Path) -> None:
 @contextmanager
 def _created(path: Path) -> Iterator[int]:
     """The descriptor of a file that was not there, for its user alone."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | AS_IT_IS
     fd = os.open(path, flags, _FILE_MODE)
     try:
         yield fd
