@@ -254,7 +254,7 @@ anyio.run(main)
 
 def test_short_processes_that_use_the_backend_end_well():
     # The library's asynchronous interface aborts every second such process at its exit.
-    for _ in range(5):
+    for _ in range(10):
         command = [sys.executable, "-c", _SHORT]
         ended = subprocess.run(command, capture_output=True, check=False)
         assert (ended.returncode, ended.stdout) == (0, b"1\n"), ended.stderr
