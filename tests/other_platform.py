@@ -1,12 +1,13 @@
-"""Another operating system, as far as it can be pretended: what toolweft's own modules find of it.
+"""Another operating system, as far as it can be pretended: what our own modules find of it.
 
-`enter` makes `toolweft.*` see what the standard library has on macOS or Windows: `sys.platform`,
-and neither the modules nor the attributes that are missing there. The standard library and other
-packages see the real system, as their own makers run them there. What such a system does
-differently behind the same names (paths, locked files, real signals) is not pretended.
+`enter` makes `toolweft.*` and `tests.*` see what the standard library has on macOS or Windows:
+`sys.platform`, and neither the modules nor the attributes that are missing there. The standard
+library and other packages see the real system, as their own makers run them there. What such a
+system does differently behind the same names (paths, locked files, real signals) is not pretended.
 
     python -m tests.other_platform win32 cli run -c '1 + 1'     the command line
     python -m tests.other_platform win32 file script.py         a script that uses the library
+    python -m tests.other_platform win32 pytest -m 'not process' tests
 """
 
 import builtins
@@ -121,7 +122,7 @@ def enter(platform: str) -> None:
 
     def import_(name: str, *arguments: Any, **named: Any) -> Any:
         scope = named.get("globals") or (arguments[0] if arguments else None) or {}
-        if str(scope.get("__name__", "")).partition(".")[0] == "toolweft":
+        if str(scope.get("__name__", "")).partition(".")[0] in {"toolweft", "tests"}:
             top = name.partition(".")[0]
             if top in MISSING_MODULES[platform]:
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
@@ -166,6 +167,11 @@ def main() -> None:
         sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")
         return
+    if kind == "pytest":
+        import pytest
+
+        # What has to be imported before the pretence cannot be rewritten, and need not be.
+        sys.exit(pytest.main(["-W", "ignore::pytest.PytestAssertRewriteWarning", *arguments]))
     sys.argv = ["toolweft", *arguments]
     from toolweft.cli import main as run_command_line
 

@@ -62,7 +62,7 @@ def check(pool: monty.Monty, stub: str, code: str) -> str:
     [
         (
             ISSUES,
-            "rows = await list_issues(repo='a/b', state='closed', labels=['x'])\nrows[0]['id']",
+            "r = await list_issues(repo='a/b', state='closed', labels=['x'])\nr[0]['id']",
         ),
         (ISSUES, "await list_issues(repo='a/b', labels=None, filter_query='x')"),
         (ADD, "await add(a=1)\nawait add(a=1, b=[1])"),
