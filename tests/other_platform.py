@@ -78,6 +78,8 @@ _SYSTEMS = {"darwin": "Darwin", "win32": "Windows"}
 class _View:
     """A module with some things missing and some things different."""
 
+    __slots__ = ("_hidden",)
+
     def __init__(self, real: ModuleType, *, missing: set[str], different: dict[str, Any]) -> None:
         object.__setattr__(self, "_hidden", (real, frozenset(missing), different))
 
@@ -89,6 +91,11 @@ class _View:
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._hidden[0], name, value)
+
+    @property
+    def __dict__(self) -> dict[str, Any]:
+        # Whoever changes a module for a while looks here for what was there.
+        return self._hidden[0].__dict__
 
 
 def enter(platform: str) -> None:

@@ -269,7 +269,7 @@ def _run_probe(name: str) -> str:
             text=True,
             timeout=_PROBE_TIMEOUT_S,
             check=False,
-            env={**os.environ, "A_SECRET": "of the host"},
+            env={**os.environ, "HOST_NAME_TO_HIDE": "of the host"},
         )
     except subprocess.TimeoutExpired:
         return f"did not end within {_PROBE_TIMEOUT_S} s"

@@ -254,6 +254,7 @@ def test_a_missing_secret_breaks_one_server_and_leaves_the_rest(
 
 
 @pytest.mark.promise("sandbox.tier-shown")
+@pytest.mark.process
 def test_doctor_is_content_with_a_house_in_order(shell: Shell) -> None:
     ended = shell("doctor", "--json")
 
@@ -280,6 +281,7 @@ def test_doctor_names_what_is_broken_and_ends_with_1(with_config: Callable[[str]
     assert "ok   desk: ready" in ended.out
 
 
+@pytest.mark.process
 def test_doctor_goes_on_where_the_ledger_cannot_be_written(
     with_config: Callable[[str], Shell],
 ) -> None:
