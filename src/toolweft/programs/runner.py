@@ -289,6 +289,7 @@ class ProgramRunner:
             known=frozenset(container.known) if container else frozenset(),
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
+            has_files=self.capabilities.files,
         )
         is_long = len(run.code) > _LONG_CODE_CHARACTERS
         report = await anyio.to_thread.run_sync(check) if is_long else check()

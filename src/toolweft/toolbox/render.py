@@ -62,8 +62,10 @@ def render_outcome(outcome: ProgramOutcome, *, shown_characters: int) -> str:
     parts.append(_render_end(outcome))
     is_ok = outcome.status == "ok"
     for warning in outcome.warnings[:_MAX_WARNINGS]:
-        hint = f"; {warning.hint}" if warning.hint and not is_ok else ""
+        hint = f"; {warning.hint}" if warning.hint else ""
         parts.append(f"[warning, line {warning.line}: {warning.message}{hint}]")
+    if len(outcome.warnings) > _MAX_WARNINGS:
+        parts.append(f"[and {len(outcome.warnings) - _MAX_WARNINGS} more warnings]")
     parts.append(_render_handles(outcome))
     parts.append(_render_calls(outcome))
     parts.append(_render_container(outcome.container))
