@@ -16,7 +16,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerBusy, ContainerExpired, ContainerNotFound
 from toolweft.core.ids import ContainerId
 from toolweft.core.ports import SandboxSession
-from toolweft.core.programs import Container, ContainerStatus
+from toolweft.core.programs import Container, ContainerStatus, ProgramLimits
 from toolweft.programs.options import ContainerOptions
 from toolweft.programs.program_names import ANY_NAME
 
@@ -54,6 +54,7 @@ class LiveContainer:
     backend: str
     # The packages its programs may import, by name.
     environment: str | None
+    limits: ProgramLimits
     created_s: float
     last_active_s: float
     last_active_at: datetime
@@ -97,6 +98,7 @@ class ContainerTable:
         owner: Principal,
         session: SandboxSession,
         backend: str,
+        limits: ProgramLimits,
         environment: str | None = None,
     ) -> LiveContainer:
         """Take in a fresh container, busy with its first run."""
@@ -107,6 +109,7 @@ class ContainerTable:
             session=session,
             backend=backend,
             environment=environment,
+            limits=limits,
             created_s=now_s,
             last_active_s=now_s,
             last_active_at=self._clock.now(),
@@ -214,8 +217,20 @@ class ContainerTable:
             return None
         return "age" if now_s >= container.created_s + self._options.max_age_s else "idle"
 
+    def _raised_by(self, reason: EndReason) -> str:
+        match reason:
+            case "idle":
+                return f"; containers.idle_s is {self._options.idle_s:g} s: raise it for more"
+            case "age":
+                return f"; containers.max_age_s is {self._options.max_age_s:g} s: raise it for more"
+            case "evicted":
+                return f"; containers.max_live is {self._options.max_live:,}: raise it for more"
+            case _:
+                return ""
+
     def _expired(self, container_id: ContainerId, reason: EndReason) -> ContainerExpired:
         return ContainerExpired(
             f"container {container_id!r} {_REASONS[reason]}; its variables are gone",
-            hint="leave container_id out and set up again what the program needs",
+            hint=f"leave container_id out and set up again what the program needs"
+            f"{self._raised_by(reason)}",
         )
