@@ -186,7 +186,10 @@ def test_a_variable_may_hold_a_list(desk: Desk, text: str) -> None:
         ("[limits]\nmemory = '1 XB'", r"toolweft\.toml:2: limits\.memory_bytes is '1 XB': .*GiB"),
         ("[limits]\nmemry = 1", r"unknown key 'limits\.memry' \(did you mean 'memory'\?\)"),
         ("[limits]\nmemory = '63 MiB'", r"toolweft\.toml:2: .*write at least '64 MiB'"),
-        ("[limits]\nmemory = '9 GiB'", r"limits\.memory_bytes is '9 GiB'.*above its ceiling of 5 GiB"),
+        (
+            "[limits]\nmemory = '9 GiB'",
+            r"limits\.memory_bytes is '9 GiB'.*above its ceiling of 5 GiB",
+        ),
         ("[limits]\nmemory = true", r"toolweft\.toml:2: limits\.memory_bytes is True"),
         ("[limits]\nmax_calls = 0", r"limits\.max_calls is 0: it should be greater than or equal"),
         ("[limits]\nmax_calls = false", r"limits\.max_calls is False: .*a number is needed"),
