@@ -217,6 +217,18 @@ async def test_memory_is_the_containers_and_is_said_so(folders: dict[str, Any]) 
         assert "limits.memory_bytes is 128 MiB" in (second.error.hint or "")
 
 
+async def test_what_all_containers_hold_together_says_its_key(folders: dict[str, Any]) -> None:
+    overrides = folders | {"containers.memory_bytes": "16 MiB"}
+    code = f"held = b'x' * {100 * MIB}\nawait wait_long()"
+    with anyio.fail_after(60):
+        async with toolweft.open(tools=[wait_long], overrides=overrides) as box:
+            outcome = await box.run(code)
+    assert (outcome.status, outcome.limit) == ("limit", "total_memory")
+    assert outcome.error is not None
+    assert "16 MiB" in outcome.error.message
+    check_key(outcome.error.hint or "", "containers.memory_bytes")
+
+
 @pytest.mark.parametrize("name", sorted(LIMIT_CEILINGS))
 async def test_no_run_gets_more_than_the_ceiling(name: str, folders: dict[str, Any]) -> None:
     asked: dict[str, Any] = {name: LIMIT_CEILINGS[name] + 1}
