@@ -401,7 +401,18 @@ def test_strict_names_each_fault_with_its_line_and_alternative() -> None:
     assert "use json" in second
 
 
-@pytest.mark.parametrize("code", ["(" * 500, "-" * 50_000 + "1", "a" + ".b" * 50_000, "  x"[:1]])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "(" * 500,
+        "-" * 50_000 + "1",
+        "a" + ".b" * 50_000,
+        "a" + "('b')" * 5_000,
+        "a" + "['b']" * 5_000,
+        "a" + ".b('c')" * 5_000,
+        "  x"[:1],
+    ],
+)
 def test_source_of_any_depth_is_answered(code: str) -> None:
     report = check(code)
     assert report.error is None or report.limit == "parser"

@@ -33,6 +33,8 @@ _GETTERS = frozenset({"__getattribute__", "attrgetter", "get", "methodcaller", "
 _FORMATS = frozenset({"format", "format_map"})
 # A field of a format string that takes an attribute or a key: "{0.__class__}", "{x[__globals__]}".
 _FIELD_PART = re.compile(r"[.\[](\w+)")
+# Give the module that a text names.
+_IMPORTERS = frozenset({"builtins.__import__", "importlib.import_module"})
 # Of chains such as a.b.c; longer ones are no module's.
 _MAX_PARTS = 8
 
@@ -134,19 +136,23 @@ class _Names:
                 return f"builtins.{name}"
             case ast.Name(id=name) if name not in self._namespaces:
                 return name
-            case ast.Call(func=func, args=[ast.Constant(value=str(module)), *_]) if self.meaning(
-                func
-            ) in {"builtins.__import__", "importlib.import_module"}:
+            case ast.Call(func=func, args=[ast.Constant(value=str(module)), *_]) if (
+                self._plain(func) in _IMPORTERS
+            ):
                 return module
             case ast.Subscript(value=value, slice=ast.Constant(value=str(module))) if (
-                self.meaning(value) == "sys.modules"
+                self._plain(value) == "sys.modules"
             ):
                 return module
             case _:
                 return None
 
+    def _plain(self, node: ast.AST) -> str | None:
+        """The meaning of a name or a chain of attributes; one of calls may be of any depth."""
+        return self.meaning(node) if isinstance(_leftmost(node), ast.Name) else None
+
     def _add_import(self, node: ast.Import | ast.ImportFrom) -> None:
-        prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        prefix = f"{node.module or ''}." if isinstance(node, ast.ImportFrom) else ""
         for alias in node.names:
             whole = f"{prefix}{alias.name}"
             first = alias.name.split(".", 1)[0]
