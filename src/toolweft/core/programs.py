@@ -13,6 +13,7 @@ from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
 from toolweft.core.json import Json
 
 __all__ = (
+    "LIMIT_CEILINGS",
     "LIMIT_NAMES",
     "CallRecord",
     "Container",
@@ -97,6 +98,15 @@ class ProgramLimits:
     disk_bytes: int = 64 * _MIB
     max_files: int = 64
     max_threads: int = 16
+
+
+# Nobody may ask for more, whether for all runs or for one. A run with more memory would take what
+# a small machine has; more calls at once and larger results would hold up everybody else's.
+LIMIT_CEILINGS: Mapping[str, int] = {
+    "memory_bytes": 5 * 1024 * _MIB,
+    "max_in_flight": 1_024,
+    "max_result_bytes": 64 * _MIB,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

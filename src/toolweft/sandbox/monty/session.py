@@ -210,7 +210,7 @@ def _finished(
     kind, value = read_value(output, limits)
     if kind == "large":
         error = ProgramError(
-            type="LimitExceeded",
+            type="ValueTooLarge",
             message="the value of the last expression is larger than"
             f" {limits.max_value_bytes} bytes",
             hint="print a summary, or keep the value in a variable",

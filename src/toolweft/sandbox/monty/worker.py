@@ -84,7 +84,7 @@ class Worker:
         except BaseException as fault:
             pending.add_done_callback(worker._abandon)
             worker._thread.shutdown(wait=False)
-            # Whatever the library trips over: where its program cannot be found it raises many things.
+            # The library raises many things where it cannot find its program.
             if isinstance(fault, Exception):
                 said = f"{type(fault).__name__}: {fault}" if str(fault) else "not in time"
                 raise SandboxUnavailable(f"the interpreter did not start: {said}") from fault
