@@ -77,11 +77,11 @@ async def _examine(common: Common, settings: Settings) -> Diagnosis:
 
 
 async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
-    failure = ""
+    failure, hint = "", ""
     try:
         await app_.backend.start()
     except SandboxUnavailable as error:
-        failure = str(error)
+        failure, hint = error.message, error.hint or ""
     ledger_failure = await _try_ledger(app_)
     snapshot = app_.catalog.snapshot
     capabilities = app_.backend.capabilities
@@ -98,6 +98,7 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
         sandbox="" if failure else f"{capabilities.backend}/{capabilities.tier}",
         tiers=(*app_.backend.reports, *await _try_other_tiers(settings, app_.backend.reports)),
         sandbox_failure=failure,
+        sandbox_hint=hint,
         ledger_url=mask_urls(settings.ledger.url),
         durability="" if ledger_failure else app_.ledger.durability,
         ledger_failure=ledger_failure,
