@@ -5,7 +5,7 @@ export PYTHON
 
 BIN := .venv/bin
 CACHE := .cache
-TEST_USER := nobody
+TEST_USER ?= nobody
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unprivileged test-no-userns check bench fuzz dist clean env env-demo env-bench

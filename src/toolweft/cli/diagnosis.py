@@ -98,8 +98,10 @@ def _render_sandbox(found: Diagnosis) -> str:
     for tier in found.tiers:
         verdict = "holds" if tier.holds else "does not hold"
         lines.append(f"       {tier.tier}: {verdict}" + (f": {tier.reason}" if tier.reason else ""))
-        if tier.hint:
-            lines.append(f"         next: {tier.hint}")
+        # All tiers may lack the same.
+        advice = f"         next: {tier.hint}"
+        if tier.hint and advice not in lines:
+            lines.append(advice)
     if found.sandbox_failure and not found.tiers:
         lines.append(f"       {found.sandbox_failure}")
     if found.sandbox_hint:

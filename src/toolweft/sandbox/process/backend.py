@@ -32,8 +32,8 @@ __all__ = ("ProcessBackend", "Proof")
 Proof = Callable[[Zygote, Tier, Clock], Awaitable[None]]
 
 _HINT = (
-    "`toolweft doctor` says what each tier needs; sandbox.backend = \"container\" uses an engine,"
-    " and the interpreter of toolweft[monty] needs nothing of the machine"
+    'take another backend, sandbox.backend = "container" with an engine or "monty" with'
+    " toolweft[monty]; or mend a tier: `toolweft doctor` says what each needs"
 )
 
 
