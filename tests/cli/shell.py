@@ -5,8 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from toolweft.cli.main import app
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TOOLWEFT = Path(sys.executable).with_name("toolweft")
-ALL: Mapping[str, str] = {}
+NOTHING: Mapping[str, str] = {}
 KEPT = (
     "PATH",
     "LANG",
@@ -73,7 +73,7 @@ class Shell:
         return Ended(code=int(code), out=out.getvalue(), err=err.getvalue())
 
     def spawn(
-        self, *arguments: str, stdin: str = "", without: Mapping[str, str] = ALL, **environ: str
+        self, *arguments: str, stdin: str = "", without: Mapping[str, str] = NOTHING, **environ: str
     ) -> Ended:
         """Run the installed command; `without` names what the machine refuses it."""
         whole = [str(TOOLWEFT), *arguments]

@@ -71,7 +71,9 @@ def test_what_several_tiers_lack_is_advised_once() -> None:
         for name in ("ns", "noopen")
     )
     text = render_diagnosis(
-        replace(HEALTHY, sandbox="", tiers=refused, sandbox_failure="none", sandbox_hint="an engine")
+        replace(
+            HEALTHY, sandbox="", tiers=refused, sandbox_failure="none", sandbox_hint="an engine"
+        )
     )
 
     assert text.count("does not hold: no filter") == 2

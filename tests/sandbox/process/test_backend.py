@@ -94,16 +94,17 @@ async def test_a_survey_reports_the_weaker_tiers_too_and_uses_the_strongest():
 
 @pytest.mark.promise("sandbox.refusal")
 async def test_when_no_tier_holds_the_reason_for_each_is_given():
-    tried = r"ns: (ns was refused|.*unshare).*landlock: .*noopen: noopen was refused"
+    tried = r"ns: \S.*; landlock: \S.*; noopen: noopen was refused"
     with pytest.raises(SandboxUnavailable, match=tried):
         await backend(proof=refuse).__aenter__()
 
 
 async def test_a_wanted_tier_that_fails_is_never_replaced_by_a_weaker_one():
-    opened = backend("ns", proof=refuse)
-    with pytest.raises(SandboxUnavailable, match="ns was refused"):
+    machine.need("landlock")
+    opened = backend("landlock", proof=refuse)
+    with pytest.raises(SandboxUnavailable, match="landlock was refused"):
         await opened.__aenter__()
-    assert [report.tier for report in opened.reports] == ["ns"]
+    assert [report.tier for report in opened.reports] == ["landlock"]
 
 
 async def test_a_dry_run_that_hangs_is_a_reason():
