@@ -1,11 +1,12 @@
 """`toolweft doctor` on machines that refuse a sandbox something: what is used, and what to do."""
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 from tests import machine, refusing
-from tests.cli.shell import Shell
+from tests.cli.shell import TOOLWEFT, Shell
 
 pytestmark = pytest.mark.process
 
@@ -129,6 +130,26 @@ def test_where_nothing_holds_doctor_fails_and_programs_are_refused(bare: Shell) 
     assert "no isolation tier holds on this machine" in run.err
     assert "code: sandbox_unavailable" in run.err
     assert "`toolweft doctor` says what each needs" in run.err
+
+
+def test_a_user_the_system_does_not_know_is_told_to_set_a_home(bare: Shell) -> None:
+    machine.need("ns")
+    environ = {name: value for name, value in bare.environ().items() if name != "HOME"}
+
+    # A user id as containers are often started with.
+    ended = subprocess.run(
+        ["unshare", "--map-user=54321", "--map-group=54321", TOOLWEFT, "doctor"],
+        cwd=bare.folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert "this user has no home folder" in ended.stderr
+    assert "next: set HOME" in ended.stderr
 
 
 def test_a_tier_asked_for_by_name_is_refused_and_not_replaced(bare: Shell) -> None:

@@ -16,6 +16,7 @@ ADVICE = {
     "[Errno 13] mount /: Permission denied": "apparmor_restrict_unprivileged_userns",
     "[Errno 1] pivot_root: Operation not permitted": "apparmor_restrict_unprivileged_userns",
     f"{LOCK}OSError: [Errno 1] mount /tmp: Operation not permitted": "AppArmor",
+    "the dry run failed: [Errno 2] No usable temporary directory found in ['/tmp']": "TMPDIR",
     f"{LOCK}OSError: the kernel offers no Landlock": "/sys/kernel/security/lsm",
     f"{LOCK}OSError: [Errno 1] landlock_restrict_self: Operation not permitted": "Linux 5.13",
     f"{LOCK}OSError: [Errno 22] seccomp: Invalid argument": "seccomp filters",

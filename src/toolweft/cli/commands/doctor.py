@@ -17,7 +17,7 @@ from toolweft.cli.masking import mask_urls
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import write, write_json
 from toolweft.cli.session import IN_MEMORY, open_session, read_settings, run_async
-from toolweft.config import Settings, lookup_paths, read_environment
+from toolweft.config import Settings, lookup_paths, read_environment, read_home
 from toolweft.core.errors import ConfigError, LedgerUnavailable, SandboxUnavailable
 from toolweft.core.ports import IsolationReport
 from toolweft.sandbox.abilities import MONTY_CAPABILITIES
@@ -151,7 +151,7 @@ async def _try_other_tiers(
 
 
 def _look_up(*, read: tuple[Path, ...]) -> tuple[LookedUp, ...]:
-    paths = lookup_paths(environ=read_environment(), cwd=Path.cwd(), home=Path.home())
+    paths = lookup_paths(environ=read_environment(), cwd=Path.cwd(), home=read_home())
     resolved = {path.resolve() for path in read}
     # Named on the command line, in the environment, or included.
     named = [path for path in read if path.resolve() not in {p.resolve() for p in paths}]

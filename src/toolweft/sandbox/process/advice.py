@@ -33,6 +33,9 @@ _NO_LANDLOCK = (
     " container an engine whose seccomp profile lets Landlock through"
 )
 _NO_FILTER = "every tier needs seccomp filters: the kernel or a container engine refuses them here"
+_NO_SCRATCH = (
+    "the dry run needs one folder it can write a file to: mount a tmpfs on /tmp, or set TMPDIR"
+)
 
 
 def advise(reason: str) -> str:
@@ -47,6 +50,8 @@ def advise(reason: str) -> str:
         return _NO_FILTER
     if _MAKING.search(reason):
         return _USED_UP if _NO_SPACE in reason else _FORBIDDEN
+    if "No usable temporary directory" in reason:
+        return _NO_SCRATCH
     if _DENIED.search(reason) and _USING.search(reason):
         return _UNUSABLE
     return ""
