@@ -132,7 +132,7 @@ async def _large(box: toolweft.Toolbox, folder: Path, megabytes: int, report: Re
     report.add("aggregate_stall_ms", reading.wall_ms, at_most=20, peers={"idle": idle.wall_ms})
     report.add("put_stall_cpu_ms", putting.cpu_ms, at_most=20)
     report.add("aggregate_stall_cpu_ms", reading.cpu_ms, at_most=20)
-    await box.close_container(container.id)
+    await box.containers.close(container.id)
 
 
 async def _tokens(box: toolweft.Toolbox, folder: Path, report: Report) -> None:

@@ -227,6 +227,10 @@ class ContainersModel(_Section):
     idle_s: _Seconds = _CONTAINERS.idle_s
     max_age_s: _Seconds = _CONTAINERS.max_age_s
     max_live: _Count = _CONTAINERS.max_live
+    memory_bytes: _Bytes | None = Field(
+        default=None,
+        description="All containers together, beside what they share; half of the machine unset.",
+    )
     queue_s: _SecondsOrZero = _CONTAINERS.queue_s
     max_queued: _CountOrZero = _CONTAINERS.max_queued
 

@@ -268,6 +268,19 @@ class SandboxSession(Protocol):
         """Whether another run is possible."""
         ...
 
+    def memory_bytes(self) -> int:
+        """What it holds now beside what all sessions share; 0 where nobody knows."""
+        ...
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        """End the run that is going, at once, and the session with it; without a run, nothing.
+
+        Args:
+            limit: the reason, which the run's outcome names.
+            error: of the run's outcome.
+        """
+        ...
+
     async def run(
         self,
         code: str,

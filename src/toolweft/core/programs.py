@@ -5,7 +5,7 @@ calls and containers) and everything that shows an outcome.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -19,6 +19,7 @@ __all__ = (
     "ContainerStatus",
     "LimitName",
     "ProgramError",
+    "ProgramGauges",
     "ProgramLimits",
     "ProgramOutcome",
     "ProgramStats",
@@ -51,6 +52,7 @@ LimitName = Literal[
     "arguments",
     "result",
     "parser",
+    "total_memory",  # of all containers together
 ]
 LIMIT_NAMES: tuple[LimitName, ...] = (
     "memory",
@@ -65,6 +67,7 @@ LIMIT_NAMES: tuple[LimitName, ...] = (
     "arguments",
     "result",
     "parser",
+    "total_memory",
 )
 ContainerStatus = Literal["idle", "busy", "expired", "closed"]
 
@@ -163,6 +166,27 @@ class ProgramStats:
     bytes_out: int = 0
     # Estimated tokens of results that stayed out of the model's context.
     tokens_withheld: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramGauges:
+    """What all programs of this process, whoever runs them, use at one moment."""
+
+    # Each with a run in it.
+    containers_busy: int
+    containers_idle: int
+    containers_opening: int
+    # For a container to become free.
+    runs_waiting: int
+    calls_in_flight: int
+    # Held by all containers beside what they share; 0 where nobody knows.
+    memory_bytes: int
+    # None where there is no cap.
+    memory_limit_bytes: int | None
+
+    def to_dict(self) -> dict[str, Json]:
+        """The gauges under their own names."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

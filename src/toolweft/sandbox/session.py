@@ -13,9 +13,9 @@ import anyio
 from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerBusy, SandboxError, SandboxUnavailable
 from toolweft.core.ports import GuestCallHandler, GuestNames, SandboxOutcome
-from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import Channel, frames_of_run
-from toolweft.sandbox.ending import crash_outcome, limit_error, parse_report
+from toolweft.sandbox.ending import crash_outcome, parse_report
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
 from toolweft.sandbox.run import ActiveRun, GuestProcess
 
@@ -43,6 +43,10 @@ class SessionGuest(GuestProcess, Protocol):
         """The most memory it ever used; 0 where nobody knows."""
         ...
 
+    def memory_bytes(self) -> int:
+        """What it holds now beside what all guests share; 0 where nobody knows."""
+        ...
+
 
 GuestT = TypeVar("GuestT", bound=SessionGuest)
 
@@ -62,7 +66,7 @@ class GuestSession(ABC, Generic[GuestT]):
         self._channel = channel
         self._clock = clock
         self._pause_after_s = pause_after_s
-        self._is_running = False
+        self._active: ActiveRun | None = None
         self._exit_status: int | None = None
         self._pause_timer: asyncio.TimerHandle | None = None
         self._closing = anyio.Lock()
@@ -80,6 +84,15 @@ class GuestSession(ABC, Generic[GuestT]):
         """Whether another run is possible."""
         return self._channel.is_open
 
+    def memory_bytes(self) -> int:
+        """What the guest holds now; see `core.ports.SandboxSession`."""
+        return self._child.memory_bytes()
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        """End the run and the guest; see `core.ports.SandboxSession`."""
+        if self._active is not None:
+            self._active.stop(limit, error)
+
     async def run(
         self,
         code: str,
@@ -94,10 +107,9 @@ class GuestSession(ABC, Generic[GuestT]):
         if isinstance(source, SandboxOutcome):
             return source
         self._check_ready()
-        self._is_running = True
         self._cancel_pause()
         self._child.resume()
-        run = ActiveRun(
+        self._active = run = ActiveRun(
             child=self._child,
             channel=self._channel,
             clock=self._clock,
@@ -110,7 +122,7 @@ class GuestSession(ABC, Generic[GuestT]):
             await run.execute(source, names)
             return await self._conclude(run, limits)
         finally:
-            self._is_running = False
+            self._active = None
             self._channel.detach()
             if self.is_alive:
                 self._pause_later()
@@ -128,18 +140,18 @@ class GuestSession(ABC, Generic[GuestT]):
     async def _conclude(self, run: ActiveRun, limits: ProgramLimits) -> SandboxOutcome:
         stats = run.meter.stats(peak_mem_bytes=self._child.peak_memory_bytes())
         if run.done is None:
-            return await self._conclude_without_report(run, limits, stats)
+            return await self._conclude_without_report(run, stats)
         try:
             report = parse_report(run.done, limits=limits)
         except FrameError as fault:
             self._channel.break_off(str(fault))
-            return await self._conclude_without_report(run, limits, stats)
+            return await self._conclude_without_report(run, stats)
         if not report.is_reusable:
             self._channel.close()
         stdout = run.stdout
         error = report.error
         if run.stopped is not None:
-            error = limit_error(run.stopped, limits, report.error)
+            error = run.error_of(run.stopped, report.error)
         return SandboxOutcome(
             status=report.status if run.stopped is None else "limit",
             limit=report.limit if run.stopped is None else run.stopped,
@@ -151,9 +163,7 @@ class GuestSession(ABC, Generic[GuestT]):
             stats=stats,
         )
 
-    async def _conclude_without_report(
-        self, run: ActiveRun, limits: ProgramLimits, stats: ProgramStats
-    ) -> SandboxOutcome:
+    async def _conclude_without_report(self, run: ActiveRun, stats: ProgramStats) -> SandboxOutcome:
         fault = self._channel.fault or ""
         await self.close()
         if run.stopped is not None:
@@ -162,7 +172,7 @@ class GuestSession(ABC, Generic[GuestT]):
                 limit=run.stopped,
                 stdout=run.stdout,
                 stdout_characters=len(run.stdout),
-                error=limit_error(run.stopped, limits, None),
+                error=run.error_of(run.stopped, None),
                 stats=stats,
             )
         return crash_outcome(
@@ -174,7 +184,7 @@ class GuestSession(ABC, Generic[GuestT]):
         )
 
     def _check_ready(self) -> None:
-        if self._is_running:
+        if self._active is not None:
             raise ContainerBusy("a run is already in this container", hint="wait for it to end")
         if not self.is_alive:
             raise SandboxError(

@@ -32,7 +32,7 @@ class MontySession:
     def __init__(self, worker: Worker, *, clock: Clock) -> None:
         self._worker = worker
         self._clock = clock
-        self._is_running = False
+        self._active: MontyRun | None = None
         self._is_over = False
         self._texts: dict[str, ProgramText] = {}
         self._runs = 0
@@ -68,6 +68,15 @@ class MontySession:
         """Of the interpreter, for whoever looks at it from outside; None once it has ended."""
         return self._worker.process_id
 
+    def memory_bytes(self) -> int:
+        """What the process holds now; see `core.ports.SandboxSession`."""
+        return self._worker.memory_bytes()
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        """End the run and the process; see `core.ports.SandboxSession`."""
+        if self._active is not None:
+            self._active.stop(limit, error)
+
     async def run(
         self,
         code: str,
@@ -82,8 +91,7 @@ class MontySession:
         if isinstance(source, SandboxOutcome):
             return source
         self._check_ready()
-        self._is_running = True
-        run = MontyRun(
+        self._active = run = MontyRun(
             worker=self._worker,
             clock=self._clock,
             limits=limits,
@@ -96,7 +104,7 @@ class MontySession:
             self._is_over = True
             raise
         finally:
-            self._is_running = False
+            self._active = None
             if not self.is_alive:
                 with anyio.CancelScope(shield=True):
                     await self.close()
@@ -118,16 +126,16 @@ class MontySession:
         try:
             output = await run.execute(binding, text)
             if run.stopped is not None:
-                return self._stopped(run, run.stopped, limits)
+                return self._stopped(run, run.stopped)
             return _finished(run, output, limits, self._stats(run))
         except monty.MontyCrashedError as fault:
-            return self._gone(run, fault, limits)
+            return self._gone(run, fault)
         except BrokenWord as fault:
             self._is_over = True
             return self._crash(run, f"{fault}")
         except monty.MontyError as fault:
             if run.stopped is not None:
-                return self._stopped(run, run.stopped, limits)
+                return self._stopped(run, run.stopped)
             return self._failed(run, fault, limits)
 
     def _failed(
@@ -142,14 +150,12 @@ class MontySession:
             error = limit_error("cpu", limits, error)
         return _outcome(run, self._stats(run), status=told.status, limit=told.limit, error=error)
 
-    def _gone(
-        self, run: MontyRun, fault: monty.MontyCrashedError, limits: ProgramLimits
-    ) -> SandboxOutcome:
+    def _gone(self, run: MontyRun, fault: monty.MontyCrashedError) -> SandboxOutcome:
         self._is_over = True
         if run.stopped is not None:
-            return self._stopped(run, run.stopped, limits)
+            return self._stopped(run, run.stopped)
         if fault.timed_out:
-            return self._stopped(run, "cpu", limits)
+            return self._stopped(run, "cpu")
         return self._crash(run, "")
 
     def _crash(self, run: MontyRun, fault: str) -> SandboxOutcome:
@@ -157,9 +163,9 @@ class MontySession:
             exit_status=1, was_killed=False, fault=fault, stdout=run.stdout, stats=self._stats(run)
         )
 
-    def _stopped(self, run: MontyRun, limit: LimitName, limits: ProgramLimits) -> SandboxOutcome:
+    def _stopped(self, run: MontyRun, limit: LimitName) -> SandboxOutcome:
         self._is_over = True
-        error = limit_error(limit, limits, None)
+        error = run.error_of(limit)
         return _outcome(run, self._stats(run), status="limit", limit=limit, error=error)
 
     def _stats(self, run: MontyRun) -> ProgramStats:
@@ -171,7 +177,7 @@ class MontySession:
             del self._texts[next(iter(self._texts))]
 
     def _check_ready(self) -> None:
-        if self._is_running:
+        if self._active is not None:
             raise ContainerBusy("a run is already in this container", hint="wait for it to end")
         if not self.is_alive:
             raise SandboxError(
