@@ -29,6 +29,7 @@ HEALTHY = Diagnosis(
         IsolationReport(tier="noopen", holds=False, reason="no seccomp"),
     ),
     sandbox_failure="",
+    sandbox_hint="",
     ledger_url="sqlite:////state/ledger.db",
     durability="process kill",
     ledger_failure="",
@@ -64,6 +65,22 @@ def test_what_is_broken_is_marked_with_its_reason(broken: Diagnosis, shown: str)
     assert shown in text
 
 
+def test_what_several_tiers_lack_is_advised_once() -> None:
+    refused = tuple(
+        IsolationReport(tier=name, holds=False, reason="no filter", hint="allow filters")
+        for name in ("ns", "noopen")
+    )
+    text = render_diagnosis(
+        replace(
+            HEALTHY, sandbox="", tiers=refused, sandbox_failure="none", sandbox_hint="an engine"
+        )
+    )
+
+    assert text.count("does not hold: no filter") == 2
+    assert text.count("next: allow filters") == 1
+    assert "next: an engine" in text
+
+
 def test_nothing_configured_is_healthy_and_says_what_to_do() -> None:
     empty = replace(HEALTHY, sources=())
 
@@ -75,5 +92,10 @@ def test_the_findings_are_plain_json() -> None:
     found = json.loads(json.dumps(HEALTHY.to_dict()))
 
     assert found["ok"] is True
-    assert found["tiers"][1] == {"tier": "noopen", "holds": False, "reason": "no seccomp"}
+    assert found["tiers"][1] == {
+        "tier": "noopen",
+        "holds": False,
+        "reason": "no seccomp",
+        "hint": "",
+    }
     assert found["versions"] == {"Python": "3.11"}

@@ -13,7 +13,7 @@ from toolweft.bootstrap.parts import (
 )
 from toolweft.calls import ResultKeeper, Road
 from toolweft.catalog import Catalog
-from toolweft.config import Settings, load_settings, read_environment
+from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.clock import RandomIds, SystemClock
 from toolweft.core.json import Json
@@ -219,7 +219,7 @@ async def open_toolbox(
         overrides=overrides or {},
         environ=read_environment(),
         cwd=Path.cwd(),
-        home=Path.home(),
+        home=read_home(),
     )
     async with open_app(settings, tools=tools, embedder=embedder) as app:
         await app.settle()

@@ -34,6 +34,8 @@ class Diagnosis:
     sandbox: str
     tiers: tuple[IsolationReport, ...]
     sandbox_failure: str
+    # What to do where none holds.
+    sandbox_hint: str
     ledger_url: str
     # What a committed event survives; "" where the ledger cannot be opened.
     durability: str
@@ -96,8 +98,14 @@ def _render_sandbox(found: Diagnosis) -> str:
     for tier in found.tiers:
         verdict = "holds" if tier.holds else "does not hold"
         lines.append(f"       {tier.tier}: {verdict}" + (f": {tier.reason}" if tier.reason else ""))
+        # All tiers may lack the same.
+        advice = f"         next: {tier.hint}"
+        if tier.hint and advice not in lines:
+            lines.append(advice)
     if found.sandbox_failure and not found.tiers:
         lines.append(f"       {found.sandbox_failure}")
+    if found.sandbox_hint:
+        lines.append(f"       next: {found.sandbox_hint}")
     return "\n".join(lines)
 
 

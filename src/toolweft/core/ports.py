@@ -256,6 +256,8 @@ class IsolationReport:
     tier: str
     holds: bool
     reason: str = ""
+    # What to do about the reason; "" where that is not known.
+    hint: str = ""
 
 
 class SandboxSession(Protocol):

@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import anyio
+from tests import machine
 
 from toolweft.core.clock import SystemClock
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxOutcome
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.guest.lockdown import LANDLOCK, NAMESPACES
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import TIERS, Tier
 from toolweft.sandbox.process.zygote import Zygote
@@ -50,7 +52,10 @@ def launch_unlocked(_tier: Tier, control_fd: int, *inherited: int) -> "subproces
 
 @asynccontextmanager
 async def open_zygote(tier: Tier) -> AsyncIterator[Zygote]:
-    """A warm zygote of a tier, not proven."""
+    """A warm zygote of a tier, not proven; skips the test where the machine cannot have one."""
+    for name, layer in (("ns", NAMESPACES), ("landlock", LANDLOCK)):
+        if layer in tier.layers:
+            machine.need(name)
     launch = launch_unlocked if tier is UNLOCKED else None
     zygote = await Zygote.start(tier, timeout_s=START_TIMEOUT_S, launch=launch)
     try:

@@ -16,7 +16,7 @@ from toolweft.cli.masking import mask_urls
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import write, write_json
 from toolweft.cli.session import IN_MEMORY, open_session, read_settings, run_async
-from toolweft.config import Settings, lookup_paths, read_environment
+from toolweft.config import Settings, lookup_paths, read_environment, read_home
 from toolweft.core.errors import ConfigError, LedgerUnavailable, SandboxUnavailable
 from toolweft.core.ports import IsolationReport
 from toolweft.sandbox.abilities import MONTY_CAPABILITIES
@@ -75,11 +75,11 @@ async def _examine(common: Common, settings: Settings) -> Diagnosis:
 
 
 async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
-    failure = ""
+    failure, hint = "", ""
     try:
         await app_.backend.start()
     except SandboxUnavailable as error:
-        failure = str(error)
+        failure, hint = error.message, error.hint or ""
     ledger_failure = await _try_ledger(app_)
     snapshot = app_.catalog.snapshot
     capabilities = app_.backend.capabilities
@@ -96,6 +96,7 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
         sandbox="" if failure else f"{capabilities.backend}/{capabilities.tier}",
         tiers=(*app_.backend.reports, *await _try_other_tiers(settings, app_.backend.reports)),
         sandbox_failure=failure,
+        sandbox_hint=hint,
         ledger_url=mask_urls(settings.ledger.url),
         durability="" if ledger_failure else app_.ledger.durability,
         ledger_failure=ledger_failure,
@@ -148,7 +149,7 @@ async def _try_other_tiers(
 
 
 def _look_up(*, read: tuple[Path, ...]) -> tuple[LookedUp, ...]:
-    paths = lookup_paths(environ=read_environment(), cwd=Path.cwd(), home=Path.home())
+    paths = lookup_paths(environ=read_environment(), cwd=Path.cwd(), home=read_home())
     resolved = {path.resolve() for path in read}
     # Named on the command line, in the environment, or included.
     named = [path for path in read if path.resolve() not in {p.resolve() for p in paths}]

@@ -20,6 +20,7 @@ from toolweft.sandbox.environments import (
     load_environment,
 )
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.process.advice import advise
 from toolweft.sandbox.process.proof import prove_isolation
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import TIERS, Tier
@@ -31,8 +32,8 @@ __all__ = ("ProcessBackend", "Proof")
 Proof = Callable[[Zygote, Tier, Clock], Awaitable[None]]
 
 _HINT = (
-    "allow user namespaces (kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu),"
-    " or run on a kernel with Landlock; `toolweft doctor` shows every tier"
+    'take another backend, sandbox.backend = "container" with an engine or "monty" with'
+    " toolweft[monty]; or mend a tier: `toolweft doctor` says what each needs"
 )
 
 
@@ -83,7 +84,12 @@ class ProcessBackend:
                 continue
             reason = await self._try(tier)
             self._reports.append(
-                IsolationReport(tier=tier.name, holds=reason is None, reason=reason or "")
+                IsolationReport(
+                    tier=tier.name,
+                    holds=reason is None,
+                    reason=reason or "",
+                    hint=advise(reason or ""),
+                )
             )
             if reason is None and not self._survey:
                 break
