@@ -15,7 +15,7 @@ from toolweft.core.calls import Failure, Principal, RawResult, ToolCall, ToolRes
 from toolweft.core.events import Event
 from toolweft.core.ids import RunId, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
-from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.programs import LIMIT_NAMES, LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
 from toolweft.core.tools import ToolDefinition
 
@@ -233,16 +233,24 @@ class SandboxCapabilities:
     # "CPython 3.11.7"
     language: str
     state: bool = True
+    # All of Python's syntax; without it a program that uses more is invalid and nothing of it runs.
+    full_language: bool = True
     full_asyncio: bool = True
     standard_library: bool = True
+    # Any module of it can be imported, not only those that were loaded before the lock.
+    every_module: bool = True
     # A writable scratch folder.
     files: bool = True
     # Stored results can be read inside, with `load`.
     handles: bool = False
     # Packages a program may ask for: the environment's name -> what was installed, "numpy 2.4.6".
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # A session lives on after a run was stopped, by a limit of the host or by cancelling it.
-    survives_stops: bool = True
+    # The limits that programs are held to; the others have nothing to limit there.
+    limits: frozenset[LimitName] = frozenset(LIMIT_NAMES)
+    # Those of them that end the session together with the run that met them.
+    ended_by: frozenset[LimitName] = frozenset()
+    # A session lives on after its run was cancelled, unless the program ignored that.
+    survives_cancelling: bool = True
     # A ToolError has `code`, `message` and `hint`, and bytes from tools their media type.
     rich_results: bool = True
     # What programs have to do without, in words for whoever writes them; empty for nothing.

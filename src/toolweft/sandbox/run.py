@@ -22,6 +22,8 @@ __all__ = ("ActiveRun", "GuestProcess")
 
 # How long a program may take to notice that it is stopped.
 _GRACE_S = 0.5
+# Where somebody cancelled the run; they wait for its end, which is to come within half a second.
+_CANCEL_GRACE_S = 0.3
 _KILL_TIMEOUT_S = 5.0
 # The processor clock is looked at no more often than this.
 _MIN_STEP_S = 0.02
@@ -115,7 +117,7 @@ class ActiveRun:
             finally:
                 if not self.is_over:
                     with anyio.CancelScope(shield=True):
-                        await self._stop("wall")
+                        await self._stop("wall", grace_s=_CANCEL_GRACE_S)
                 self._tasks = None
                 tasks.cancel_scope.cancel()
 
@@ -246,14 +248,14 @@ class ActiveRun:
                 with anyio.move_on_after(min(wall_left_s, max(cpu_left_s, _MIN_STEP_S))):
                     await self._wake.wait()
 
-    async def _stop(self, limit: LimitName) -> None:
+    async def _stop(self, limit: LimitName, *, grace_s: float = _GRACE_S) -> None:
         """Soft stop, a moment of grace, then the end of the process."""
         self.stopped = limit
         self._wake = anyio.Event()
         for scope in self._scopes.values():
             scope.cancel()
         self._child.interrupt()
-        await self._wait_over(_GRACE_S)
+        await self._wait_over(grace_s)
         if not self.is_over:
             self._child.kill()
             await self._wait_over(_KILL_TIMEOUT_S)

@@ -6,6 +6,7 @@ Where the guest lives, how it is stopped and what it used is the business of who
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -15,8 +16,10 @@ from toolweft.core.errors import ContainerBusy, SandboxError, SandboxUnavailable
 from toolweft.core.ports import GuestCallHandler, GuestNames, SandboxOutcome
 from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import Channel, frames_of_run
-from toolweft.sandbox.ending import crash_outcome, limit_error, parse_report
+from toolweft.sandbox.ending import crash_outcome, parse_report
+from toolweft.sandbox.guest.lockdown import Limits
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
+from toolweft.sandbox.limits import limit_error
 from toolweft.sandbox.run import ActiveRun, GuestProcess
 
 __all__ = ("GuestSession", "SessionGuest", "SessionStart", "check_source")
@@ -56,11 +59,14 @@ class GuestSession(ABC, Generic[GuestT]):
         child: GuestT,
         channel: Channel,
         clock: Clock,
+        fixed: Limits,
         pause_after_s: float = _PAUSE_AFTER_S,
     ) -> None:
         self._child = child
         self._channel = channel
         self._clock = clock
+        # What holds for every run, whatever a run's own limits say.
+        self._fixed = fixed
         self._pause_after_s = pause_after_s
         self._is_running = False
         self._exit_status: int | None = None
@@ -94,6 +100,7 @@ class GuestSession(ABC, Generic[GuestT]):
         if isinstance(source, SandboxOutcome):
             return source
         self._check_ready()
+        limits = replace(limits, **self._fixed._asdict())
         self._is_running = True
         self._cancel_pause()
         self._child.resume()
@@ -171,6 +178,7 @@ class GuestSession(ABC, Generic[GuestT]):
             fault=fault,
             stdout=run.stdout,
             stats=stats,
+            limits=limits,
         )
 
     def _check_ready(self) -> None:
@@ -243,6 +251,9 @@ def check_source(code: str, limits: ProgramLimits) -> bytes | SandboxOutcome:
         if len(source) <= limits.max_code_bytes:
             return source
         message = f"the program has {len(source)} bytes, more than {limits.max_code_bytes}"
-        hint = "load data with tools instead of writing it into the program"
+        hint = (
+            "load data with tools instead of writing it into the program;"
+            " limits.max_code_bytes raises it"
+        )
     error = ProgramError(type="InvalidProgram", message=message, hint=hint)
     return SandboxOutcome(status="invalid", error=error, stats=ProgramStats())

@@ -16,8 +16,8 @@ from toolweft.core.errors import SandboxUnavailable
 from toolweft.sandbox.container.backend import ContainerBackend
 from toolweft.sandbox.container.engine import Engine
 from toolweft.sandbox.container.owner import LABEL, this_process
-from toolweft.sandbox.container.recipe import fixed_limits
 from toolweft.sandbox.container.usage import CgroupUsage, PolledUsage
+from toolweft.sandbox.limits import fixed_limits
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 
 ENGINE = os.environ.get("TOOLWEFT_TEST_CONTAINER_ENGINE", "")

@@ -266,7 +266,7 @@ def _too_large(name: str, max_bytes: int) -> ToolError:
     return ToolError(
         f"the arguments of {name} are larger than {max_bytes} bytes",
         "argument_too_large",
-        "send less in one call",
+        "send less in one call; limits.max_argument_bytes raises it",
     )
 
 

@@ -278,7 +278,7 @@ def _cap_threads(max_threads: int) -> None:
 def _capped(start: Callable[..., Any], count: Callable[[], int], max_threads: int) -> Any:
     def start_thread(*arguments: Any, **named: Any) -> Any:
         if count() >= max_threads:
-            raise RuntimeError(f"can't start new thread: {max_threads} are the limit")
+            raise RuntimeError(f"can't start new thread: the limit is {max_threads} threads")
         return start(*arguments, **named)
 
     return start_thread

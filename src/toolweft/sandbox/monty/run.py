@@ -297,7 +297,7 @@ def _too_large(name: str, limits: ProgramLimits) -> GuestReply:
         failure=Failure(
             code="argument_too_large",
             message=f"the arguments of {name} are larger than {limits.max_argument_bytes} bytes",
-            hint="send less in one call",
+            hint="send less in one call; limits.max_argument_bytes raises it",
         )
     )
 
