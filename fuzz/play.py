@@ -187,6 +187,8 @@ class _Guest:
 
     def resume(self) -> None: ...
 
+    async def settled(self) -> None: ...
+
     def cpu_s(self) -> float:
         return 0.0
 

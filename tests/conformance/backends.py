@@ -90,7 +90,7 @@ def _of_processes(backend: SandboxBackend) -> OpenBackend:
         capabilities=backend.capabilities,
         open=backend.open,
         trace=lambda session: session.pid,
-        is_gone=_has_no_process,
+        is_gone=has_no_process,
         forgeries=CHANNEL,
     )
 
@@ -104,6 +104,7 @@ async def _enter_unlocked() -> AsyncIterator[OpenBackend]:
             language="Python",
             # It has the host's files, which is no scratch folder.
             files=False,
+            counted_files=False,
             handles=True,
             limits=frozenset(LIMIT_NAMES) - {"memory", "files", "disk"},
         )
@@ -111,7 +112,7 @@ async def _enter_unlocked() -> AsyncIterator[OpenBackend]:
             capabilities=capabilities,
             open=open_session,
             trace=lambda session: session.pid,
-            is_gone=_has_no_process,
+            is_gone=has_no_process,
             forgeries=(),
         )
 
@@ -124,7 +125,7 @@ async def _enter_monty() -> AsyncIterator[OpenBackend]:
             capabilities=backend.capabilities,
             open=backend.open,
             trace=lambda session: session.process_id,
-            is_gone=_has_no_process,
+            is_gone=has_no_process,
             forgeries=WORDS,
         )
 
@@ -156,7 +157,7 @@ def container_options(**changes: Any) -> SandboxOptions:
     return SandboxOptions(container=container, probe_timeout_s=_PROBE_TIMEOUT_S)
 
 
-async def _has_no_process(pid: object) -> bool:
+async def has_no_process(pid: object) -> bool:
     return not Path(f"/proc/{pid}").exists()  # noqa: ASYNC240  one look at the kernel's memory
 
 

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import signal
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,5 +73,3 @@ class Host:
     def close(self) -> None:
         for bound in self.sockets.values():
             bound.close()
-
-

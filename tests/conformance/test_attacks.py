@@ -1,4 +1,4 @@
-"""Hostile programs in every sandbox, judged from the host; what they say of themselves is nothing."""
+"""Hostile programs in every sandbox, judged from the host; what they say counts for nothing."""
 
 import signal
 import sys
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.conformance.backends import ENTRIES, OpenBackend
+from tests.conformance.backends import ENTRIES, OpenBackend, has_no_process
 from tests.conformance.bait import Host
 from tests.conformance.hostile import CHANNEL, CLASSES, WORDS, Attack
 from tests.conformance.needs import has
@@ -145,15 +145,11 @@ async def test_without_a_filter_the_judge_sees_what_gets_through(tier, kind, hos
     weak = Tier(name="weak", layers=whole.layers - {SECCOMP}, has_files=whole.has_files)
     attacks = [attack for attack in CLASSES[kind] if attack.name in HARMLESS[kind]]
     async with open_zygote(weak) as zygote:
-
-        async def is_gone(pid):
-            return not Path(f"/proc/{pid}").exists()
-
         opened = OpenBackend(
             capabilities=SandboxCapabilities(backend="process", tier="weak", language="Python"),
             open=lambda limits: ProcessSession.open(zygote, limits, clock=SystemClock()),
             trace=lambda session: session.pid,
-            is_gone=is_gone,
+            is_gone=has_no_process,
             forgeries=(),
         )
         seen = [attack.name for attack in attacks if await attack_once(opened, host, attack)]

@@ -241,6 +241,8 @@ class SandboxCapabilities:
     every_module: bool = True
     # A writable scratch folder.
     files: bool = True
+    # The limit on that folder bounds the number of files too; else many end as much memory.
+    counted_files: bool = True
     # Stored results can be read inside, with `load`.
     handles: bool = False
     # Packages a program may ask for: the environment's name -> what was installed, "numpy 2.4.6".

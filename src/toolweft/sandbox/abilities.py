@@ -24,6 +24,7 @@ MONTY_CAPABILITIES = SandboxCapabilities(
     standard_library=False,
     every_module=False,
     files=False,
+    counted_files=False,
     handles=False,
     limits=frozenset(LIMIT_NAMES) - {"files", "disk", "threads"},
     ended_by=frozenset({"memory", "cpu", "wall", "output", "calls"}),

@@ -76,6 +76,8 @@ class ActiveRun:
         self._slots = anyio.Semaphore(limits.max_in_flight, fast_acquire=True)
         self._tasks: TaskGroup | None = None
         self._scopes: dict[int, anyio.CancelScope] = {}
+        # Calls the guest sent, the refused ones included: it numbers all of them.
+        self._asked = 0
         self._queued_bytes = 0
         self._is_reading = True
         self._output: list[str] = []
@@ -153,15 +155,16 @@ class ActiveRun:
             self._on_output(text)
 
     def _start_call(self, frame: Frame) -> None:
-        call = _parse_call(frame, index=self.meter.calls + 1)
+        self._asked += 1
+        call = _parse_call(frame, index=self._asked)
         if self.stopped is not None:
             self._reply(call.index, self._refusal())
             return
-        self.meter.calls += 1
         self.meter.bytes_out += len(call.arguments)
-        if self.meter.calls > self._limits.max_calls:
+        if self._asked > self._limits.max_calls:
             self._request_stop("calls")
             return
+        self.meter.calls += 1
         self._queued_bytes += len(call.arguments)
         if self._queued_bytes > _MAX_QUEUED_BYTES and self._is_reading:
             self._is_reading = False

@@ -42,6 +42,10 @@ class SessionGuest(GuestProcess, Protocol):
         """Undo `pause`."""
         ...
 
+    async def settled(self) -> None:
+        """Return once every interrupt asked for was sent: a late one would meet the next run."""
+        ...
+
     def peak_memory_bytes(self) -> int:
         """The most memory it ever used; 0 where nobody knows."""
         ...
@@ -104,16 +108,17 @@ class GuestSession(ABC, Generic[GuestT]):
         self._is_running = True
         self._cancel_pause()
         self._child.resume()
-        run = ActiveRun(
-            child=self._child,
-            channel=self._channel,
-            clock=self._clock,
-            limits=limits,
-            on_call=on_call,
-            on_output=on_output,
-        )
-        self._channel.attach(run, frames_of_run(limits))
         try:
+            await self._child.settled()
+            run = ActiveRun(
+                child=self._child,
+                channel=self._channel,
+                clock=self._clock,
+                limits=limits,
+                on_call=on_call,
+                on_output=on_output,
+            )
+            self._channel.attach(run, frames_of_run(limits))
             await run.execute(source, names)
             return await self._conclude(run, limits)
         finally:

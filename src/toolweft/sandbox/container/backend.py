@@ -146,6 +146,8 @@ class ContainerBackend:
             tier=tier.name,
             language=f"CPython {version}",
             files=tier.has_files,
+            # Not every engine takes such a number for a folder in memory.
+            counted_files=False,
             every_module=tier.has_files,
             lacks="" if tier.has_files else FEW_MODULES,
             handles=True,

@@ -80,11 +80,18 @@ class Channel:
         if not self._is_open or self.is_broken:
             raise ToolError(f"{name} was called after the end of the run", "run_ended")
         body = encode_arguments(name, arguments, max_bytes=self._max_argument_bytes)
-        self._number += 1
-        number = self._number
+        number = self._number + 1
+        head = {"name": name, "line": line}
+        data = encode_frame(FrameKind.CALL, number=number, head=head, body=body)
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting[number] = future
-        self.send(FrameKind.CALL, number=number, head={"name": name, "line": line}, body=body)
+        # The host expects every number, so one that was taken is sent: nothing comes between.
+        self.is_sending = True
+        try:
+            self._number = number
+            self._waiting[number] = future
+            self._push(data)
+        finally:
+            self.is_sending = False
         try:
             return await future
         except ToolError as error:
@@ -104,9 +111,17 @@ class Channel:
         body: bytes = b"",
     ) -> None:
         """Send a frame, later where the host reads too slowly."""
-        data = memoryview(encode_frame(kind, number=number, head=head, body=body))
+        self._push(encode_frame(kind, number=number, head=head, body=body))
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether everything sent has left."""
+        return not self._outgoing
+
+    def _push(self, frame: bytes) -> None:
         self.is_sending = True
         try:
+            data = memoryview(frame)
             if not self._outgoing:
                 data = self._write(data)
             if data:
@@ -114,11 +129,6 @@ class Channel:
                 self._loop.add_writer(self._write_fd, self._on_writable)
         finally:
             self.is_sending = False
-
-    @property
-    def is_drained(self) -> bool:
-        """Whether everything sent has left."""
-        return not self._outgoing
 
     def _write(self, data: memoryview) -> memoryview:
         try:

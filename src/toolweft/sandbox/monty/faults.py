@@ -32,7 +32,7 @@ _AWAIT_HINT = "a tool was called without await: write `await` before the call"
 _PARSER_HINT = (
     "split the deeply nested expression into several statements; the parser's depth is fixed"
 )
-_RECURSION_HINT = f"use a loop instead of recursion; the depth of {MAX_DEPTH} is fixed"
+_RECURSION_HINT = "use a loop instead of recursion; this depth is fixed"
 _MEMORY_HINT = "work on smaller pieces; variables stay between runs"
 
 
@@ -110,6 +110,8 @@ def describe(
         fault = replace(fault, message=failure.message, hint=failure.hint)
         return _fault(fault, limit=_LIMIT_OF_CODE.get(failure.code))
     limit, hint, is_final = _own_limit(kind, message)
+    if limit == "recursion":
+        fault = replace(fault, message=f"{message} (the limit is {MAX_DEPTH} frames)")
     if kind == "SystemExit":
         fault = replace(fault, message=f"the program called sys.exit({message})")
     return _fault(replace(fault, hint=hint or _hint(kind, message)), limit=limit, is_final=is_final)

@@ -217,7 +217,8 @@ def _finished(
             type="LimitExceeded",
             message="the value of the last expression is larger than"
             f" {limits.max_value_bytes} bytes",
-            hint="print a summary, or keep the value in a variable; limits.max_value_bytes raises it",
+            hint="print a summary, or keep the value in a variable;"
+            " limits.max_value_bytes raises it",
         )
         return _outcome(run, stats, status="limit", limit="result", error=error)
     return _outcome(run, stats, status="ok", value=value, value_is_repr=kind == "repr")

@@ -123,6 +123,7 @@ class ProcessBackend:
             tier=tier.name,
             language=f"CPython {version}",
             files=tier.has_files,
+            counted_files=tier.has_files,
             standard_library=True,
             every_module=tier.has_imports,
             lacks="" if tier.has_imports else FEW_MODULES,
