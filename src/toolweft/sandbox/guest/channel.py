@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .handles import make_handle
@@ -46,6 +46,8 @@ class Channel:
         self.is_broken = False
         # A signal handler must not raise while this is set: half a frame would end the session.
         self.is_sending = False
+        # What was printed before a call leaves before it; set by whoever keeps the output.
+        self.before_call: Callable[[], None] = _nothing
         for fd in {read_fd, write_fd}:
             os.set_blocking(fd, False)
         loop.add_reader(read_fd, self._on_readable)
@@ -80,6 +82,7 @@ class Channel:
         if not self._is_open or self.is_broken:
             raise ToolError(f"{name} was called after the end of the run", "run_ended")
         body = encode_arguments(name, arguments, max_bytes=self._max_argument_bytes)
+        self.before_call()
         number = self._number + 1
         head = {"name": name, "line": line}
         data = encode_frame(FrameKind.CALL, number=number, head=head, body=body)
@@ -189,6 +192,10 @@ class Channel:
             if not future.done():
                 future.set_exception(MemoryError("no memory left for a tool's result"))
         self._waiting.clear()
+
+
+def _nothing() -> None:
+    pass
 
 
 def encode_arguments(name: str, arguments: dict[str, Any], *, max_bytes: int) -> bytes:

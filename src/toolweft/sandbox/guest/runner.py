@@ -75,6 +75,7 @@ class Runner:
         asyncio.set_event_loop(self._loop)
         self._channel = Channel(self._loop, read_fd=read_fd, write_fd=write_fd)
         self._output = Output(self._loop, self._send_text)
+        self._channel.before_call = self._output.send_pending
         self._module = types.ModuleType("__main__")
         self._variables = self._module.__dict__
         self._variables.update(
