@@ -2,8 +2,8 @@
 
 Those of search stand in `core/search.py`.
 
-Each is small. Where there is more than one implementation, a contract suite under `tests/contracts`
-runs over all of them: the ledger and the sandbox session have theirs.
+Each is small. Where there is more than one implementation, a suite runs over all of them:
+`tests/contracts` for the ledger, `tests/conformance` for sandboxes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
