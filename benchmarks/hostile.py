@@ -173,7 +173,7 @@ class _Bench:
         # A program that broke its container took it along.
         if outcome.container is not None:
             with suppress(SandboxError):
-                await self._box.close_container(outcome.container.id)
+                await self._box.containers.close(outcome.container.id)
 
 
 def _config(granted: Sequence[str], folder: Path, options: Any) -> dict[str, str]:

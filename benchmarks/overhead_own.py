@@ -76,14 +76,14 @@ class Own:
         for _ in range(repeats):
             empty = await self._timed("pass", container)
             samples.add(await self._timed(code, container) - empty, per=_CALLS_PER_SAMPLE)
-        await self._box.close_container(container)
+        await self._box.containers.close(container)
 
     async def parallel(self, samples: Samples, *, count: int, repeats: int) -> None:
         """`count` calls of 50 ms in one gather."""
         container = await self._container()
         for _ in range(repeats):
             samples.add(await self._timed(_GATHER.format(count=count), container))
-        await self._box.close_container(container)
+        await self._box.containers.close(container)
 
     async def fresh(self, samples: Samples, *, repeats: int) -> None:
         """The first result in a container that did not exist."""
@@ -92,7 +92,7 @@ class Own:
             outcome = await self._run("1 + 1", None)
             samples.add(time.perf_counter() - start)
             assert outcome.container is not None
-            await self._box.close_container(outcome.container.id)
+            await self._box.containers.close(outcome.container.id)
             await anyio.sleep(_IDLE_S)
 
     async def live(self, back_to_back: Samples, resumed: Samples, *, repeats: int) -> None:
@@ -103,7 +103,7 @@ class Own:
                 back_to_back.add(await self._timed("1 + 1", container))
             await anyio.sleep(_IDLE_S)
             resumed.add(await self._timed("1 + 1", container))
-        await self._box.close_container(container)
+        await self._box.containers.close(container)
 
     async def turn(self, samples: Samples, *, repeats: int) -> None:
         """Our work around one model turn: the tool list, and an empty program's dispatch."""
@@ -114,7 +114,7 @@ class Own:
             reply = await self._box.invoke("run_code", {"code": "pass", "container_id": container})
             samples.add(time.perf_counter() - start)
             assert not reply.is_error, reply.text
-        await self._box.close_container(container)
+        await self._box.containers.close(container)
 
     async def session_calls(self, wanted: int) -> int:
         """Sequential calls made in one container before it refused, at most `wanted`."""
@@ -127,7 +127,7 @@ class Own:
             made += len(outcome.calls)
             if outcome.status != "ok":
                 break
-        await self._box.close_container(container)
+        await self._box.containers.close(container)
         return made
 
     async def signature(self, needs: Sequence[str], tokens: Tokenizer) -> list[int]:

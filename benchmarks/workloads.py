@@ -117,7 +117,7 @@ async def _run_all(
             error=None if outcome.error is None else outcome.error.message,
         )
         if outcome.container is not None:
-            await box.close_container(outcome.container.id)
+            await box.containers.close(outcome.container.id)
     return right
 
 

@@ -17,7 +17,7 @@ from tests.sandbox.process.guests import LIMITS, UNLOCKED, Guest, open_unlocked
 
 from toolweft.core.clock import SystemClock
 from toolweft.core.ports import SandboxBackend, SandboxCapabilities, SandboxSession
-from toolweft.core.programs import LIMIT_NAMES, ProgramLimits
+from toolweft.core.programs import SESSION_LIMITS, ProgramLimits
 from toolweft.sandbox.container import ContainerBackend
 from toolweft.sandbox.container.engine import Engine
 from toolweft.sandbox.container.owner import LABEL
@@ -106,7 +106,7 @@ async def _enter_unlocked() -> AsyncIterator[OpenBackend]:
             files=False,
             counted_files=False,
             handles=True,
-            limits=frozenset(LIMIT_NAMES) - {"memory", "files", "disk"},
+            limits=SESSION_LIMITS - {"memory", "files", "disk"},
         )
         yield OpenBackend(
             capabilities=capabilities,

@@ -14,7 +14,7 @@ from tests.sandbox.process.guests import LIMITS, MIB, NAMES, Guest
 
 from toolweft.core.errors import SandboxError
 from toolweft.core.ports import GuestCall, GuestReply
-from toolweft.core.programs import LIMIT_NAMES, LimitName
+from toolweft.core.programs import SESSION_LIMITS, LimitName
 
 pytestmark = pytest.mark.process
 
@@ -171,7 +171,7 @@ def marked(case: Case, number: int) -> object:
 
 
 def test_every_limit_has_a_program_that_meets_it():
-    assert {case.limit for case in CASES} == set(LIMIT_NAMES)
+    assert {case.limit for case in CASES} == SESSION_LIMITS
 
 
 @pytest.mark.promise("sandbox.limits")

@@ -10,7 +10,7 @@ from tests.conformance.needs import ABILITIES, has
 from tests.conformance.test_limits import CASES
 
 from toolweft.core.ports import SandboxCapabilities
-from toolweft.core.programs import LIMIT_NAMES
+from toolweft.core.programs import SESSION_LIMITS
 from toolweft.sandbox.abilities import MONTY_CAPABILITIES
 
 FOLDER = Path(__file__).resolve().parent
@@ -35,7 +35,7 @@ def test_what_tests_need_are_exactly_the_capabilities_there_are():
     attacks = [attack for group in (*CLASSES.values(), CHANNEL, WORDS) for attack in group]
     needed |= {attack.means for attack in attacks if attack.means}
 
-    assert needed == ABILITIES | {f"limits.{name}" for name in LIMIT_NAMES}
+    assert needed == ABILITIES | {f"limits.{name}" for name in SESSION_LIMITS}
 
 
 def test_an_unknown_capability_is_an_error_and_no_reason_to_skip():
@@ -48,7 +48,7 @@ def test_capabilities_name_no_limit_that_is_none_and_end_by_none_they_lack():
         MONTY_CAPABILITIES,
         SandboxCapabilities(backend="process", tier="ns", language="Python"),
     ):
-        assert capabilities.limits <= set(LIMIT_NAMES)
+        assert capabilities.limits <= SESSION_LIMITS
         assert capabilities.ended_by <= capabilities.limits
 
 

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 import toolweft
-from toolweft.core.programs import LIMIT_NAMES, ProgramLimits
+from toolweft.core.programs import SESSION_LIMITS, ProgramLimits
 
 pytestmark = pytest.mark.process
 
@@ -85,7 +85,7 @@ async def hang() -> None:
 
 
 def test_every_limit_has_a_program_that_meets_it() -> None:
-    assert {limit for limit, *_ in CASES} == set(LIMIT_NAMES)
+    assert {limit for limit, *_ in CASES} == SESSION_LIMITS
 
 
 async def test_each_limit_has_its_name_its_value_and_what_raises_it(

@@ -24,7 +24,7 @@ from toolweft.core.ports import (
     SandboxCapabilities,
     SandboxOutcome,
 )
-from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.core.search import SearchHit, SearchResult
 from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
 from toolweft.core.tools import Hints, ToolDefinition
@@ -204,7 +204,16 @@ class InProcessSession:
     def __init__(self) -> None:
         self.is_alive = True
         self.is_closed = False
+        self.closed = anyio.Event()
+        self.held_bytes = 0
+        self.stopped: list[LimitName] = []
         self._variables: dict[str, Any] = {"ToolError": ToolError}
+
+    def memory_bytes(self) -> int:
+        return self.held_bytes
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        self.stopped.append(limit)
 
     async def run(
         self,
@@ -245,6 +254,7 @@ class InProcessSession:
     async def close(self) -> None:
         self.is_alive = False
         self.is_closed = True
+        self.closed.set()
 
     def _bind(self, names: GuestNames, on_call: GuestCallHandler) -> None:
         count = iter(range(1, 1_000_000))

@@ -7,6 +7,7 @@ from tests.programs.fakes import ANN, InProcessSession
 
 from toolweft.core.errors import ContainerBusy, ContainerExpired
 from toolweft.core.ids import ContainerId
+from toolweft.core.programs import ProgramLimits
 from toolweft.programs.containers import ContainerTable, LiveContainer
 from toolweft.programs.options import ContainerOptions
 from toolweft.testing import FakeClock
@@ -27,7 +28,10 @@ class TableMachine(RuleBasedStateMachine):
     def open(self) -> None:
         name = ContainerId(f"c_{len(self.opened)}")
         session = InProcessSession()
-        self.opened.append(self.table.add(name, owner=ANN, session=session, backend="fake"))
+        container = self.table.add(
+            name, owner=ANN, session=session, backend="fake", limits=ProgramLimits()
+        )
+        self.opened.append(container)
 
     @precondition(lambda self: self.opened)
     @rule(data=st.data())

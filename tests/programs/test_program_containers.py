@@ -35,7 +35,10 @@ def table(clock: FakeClock) -> ContainerTable:
 
 
 def add(table: ContainerTable, name: str = "c_1") -> LiveContainer:
-    return table.add(ContainerId(name), owner=ANN, session=InProcessSession(), backend="fake/none")
+    session = InProcessSession()
+    return table.add(
+        ContainerId(name), owner=ANN, session=session, backend="fake/none", limits=LIMITS
+    )
 
 
 def test_an_idle_container_expires_at_the_very_second(
@@ -58,7 +61,8 @@ def test_room_is_made_from_ones_own_containers_and_from_others_only_when_long_id
     clock: FakeClock,
 ) -> None:
     table = ContainerTable(clock=clock, options=ContainerOptions())
-    others = table.add(ContainerId("c_1"), owner=BEN, session=InProcessSession(), backend="f/n")
+    session = InProcessSession()
+    others = table.add(ContainerId("c_1"), owner=BEN, session=session, backend="f/n", limits=LIMITS)
     own = add(table, "c_2")
     table.release(others)
     table.release(own)

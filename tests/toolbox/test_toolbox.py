@@ -345,7 +345,7 @@ async def test_python_runs_to_the_end_and_closes_what_it_opened() -> None:
     async with open_toolbox(ISSUES) as (box, _):
         outcome = await box.run("x = 1")
         assert outcome.container is not None
-        await box.close_container(outcome.container.id)
+        await box.containers.close(outcome.container.id)
         with pytest.raises(ContainerExpired):
             await box.run("x", container_id=outcome.container.id)
 

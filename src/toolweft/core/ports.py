@@ -15,7 +15,13 @@ from toolweft.core.calls import Failure, Principal, RawResult, ToolCall, ToolRes
 from toolweft.core.events import Event
 from toolweft.core.ids import RunId, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
-from toolweft.core.programs import LIMIT_NAMES, LimitName, ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.programs import (
+    SESSION_LIMITS,
+    LimitName,
+    ProgramError,
+    ProgramLimits,
+    ProgramStats,
+)
 from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
 from toolweft.core.tools import ToolDefinition
 
@@ -248,7 +254,7 @@ class SandboxCapabilities:
     # Packages a program may ask for: the environment's name -> what was installed, "numpy 2.4.6".
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # The limits that programs are held to; the others have nothing to limit there.
-    limits: frozenset[LimitName] = frozenset(LIMIT_NAMES)
+    limits: frozenset[LimitName] = SESSION_LIMITS
     # Those of them that end the session together with the run that met them.
     ended_by: frozenset[LimitName] = frozenset()
     # A session lives on after its run was cancelled, unless the program ignored that.
@@ -274,6 +280,19 @@ class SandboxSession(Protocol):
     @property
     def is_alive(self) -> bool:
         """Whether another run is possible."""
+        ...
+
+    def memory_bytes(self) -> int:
+        """What it holds now beside what all sessions share; 0 where nobody knows."""
+        ...
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        """End the run that is going, at once, and the session with it; without a run, nothing.
+
+        Args:
+            limit: the reason, which the run's outcome names.
+            error: of the run's outcome.
+        """
         ...
 
     async def run(

@@ -5,7 +5,7 @@ calls and containers) and everything that shows an outcome.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -13,12 +13,15 @@ from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
 from toolweft.core.json import Json
 
 __all__ = (
+    "LIMIT_CEILINGS",
     "LIMIT_NAMES",
+    "SESSION_LIMITS",
     "CallRecord",
     "Container",
     "ContainerStatus",
     "LimitName",
     "ProgramError",
+    "ProgramGauges",
     "ProgramLimits",
     "ProgramOutcome",
     "ProgramStats",
@@ -51,6 +54,7 @@ LimitName = Literal[
     "arguments",
     "result",
     "parser",
+    "total_memory",  # of all containers together
 ]
 LIMIT_NAMES: tuple[LimitName, ...] = (
     "memory",
@@ -65,7 +69,10 @@ LIMIT_NAMES: tuple[LimitName, ...] = (
     "arguments",
     "result",
     "parser",
+    "total_memory",
 )
+# Those that one session holds by itself; the rest is about all containers together.
+SESSION_LIMITS: frozenset[LimitName] = frozenset(LIMIT_NAMES) - {"total_memory"}
 ContainerStatus = Literal["idle", "busy", "expired", "closed"]
 
 _MIB = 1024 * 1024
@@ -94,6 +101,15 @@ class ProgramLimits:
     disk_bytes: int = 64 * _MIB
     max_files: int = 64
     max_threads: int = 16
+
+
+# Nobody may ask for more, whether for all runs or for one. A run with more memory would take what
+# a small machine has; more calls at once and larger results would hold up everybody else's.
+LIMIT_CEILINGS: Mapping[str, int] = {
+    "memory_bytes": 5 * 1024 * _MIB,
+    "max_in_flight": 1_024,
+    "max_result_bytes": 64 * _MIB,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +179,27 @@ class ProgramStats:
     bytes_out: int = 0
     # Estimated tokens of results that stayed out of the model's context.
     tokens_withheld: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramGauges:
+    """What all programs of this process, whoever runs them, use at one moment."""
+
+    # Each with a run in it.
+    containers_busy: int
+    containers_idle: int
+    containers_opening: int
+    # For a container to become free.
+    runs_waiting: int
+    calls_in_flight: int
+    # Held by all containers beside what they share; 0 where nobody knows.
+    memory_bytes: int
+    # None where there is no cap.
+    memory_limit_bytes: int | None
+
+    def to_dict(self) -> dict[str, Json]:
+        """The gauges under their own names."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

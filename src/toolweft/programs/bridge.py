@@ -28,7 +28,7 @@ from toolweft.programs.discovery import (
 from toolweft.programs.handles import RunHandles
 from toolweft.programs.per_snapshot import PerSnapshot
 
-__all__ = ("CallRoad", "Desk", "RunBridge", "parse_arguments", "reply_of")
+__all__ = ("CallRoad", "Desk", "RunBridge", "Traffic", "parse_arguments", "reply_of")
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,13 @@ class CallRoad(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What is going on in all runs."""
+
+    calls_in_flight: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What all runs share."""
@@ -63,6 +70,7 @@ class Desk:
     clock: Clock
     # Keeps results that are too large to hand over; None where nobody does.
     handles: HandleStore | None = None
+    traffic: Traffic = field(default_factory=Traffic)
     # What `tools.search` may find.
     visible: PerSnapshot[frozenset[QualifiedName] | None] = field(
         default_factory=lambda: PerSnapshot(programmatic_tools)
@@ -111,6 +119,7 @@ class RunBridge:
 
     async def answer(self, call: GuestCall) -> GuestReply:
         """The reply to one call; a failure where anything is wrong with it."""
+        self.desk.traffic.calls_in_flight += 1
         try:
             return await self._route(call)
         except ToolweftError as exc:
@@ -119,6 +128,8 @@ class RunBridge:
             # One call that goes wrong in here must not take the run with it.
             log.exception("program.call_failed", extra={"run_id": self.run_id})
             return GuestReply(failure=_INTERNAL_FAILURE)
+        finally:
+            self.desk.traffic.calls_in_flight -= 1
 
     async def _route(self, call: GuestCall) -> GuestReply:
         if self._is_stopped or self.desk.clock.monotonic_s() >= self.deadline_s:

@@ -16,14 +16,14 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerBusy, ContainerExpired, ContainerNotFound
 from toolweft.core.ids import ContainerId
 from toolweft.core.ports import SandboxSession
-from toolweft.core.programs import Container, ContainerStatus
+from toolweft.core.programs import Container, ContainerStatus, ProgramLimits
 from toolweft.programs.options import ContainerOptions
 from toolweft.programs.program_names import ANY_NAME
 
 __all__ = ("ContainerTable", "EndReason", "LiveContainer")
 
 # Why a container is no more; remembered so that its owner reads why.
-EndReason = Literal["idle", "age", "evicted", "died", "closed"]
+EndReason = Literal["idle", "age", "evicted", "memory", "died", "closed"]
 
 # Ended containers remembered; older ones are as unknown as if they had never been.
 MAX_REMEMBERED = 4_096
@@ -38,6 +38,7 @@ _REASONS: dict[EndReason, str] = {
     "idle": "was idle too long",
     "age": "reached its maximum age",
     "evicted": "was idle and made room for another",
+    "memory": "was idle while all containers together used too much memory",
     "died": "ended with the run that broke it",
     "closed": "was closed",
 }
@@ -54,12 +55,32 @@ class LiveContainer:
     backend: str
     # The packages its programs may import, by name.
     environment: str | None
+    limits: ProgramLimits
     created_s: float
     last_active_s: float
     last_active_at: datetime
     is_busy: bool = True
+    # When it was measured last; None where it has run since.
+    _held_bytes: int | None = None
     # Names that runs in it may have bound.
     known: set[str] = field(default_factory=set)
+
+    def held_bytes(self) -> int:
+        """The memory it holds; as measured once where it is idle, so stopped."""
+        if self._held_bytes is None or self.is_busy:
+            self._held_bytes = self.session.memory_bytes()
+        return self._held_bytes
+
+    def rest(self) -> None:
+        """Its run is over."""
+        self.is_busy = False
+        self._held_bytes = None
+
+    def restart(self, session: SandboxSession) -> SandboxSession:
+        """Go on with a fresh session; the old one is returned, to be closed."""
+        self.session, old = session, self.session
+        self.known.clear()
+        return old
 
     def learn(self, names: Iterable[str]) -> None:
         """Note names that a run may bind; too many stand for any."""
@@ -85,6 +106,9 @@ class ContainerTable:
     def __len__(self) -> int:
         return len(self._live)
 
+    def __contains__(self, container: LiveContainer) -> bool:
+        return self._live.get(container.id) is container
+
     @property
     def live(self) -> Iterable[LiveContainer]:
         """All of them, in the order they were opened."""
@@ -97,6 +121,7 @@ class ContainerTable:
         owner: Principal,
         session: SandboxSession,
         backend: str,
+        limits: ProgramLimits,
         environment: str | None = None,
     ) -> LiveContainer:
         """Take in a fresh container, busy with its first run."""
@@ -107,6 +132,7 @@ class ContainerTable:
             session=session,
             backend=backend,
             environment=environment,
+            limits=limits,
             created_s=now_s,
             last_active_s=now_s,
             last_active_at=self._clock.now(),
@@ -149,7 +175,7 @@ class ContainerTable:
 
     def release(self, container: LiveContainer) -> None:
         """Its run is over: it is idle from now on."""
-        container.is_busy = False
+        container.rest()
         container.last_active_s = self._clock.monotonic_s()
         container.last_active_at = self._clock.now()
         # Eviction takes the first idle one: least recently used first.
@@ -186,10 +212,31 @@ class ContainerTable:
             self.remove(container, "evicted")
         return container
 
+    def take_for_memory(self, excess_bytes: int) -> list[LiveContainer]:
+        """Remove and return idle containers that hold this much, least recently used first."""
+        taken: list[LiveContainer] = []
+        for container in self.live:
+            if excess_bytes <= 0:
+                break
+            if not container.is_busy and container.held_bytes() > 0:
+                excess_bytes -= container.held_bytes()
+                self.remove(container, "memory")
+                taken.append(container)
+        return taken
+
+    def memory_bytes(self) -> int:
+        """What all of them hold."""
+        return sum(container.held_bytes() for container in self._live.values())
+
+    def largest_busy(self) -> LiveContainer | None:
+        """The busy one that holds most; None where none is busy."""
+        busy = (container for container in self._live.values() if container.is_busy)
+        return max(busy, key=LiveContainer.held_bytes, default=None)
+
     def describe(self, container: LiveContainer) -> Container:
         """The container as outcomes show it, at this moment."""
         status: ContainerStatus = "busy" if container.is_busy else "idle"
-        if container.id not in self._live:
+        if container not in self:
             status = "closed"
         now_s = self._clock.monotonic_s()
         remaining_s = max(0.0, self._ends_s(container) - now_s) if status != "closed" else 0.0
@@ -214,8 +261,22 @@ class ContainerTable:
             return None
         return "age" if now_s >= container.created_s + self._options.max_age_s else "idle"
 
+    def _raised_by(self, reason: EndReason) -> str:
+        match reason:
+            case "idle":
+                return f"; containers.idle_s is {self._options.idle_s:g} s: raise it for more"
+            case "age":
+                return f"; containers.max_age_s is {self._options.max_age_s:g} s: raise it for more"
+            case "evicted":
+                return f"; containers.max_live is {self._options.max_live:,}: raise it for more"
+            case "memory":
+                return "; containers.memory_bytes is what all of them may hold: raise it for more"
+            case _:
+                return ""
+
     def _expired(self, container_id: ContainerId, reason: EndReason) -> ContainerExpired:
         return ContainerExpired(
             f"container {container_id!r} {_REASONS[reason]}; its variables are gone",
-            hint="leave container_id out and set up again what the program needs",
+            hint=f"leave container_id out and set up again what the program needs"
+            f"{self._raised_by(reason)}",
         )

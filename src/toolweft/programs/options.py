@@ -15,6 +15,8 @@ class ContainerOptions:
     idle_s: float = 270.0
     max_age_s: float = 3600.0
     max_live: int = 64
+    # Of all of them together, beside what they share; None: half of what the machine has.
+    memory_bytes: int | None = None
     # How long a run waits for a slot when all containers are busy, and how many may wait.
     queue_s: float = 10.0
     max_queued: int = 64

@@ -8,11 +8,12 @@ import anyio
 
 from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock, IdSource
-from toolweft.core.errors import InvalidArguments, Overloaded
+from toolweft.core.errors import ContainerExpired, InvalidArguments, Overloaded
 from toolweft.core.ids import ContainerId
-from toolweft.core.ports import SandboxBackend
-from toolweft.core.programs import Container, ProgramLimits
+from toolweft.core.ports import SandboxBackend, SandboxSession
+from toolweft.core.programs import Container, ProgramGauges, ProgramLimits
 from toolweft.programs.containers import ContainerTable, EndReason, LiveContainer
+from toolweft.programs.memory import MemoryKeeper, default_memory_bytes
 from toolweft.programs.options import ContainerOptions
 
 __all__ = ("ContainerPool",)
@@ -38,6 +39,8 @@ class ContainerPool:
         self._ids = ids
         self._options = options
         self._table = ContainerTable(clock=clock, options=options)
+        limit_bytes = options.memory_bytes or default_memory_bytes()
+        self._memory = MemoryKeeper(self._table, limit_bytes=limit_bytes)
         # Slots taken by containers that are being opened.
         self._opening = 0
         self._waiting: deque[anyio.Event] = deque()
@@ -84,6 +87,32 @@ class ContainerPool:
         container = self._table.find(container_id, owner=principal)
         await self._end([container], "closed")
 
+    async def reset(self, container_id: ContainerId, *, principal: Principal) -> None:
+        """Make a container as fresh as at its start: same id and packages, no variables.
+
+        Where no fresh one can be made the container stays as it was.
+
+        Raises:
+            ContainerNotFound: no such container of this principal.
+            ContainerExpired: it is over, or was closed meanwhile.
+            ContainerBusy: a run is in it.
+            SandboxUnavailable: no fresh one could be made.
+        """
+        container = self._table.claim(container_id, owner=principal)
+        try:
+            session = await self._backend.open(container.limits, environment=container.environment)
+            if container in self._table:
+                session = container.restart(session)
+            await _close([session])
+        finally:
+            self._table.release(container)
+            self._wake_one()
+        if container not in self._table:
+            raise ContainerExpired(
+                f"container {container_id!r} was closed while it was reset",
+                hint="leave container_id out: the run opens a fresh container",
+            )
+
     async def close_all(self) -> None:
         """End every container."""
         await self._end(self._table.live, "closed")
@@ -91,10 +120,30 @@ class ContainerPool:
     async def close_expired(self) -> None:
         """End the containers whose time is up."""
         expired = self._table.take_expired()
-        await self._close(expired)
+        await _close_all(expired)
         # Even where none is over: one may have been idle long enough to make room by now.
         for _ in expired or (None,):
             self._wake_one()
+
+    async def keep_memory(self) -> None:
+        """End what is too much where all containers together hold more than they may."""
+        ended = self._memory.enforce()
+        await _close_all(ended)
+        for _ in ended:
+            self._wake_one()
+
+    def gauges(self, *, calls_in_flight: int) -> ProgramGauges:
+        """What the containers use now."""
+        busy = sum(container.is_busy for container in self._table.live)
+        return ProgramGauges(
+            containers_busy=busy,
+            containers_idle=len(self._table) - busy,
+            containers_opening=self._opening,
+            runs_waiting=len(self._waiting),
+            calls_in_flight=calls_in_flight,
+            memory_bytes=self._table.memory_bytes(),
+            memory_limit_bytes=self._memory.limit_bytes,
+        )
 
     def describe(self, container: LiveContainer) -> Container:
         """The container as outcomes show it."""
@@ -107,7 +156,7 @@ class ContainerPool:
     async def _open(
         self, principal: Principal, limits: ProgramLimits, environment: str | None
     ) -> LiveContainer:
-        await self._close(self._table.take_expired())
+        await _close_all(self._table.take_expired())
         if not await self._take_slot(principal):
             await self._queue_for_slot(principal)
         try:
@@ -123,6 +172,7 @@ class ContainerPool:
             owner=principal,
             session=session,
             backend=f"{capabilities.backend}/{capabilities.tier}",
+            limits=limits,
             environment=environment,
         )
 
@@ -136,7 +186,7 @@ class ContainerPool:
             evicted.append(oldest)
         self._opening += 1
         try:
-            await self._close(evicted)
+            await _close_all(evicted)
         except BaseException:
             self._give_slot_back()
             raise
@@ -148,13 +198,19 @@ class ContainerPool:
 
     async def _queue_for_slot(self, principal: Principal) -> None:
         if len(self._waiting) >= self._options.max_queued:
-            raise self._overloaded(f"{len(self._waiting)} runs wait for one already")
+            raise self._overloaded(
+                f"{len(self._waiting)} runs wait for one already",
+                key=f"containers.max_queued ({self._options.max_queued:,})",
+            )
         with anyio.move_on_after(self._options.queue_s):
             while True:
                 await self._wait_for_turn()
                 if await self._take_slot(principal):
                     return
-        raise self._overloaded(f"none became free within {self._options.queue_s:g} s")
+        raise self._overloaded(
+            f"none became free within {self._options.queue_s:g} s",
+            key=f"containers.queue_s ({self._options.queue_s:g} s)",
+        )
 
     async def _wait_for_turn(self) -> None:
         turn = anyio.Event()
@@ -169,10 +225,11 @@ class ContainerPool:
                 self._waiting.remove(turn)
             raise
 
-    def _overloaded(self, reason: str) -> Overloaded:
+    def _overloaded(self, reason: str, *, key: str) -> Overloaded:
         return Overloaded(
             f"all {self._options.max_live} containers are taken and {reason}",
-            hint="try again in a few seconds, or close a container that is no longer needed",
+            hint="try again in a few seconds, or close a container that is no longer needed;"
+            f" containers.max_live ({self._options.max_live:,}) and {key} may be raised",
         )
 
     def _wake_one(self) -> None:
@@ -183,18 +240,23 @@ class ContainerPool:
         ended = list(containers)
         for container in ended:
             self._table.remove(container, reason)
-        await self._close(ended)
+        await _close_all(ended)
         for _ in ended:
             self._wake_one()
 
-    async def _close(self, containers: Sequence[LiveContainer]) -> None:
-        """Close what is inside containers that the table no longer has."""
-        if not containers:
-            return
-        with anyio.move_on_after(_CLOSE_S, shield=True):
-            async with anyio.create_task_group() as tasks:
-                for container in containers:
-                    tasks.start_soon(container.session.close)
+
+async def _close_all(containers: Iterable[LiveContainer]) -> None:
+    """Close what is inside containers that the table no longer has."""
+    await _close([container.session for container in containers])
+
+
+async def _close(sessions: Sequence[SandboxSession]) -> None:
+    if not sessions:
+        return
+    with anyio.move_on_after(_CLOSE_S, shield=True):
+        async with anyio.create_task_group() as tasks:
+            for session in sessions:
+                tasks.start_soon(session.close)
 
 
 def _check_environment(container: LiveContainer, wanted: str | None) -> None:

@@ -3,7 +3,6 @@
 It knows no tool and no model. The toolbox, the library and the command line call it.
 """
 
-import hashlib
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,8 +16,7 @@ from anyio.abc import TaskGroup
 
 from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock, IdSource
-from toolweft.core.errors import LedgerUnavailable, SandboxError, ToolweftError
-from toolweft.core.events import RunFinished, RunStarted
+from toolweft.core.errors import SandboxError, ToolweftError
 from toolweft.core.handles import HandleStore
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.ports import (
@@ -28,11 +26,12 @@ from toolweft.core.ports import (
     SandboxOutcome,
     SnapshotHolder,
 )
-from toolweft.core.programs import ProgramLimits, ProgramOutcome
+from toolweft.core.programs import ProgramGauges, ProgramLimits, ProgramOutcome
 from toolweft.core.search import Searcher
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
+from toolweft.programs.limits import check_limits, explain_limit
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import (
     build_outcome,
@@ -42,12 +41,15 @@ from toolweft.programs.outcomes import (
 )
 from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.pool import ContainerPool
+from toolweft.programs.run_records import record_end, record_start
 from toolweft.programs.runs import OnOutput, Run, RunTable
 
 __all__ = ("ProgramRunner",)
 
 # Often enough that an expired container does not linger, seldom enough to cost nothing.
 _REAP_EVERY_S = 5.0
+# How far beyond their memory limit containers may get in between.
+_WEIGH_EVERY_S = 0.25
 # Above this the check takes long enough for others to notice, so a thread does it.
 _LONG_CODE_CHARACTERS = 16_000
 
@@ -109,6 +111,7 @@ class ProgramRunner:
         self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
         self._exits.callback(self._tasks.cancel_scope.cancel)
         self._tasks.start_soon(self._reap)
+        self._tasks.start_soon(self._watch_memory)
         return self
 
     async def __aexit__(
@@ -154,7 +157,7 @@ class ProgramRunner:
 
         Raises:
             ContainerNotFound, ContainerExpired, ContainerBusy: about `container_id`.
-            InvalidArguments: that container has another environment.
+            InvalidArguments: that container has another environment; a limit cannot be as asked.
             Overloaded: no container became free in time.
             SandboxUnavailable: no container could be made.
             LedgerUnavailable: the run could not be recorded, so it did not begin.
@@ -236,6 +239,21 @@ class ProgramRunner:
         """
         await self._pool.close(container_id, principal=principal)
 
+    async def reset_container(self, container_id: ContainerId, *, principal: Principal) -> None:
+        """Give a container a fresh start under its id; its variables are gone.
+
+        Raises:
+            ContainerNotFound: no such container of this principal.
+            ContainerExpired: it is over.
+            ContainerBusy: a run is in it.
+            SandboxUnavailable: no fresh one could be made; it stays as it was.
+        """
+        await self._pool.reset(container_id, principal=principal)
+
+    def gauges(self) -> ProgramGauges:
+        """What all programs use at this moment."""
+        return self._pool.gauges(calls_in_flight=self._desk.traffic.calls_in_flight)
+
     # ---------------------------------------------------------------------------------- one run
 
     def _new_run(
@@ -245,6 +263,8 @@ class ProgramRunner:
         container_id: ContainerId | None,
         limits: ProgramLimits | None,
     ) -> Run:
+        if limits is not None:
+            check_limits(limits)
         return Run(
             id=RunId(self._ids.new("run")),
             principal=principal,
@@ -289,12 +309,13 @@ class ProgramRunner:
             known=frozenset(container.known) if container else frozenset(),
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
+            has_files=self.capabilities.files,
         )
         is_long = len(run.code) > _LONG_CODE_CHARACTERS
         report = await anyio.to_thread.run_sync(check) if is_long else check()
         if report.error is not None:
             seen = self._pool.describe(container) if container else None
-            return refused_outcome(run.id, report=report, container=seen)
+            return refused_outcome(run.id, report=report, container=seen, limits=run.limits)
         async with self._pool.lend(
             run.container_id,
             principal=run.principal,
@@ -314,7 +335,8 @@ class ProgramRunner:
             container=run.container,
             snapshot=snapshot,
         )
-        self._record_end(run, outcome)
+        outcome = explain_limit(outcome, run=run.limits, container=container.limits)
+        record_end(self._desk.ledger, self._desk.clock, run, outcome)
         return outcome
 
     async def _run_inside(
@@ -323,7 +345,7 @@ class ProgramRunner:
         desk = self._desk
         started_s = desk.clock.monotonic_s()
         bridge = RunBridge.open(desk, run_id=run.id, principal=run.principal, limits=run.limits)
-        self._record_start(run, container)
+        record_start(desk.ledger, desk.clock, run, container)
         container.learn(report.bound)
         try:
             inside = await container.session.run(
@@ -337,7 +359,7 @@ class ProgramRunner:
             # Said to whoever waits by the error itself.
             wall_s = desk.clock.monotonic_s() - started_s
             crashed = crashed_outcome(run.id, exc, records=bridge.records, wall_s=wall_s)
-            self._record_end(run, crashed)
+            record_end(desk.ledger, desk.clock, run, crashed)
             raise
         except anyio.get_cancelled_exc_class():
             run.outcome = cancelled_outcome(
@@ -347,48 +369,19 @@ class ProgramRunner:
                 records=bridge.records,
                 wall_s=desk.clock.monotonic_s() - started_s,
             )
-            self._record_end(run, run.outcome)
+            record_end(desk.ledger, desk.clock, run, run.outcome)
             raise
         finally:
             bridge.stop()
         return inside, bridge
-
-    def _record_start(self, run: Run, container: LiveContainer) -> None:
-        code = run.code.encode("utf-8", "surrogatepass")
-        self._desk.ledger.record(
-            RunStarted(
-                run_id=run.id,
-                at=self._desk.clock.now(),
-                principal=run.principal,
-                container_id=container.id,
-                backend=container.backend,
-                code_sha256=hashlib.sha256(code).hexdigest(),
-                code_bytes=len(code),
-            )
-        )
-
-    def _record_end(self, run: Run, outcome: ProgramOutcome) -> None:
-        error = outcome.error
-        finished = RunFinished(
-            run_id=run.id,
-            at=self._desk.clock.now(),
-            principal=run.principal,
-            status=outcome.status,
-            limit=outcome.limit,
-            error_type=error.type if error else None,
-            error_line=error.line if error else None,
-            stats=outcome.stats,
-        )
-        try:
-            self._desk.ledger.record(finished)
-        except LedgerUnavailable as exc:
-            # The program has run, so its outcome is not thrown away; the next run is refused.
-            log.error(  # noqa: TRY400 -- the reason says it all; frames of ours do not help
-                "ledger.finish_lost", extra={"run_id": run.id, "reason": exc.message}
-            )
 
     async def _reap(self) -> None:
         while True:
             await anyio.sleep(_REAP_EVERY_S)
             await self._pool.close_expired()
             self._runs.forget_old()
+
+    async def _watch_memory(self) -> None:
+        while True:
+            await anyio.sleep(_WEIGH_EVERY_S)
+            await self._pool.keep_memory()

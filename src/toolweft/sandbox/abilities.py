@@ -1,7 +1,7 @@
 """What the interpreter can do; told before it is started, so nothing of it is imported here."""
 
 from toolweft.core.ports import SandboxCapabilities
-from toolweft.core.programs import LIMIT_NAMES, LimitName
+from toolweft.core.programs import SESSION_LIMITS, LimitName
 
 __all__ = ("FEW_MODULES", "MONTY_CAPABILITIES", "guest_limits")
 
@@ -11,7 +11,7 @@ FEW_MODULES = "of the standard library only modules most programs use"
 
 def guest_limits(*, has_files: bool) -> frozenset[LimitName]:
     """The limits of a guest that is a process; without a scratch folder there is none to fill."""
-    names = frozenset(LIMIT_NAMES)
+    names = SESSION_LIMITS
     return names if has_files else names - {"disk"}
 
 
@@ -26,7 +26,7 @@ MONTY_CAPABILITIES = SandboxCapabilities(
     files=False,
     counted_files=False,
     handles=False,
-    limits=frozenset(LIMIT_NAMES) - {"files", "disk", "threads"},
+    limits=SESSION_LIMITS - {"files", "disk", "threads"},
     ended_by=frozenset({"memory", "cpu", "wall", "output", "calls"}),
     survives_cancelling=False,
     rich_results=False,

@@ -13,9 +13,10 @@ from anyio.abc import TaskGroup
 from toolweft.core.calls import Failure
 from toolweft.core.clock import Clock
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply
-from toolweft.core.programs import LimitName, ProgramLimits
+from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
 from toolweft.sandbox.channel import Channel
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
+from toolweft.sandbox.limits import limit_error
 from toolweft.sandbox.meter import Meter
 
 __all__ = ("ActiveRun", "GuestProcess")
@@ -83,6 +84,8 @@ class ActiveRun:
         self._output: list[str] = []
         self._output_characters = 0
         self._requested: LimitName | None = None
+        # Of a limit that is not the run's own; there is no grace then.
+        self._foreign_error: ProgramError | None = None
         # Set from the moment the program is being stopped.
         self.stopped: LimitName | None = None
         self.done: Frame | None = None
@@ -96,6 +99,15 @@ class ActiveRun:
     def is_over(self) -> bool:
         """Whether the guest reported the end, or is gone."""
         return self.done is not None or not self._channel.is_open
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        """End the process at once, for a limit that is not the run's own."""
+        self._foreign_error = error
+        self._request_stop(limit)
+
+    def error_of(self, limit: LimitName, reported: ProgramError | None) -> ProgramError:
+        """The error of a run that was stopped for `limit`; `reported` is the guest's, if any."""
+        return self._foreign_error or limit_error(limit, self._limits, reported)
 
     async def execute(self, code: bytes, names: GuestNames) -> None:
         """Send the program and return when it has ended, one way or the other."""
@@ -257,8 +269,9 @@ class ActiveRun:
         self._wake = anyio.Event()
         for scope in self._scopes.values():
             scope.cancel()
-        self._child.interrupt()
-        await self._wait_over(grace_s)
+        if self._foreign_error is None:
+            self._child.interrupt()
+            await self._wait_over(grace_s)
         if not self.is_over:
             self._child.kill()
             await self._wait_over(_KILL_TIMEOUT_S)

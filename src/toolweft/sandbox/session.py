@@ -14,12 +14,11 @@ import anyio
 from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerBusy, SandboxError, SandboxUnavailable
 from toolweft.core.ports import GuestCallHandler, GuestNames, SandboxOutcome
-from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import Channel, frames_of_run
 from toolweft.sandbox.ending import crash_outcome, parse_report
 from toolweft.sandbox.guest.lockdown import Limits
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
-from toolweft.sandbox.limits import limit_error
 from toolweft.sandbox.run import ActiveRun, GuestProcess
 
 __all__ = ("GuestSession", "SessionGuest", "SessionStart", "check_source")
@@ -50,6 +49,10 @@ class SessionGuest(GuestProcess, Protocol):
         """The most memory it ever used; 0 where nobody knows."""
         ...
 
+    def memory_bytes(self) -> int:
+        """What it holds now beside what all guests share; 0 where nobody knows."""
+        ...
+
 
 GuestT = TypeVar("GuestT", bound=SessionGuest)
 
@@ -72,7 +75,7 @@ class GuestSession(ABC, Generic[GuestT]):
         # What holds for every run, whatever a run's own limits say.
         self._fixed = fixed
         self._pause_after_s = pause_after_s
-        self._is_running = False
+        self._active: ActiveRun | None = None
         self._exit_status: int | None = None
         self._pause_timer: asyncio.TimerHandle | None = None
         self._closing = anyio.Lock()
@@ -90,6 +93,15 @@ class GuestSession(ABC, Generic[GuestT]):
         """Whether another run is possible."""
         return self._channel.is_open
 
+    def memory_bytes(self) -> int:
+        """What the guest holds now; see `core.ports.SandboxSession`."""
+        return self._child.memory_bytes()
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        """End the run and the guest; see `core.ports.SandboxSession`."""
+        if self._active is not None:
+            self._active.stop(limit, error)
+
     async def run(
         self,
         code: str,
@@ -105,24 +117,23 @@ class GuestSession(ABC, Generic[GuestT]):
             return source
         self._check_ready()
         limits = replace(limits, **self._fixed._asdict())
-        self._is_running = True
         self._cancel_pause()
         self._child.resume()
+        self._active = run = ActiveRun(
+            child=self._child,
+            channel=self._channel,
+            clock=self._clock,
+            limits=limits,
+            on_call=on_call,
+            on_output=on_output,
+        )
         try:
             await self._child.settled()
-            run = ActiveRun(
-                child=self._child,
-                channel=self._channel,
-                clock=self._clock,
-                limits=limits,
-                on_call=on_call,
-                on_output=on_output,
-            )
             self._channel.attach(run, frames_of_run(limits))
             await run.execute(source, names)
             return await self._conclude(run, limits)
         finally:
-            self._is_running = False
+            self._active = None
             self._channel.detach()
             if self.is_alive:
                 self._pause_later()
@@ -151,7 +162,7 @@ class GuestSession(ABC, Generic[GuestT]):
         stdout = run.stdout
         error = report.error
         if run.stopped is not None:
-            error = limit_error(run.stopped, limits, report.error)
+            error = run.error_of(run.stopped, report.error)
         return SandboxOutcome(
             status=report.status if run.stopped is None else "limit",
             limit=report.limit if run.stopped is None else run.stopped,
@@ -174,7 +185,7 @@ class GuestSession(ABC, Generic[GuestT]):
                 limit=run.stopped,
                 stdout=run.stdout,
                 stdout_characters=len(run.stdout),
-                error=limit_error(run.stopped, limits, None),
+                error=run.error_of(run.stopped, None),
                 stats=stats,
             )
         return crash_outcome(
@@ -187,7 +198,7 @@ class GuestSession(ABC, Generic[GuestT]):
         )
 
     def _check_ready(self) -> None:
-        if self._is_running:
+        if self._active is not None:
             raise ContainerBusy("a run is already in this container", hint="wait for it to end")
         if not self.is_alive:
             raise SandboxError(

@@ -25,6 +25,7 @@ from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
 from toolweft.programs.stubs import Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
+from toolweft.toolbox.containers import ToolboxContainers
 from toolweft.toolbox.finding import (
     build_search_answer,
     check_asked,
@@ -93,6 +94,7 @@ class Toolbox:
         self._ids = ids
         self._options = options
         self._handles = ToolboxHandles(handles, owner=principal, runner=runner, options=options)
+        self._containers = ToolboxContainers(runner, owner=principal)
         self._visible = visible
 
     @property
@@ -104,6 +106,11 @@ class Toolbox:
     def handles(self) -> ToolboxHandles:
         """The stored results of this principal."""
         return self._handles
+
+    @property
+    def containers(self) -> ToolboxContainers:
+        """The containers of this principal: close, reset, and what all of them use."""
+        return self._containers
 
     async def put(
         self,
@@ -315,15 +322,6 @@ class Toolbox:
                 reason = "the request that started it was cancelled"
                 self._runner.cancel(run_id, principal=self._principal, reason=reason)
             raise
-
-    async def close_container(self, container_id: ContainerId) -> None:
-        """End a container before its time.
-
-        Raises:
-            ContainerNotFound: no such container of this principal.
-            ContainerExpired: it is over already.
-        """
-        await self._runner.close_container(container_id, principal=self._principal)
 
     # ----------------------------------------------------------------------------------- invoke
 

@@ -104,6 +104,10 @@ class ContainerGuest:
         """The most memory it ever used; 0 where nobody knows."""
         return self._usage.peak_memory_bytes()
 
+    def memory_bytes(self) -> int:
+        """What its container holds now, its scratch folder included; 0 where nobody knows."""
+        return self._usage.memory_bytes()
+
     async def end(self, *, went_away: bool) -> int:
         """End it and let go; what is left to do in the engine happens in the background.
 

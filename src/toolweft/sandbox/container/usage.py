@@ -20,7 +20,7 @@ _MICROSECONDS = 1_000_000
 
 
 class Usage(Protocol):
-    """Two counters that never fall."""
+    """Two counters that never fall, and one that does."""
 
     def cpu_s(self) -> float:
         """Processor time since the container started; the last known once it is gone."""
@@ -28,6 +28,10 @@ class Usage(Protocol):
 
     def peak_memory_bytes(self) -> int:
         """The most memory it ever used, its scratch folder included; 0 where unknown."""
+        ...
+
+    def memory_bytes(self) -> int:
+        """The memory it uses now, its scratch folder included; 0 where unknown."""
         ...
 
     def close(self) -> None:
@@ -38,9 +42,12 @@ class Usage(Protocol):
 class CgroupUsage:
     """Reads the files of a control group, of either version."""
 
-    def __init__(self, *, cpu_fd: int, memory_fd: int | None) -> None:
+    def __init__(
+        self, *, cpu_fd: int, memory_fd: int | None, memory_now_fd: int | None = None
+    ) -> None:
         self._cpu_fd: int | None = cpu_fd
         self._memory_fd = memory_fd
+        self._memory_now_fd = memory_now_fd
         self._cpu_s = 0.0
         self._peak_bytes = 0
 
@@ -58,7 +65,7 @@ class CgroupUsage:
     @classmethod
     def open_group(cls, groups: str, container: str, *, root: Path) -> Self | None:
         """The counters of a group, given the text of a process' `cgroup` file."""
-        cpu_fd = memory_fd = None
+        cpu_fd = memory_fd = memory_now_fd = None
         for line in groups.splitlines():
             _number, controllers, path = line.split(":", 2)
             if container not in path:
@@ -71,11 +78,15 @@ class CgroupUsage:
                 memory_fd = _open_first(
                     memory_fd, place / "memory.max_usage_in_bytes", place / "memory.peak"
                 )
+                memory_now_fd = _open_first(
+                    memory_now_fd, place / "memory.usage_in_bytes", place / "memory.current"
+                )
         if cpu_fd is None:
-            if memory_fd is not None:
-                os.close(memory_fd)
+            for fd in (memory_fd, memory_now_fd):
+                if fd is not None:
+                    os.close(fd)
             return None
-        return cls(cpu_fd=cpu_fd, memory_fd=memory_fd)
+        return cls(cpu_fd=cpu_fd, memory_fd=memory_fd, memory_now_fd=memory_now_fd)
 
     def cpu_s(self) -> float:
         """Processor time of everything in the group."""
@@ -93,12 +104,17 @@ class CgroupUsage:
             self._peak_bytes = max(self._peak_bytes, int(words[0]))
         return self._peak_bytes
 
+    def memory_bytes(self) -> int:
+        """The memory the group uses now."""
+        words = _read(self._memory_now_fd)
+        return int(words[0]) if words else 0
+
     def close(self) -> None:
         """Close the files."""
-        for fd in (self._cpu_fd, self._memory_fd):
+        for fd in (self._cpu_fd, self._memory_fd, self._memory_now_fd):
             if fd is not None:
                 os.close(fd)
-        self._cpu_fd = self._memory_fd = None
+        self._cpu_fd = self._memory_fd = self._memory_now_fd = None
 
 
 class PolledUsage:
@@ -107,11 +123,13 @@ class PolledUsage:
     def __init__(self) -> None:
         self._cpu_s = 0.0
         self._peak_bytes = 0
+        self._memory_bytes = 0
 
     def take(self, stats: JsonObject) -> None:
         """Keep an answer of the engine."""
         used = _number(stats, "cpu_stats", "cpu_usage", "total_usage")
         self._cpu_s = max(self._cpu_s, used / _NANOSECONDS)
+        self._memory_bytes = _number(stats, "memory_stats", "usage")
         for name in ("max_usage", "usage"):
             self._peak_bytes = max(self._peak_bytes, _number(stats, "memory_stats", name))
 
@@ -122,6 +140,10 @@ class PolledUsage:
     def peak_memory_bytes(self) -> int:
         """The most memory any answer named."""
         return self._peak_bytes
+
+    def memory_bytes(self) -> int:
+        """The memory it used when the engine was asked last."""
+        return self._memory_bytes
 
     def close(self) -> None:
         """Nothing is open."""

@@ -36,6 +36,8 @@ SECCOMP = "seccomp"
 _DEVICES = ("/dev/null", "/dev/urandom")
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 _TIME_ZONES = "/usr/share/zoneinfo"
+# A program that computes gives way to its host, and to whatever else answers somebody.
+_NICENESS = 10
 _STACK_BYTES = 8 * 1024 * 1024
 # The main thread, and one that the interpreter may need for a moment.
 _SPARE_THREADS = 2
@@ -106,6 +108,7 @@ def lock_down(
 
 def set_limits(limits: Limits) -> None:
     """Set the resource limits; as no second process is possible they hold for the whole guest."""
+    os.nice(_NICENESS)
     for what, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),

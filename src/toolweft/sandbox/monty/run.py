@@ -18,7 +18,8 @@ from anyio.abc import TaskGroup
 from toolweft.core.calls import Failure
 from toolweft.core.clock import Clock
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestReply
-from toolweft.core.programs import LimitName, ProgramLimits
+from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
+from toolweft.sandbox.limits import limit_error
 from toolweft.sandbox.meter import Meter
 from toolweft.sandbox.monty.prelude import CALL
 from toolweft.sandbox.monty.worker import Worker
@@ -69,12 +70,26 @@ class MontyRun:
         self.characters = 0
         self.meter = Meter(clock=clock, cpu_s=worker.active_s)
         self.failures: dict[str, Failure] = {}
+        self._scope = anyio.CancelScope()
+        # Of a limit that is not the run's own.
+        self._foreign_error: ProgramError | None = None
         self.stopped: LimitName | None = None
 
     @property
     def stdout(self) -> str:
         """What was printed and kept so far."""
         return "".join(self._output)
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        """End the process, for a limit that is not the run's own."""
+        self._foreign_error = error
+        self._stop(limit)
+        # It may wait for a tool, and a process that has ended answers nothing.
+        self._scope.cancel()
+
+    def error_of(self, limit: LimitName) -> ProgramError:
+        """The error of a run that was stopped for `limit`."""
+        return self._foreign_error or limit_error(limit, self._limits, None)
 
     async def execute(self, *codes: str) -> Any:
         """Run texts one after the other; the result is the last one's value, as the library has it.
@@ -88,10 +103,11 @@ class MontyRun:
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                with anyio.move_on_after(self._limits.wall_s) as wall:
+                self._scope.deadline = anyio.current_time() + self._limits.wall_s
+                with self._scope:
                     for code in codes:
                         output = await self._drive(code)
-                if wall.cancelled_caught:
+                if self._scope.cancelled_caught:
                     self._stop("wall")
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:

@@ -34,7 +34,7 @@ class MontySession:
     def __init__(self, worker: Worker, *, clock: Clock) -> None:
         self._worker = worker
         self._clock = clock
-        self._is_running = False
+        self._active: MontyRun | None = None
         self._is_over = False
         self._texts: dict[str, ProgramText] = {}
         self._runs = 0
@@ -70,6 +70,15 @@ class MontySession:
         """Of the interpreter, for whoever looks at it from outside; None once it has ended."""
         return self._worker.process_id
 
+    def memory_bytes(self) -> int:
+        """What the process holds now; see `core.ports.SandboxSession`."""
+        return self._worker.memory_bytes()
+
+    def stop(self, limit: LimitName, error: ProgramError) -> None:
+        """End the run and the process; see `core.ports.SandboxSession`."""
+        if self._active is not None:
+            self._active.stop(limit, error)
+
     async def run(
         self,
         code: str,
@@ -84,9 +93,8 @@ class MontySession:
         if isinstance(source, SandboxOutcome):
             return source
         self._check_ready()
-        limits = replace(limits, memory_bytes=self._worker.memory_bytes)
-        self._is_running = True
-        run = MontyRun(
+        limits = replace(limits, memory_bytes=self._worker.max_memory_bytes)
+        self._active = run = MontyRun(
             worker=self._worker,
             clock=self._clock,
             limits=limits,
@@ -99,7 +107,7 @@ class MontySession:
             self._is_over = True
             raise
         finally:
-            self._is_running = False
+            self._active = None
             if not self.is_alive:
                 with anyio.CancelScope(shield=True):
                     await self.close()
@@ -121,7 +129,7 @@ class MontySession:
         try:
             output = await run.execute(binding, text)
             if run.stopped is not None:
-                return self._stopped(run, run.stopped, limits)
+                return self._stopped(run, run.stopped)
             return _finished(run, output, limits, self._stats(run))
         except monty.MontyCrashedError as fault:
             return self._gone(run, fault, limits)
@@ -130,7 +138,7 @@ class MontySession:
             return self._crash(run, f"{fault}", limits)
         except monty.MontyError as fault:
             if run.stopped is not None:
-                return self._stopped(run, run.stopped, limits)
+                return self._stopped(run, run.stopped)
             return self._failed(run, fault, limits)
 
     def _failed(
@@ -152,9 +160,9 @@ class MontySession:
     ) -> SandboxOutcome:
         self._is_over = True
         if run.stopped is not None:
-            return self._stopped(run, run.stopped, limits)
+            return self._stopped(run, run.stopped)
         if fault.timed_out:
-            return self._stopped(run, "cpu", limits)
+            return self._stopped(run, "cpu")
         return self._crash(run, "", limits)
 
     def _crash(self, run: MontyRun, fault: str, limits: ProgramLimits) -> SandboxOutcome:
@@ -167,9 +175,9 @@ class MontySession:
             limits=limits,
         )
 
-    def _stopped(self, run: MontyRun, limit: LimitName, limits: ProgramLimits) -> SandboxOutcome:
+    def _stopped(self, run: MontyRun, limit: LimitName) -> SandboxOutcome:
         self._is_over = True
-        error = limit_error(limit, limits, None)
+        error = run.error_of(limit)
         return _outcome(run, self._stats(run), status="limit", limit=limit, error=error)
 
     def _stats(self, run: MontyRun) -> ProgramStats:
@@ -181,7 +189,7 @@ class MontySession:
             del self._texts[next(iter(self._texts))]
 
     def _check_ready(self) -> None:
-        if self._is_running:
+        if self._active is not None:
             raise ContainerBusy("a run is already in this container", hint="wait for it to end")
         if not self.is_alive:
             raise SandboxError(
@@ -214,7 +222,7 @@ def _finished(
     kind, value = read_value(output, limits)
     if kind == "large":
         error = ProgramError(
-            type="LimitExceeded",
+            type="ValueTooLarge",
             message="the value of the last expression is larger than"
             f" {limits.max_value_bytes} bytes",
             hint="print a summary, or keep the value in a variable;"

@@ -33,6 +33,7 @@ MAX_DEPTH = 1000
 _CPU_MARGIN_S = 2
 # Suspensions are name look-ups too, so calls are counted by the host and these are not.
 _MAX_SUSPENSIONS = 2**31 - 1
+_NICENESS = 10
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 ResultT = TypeVar("ResultT")
@@ -84,9 +85,10 @@ class Worker:
         except BaseException as fault:
             pending.add_done_callback(worker._abandon)
             worker._thread.shutdown(wait=False)
-            if isinstance(fault, (monty.MontyError, OSError, TimeoutError)):
-                reason = f"the interpreter's process did not start: {str(fault) or 'not in time'}"
-                raise SandboxUnavailable(reason) from fault
+            # The library raises many things where it cannot find its program.
+            if isinstance(fault, Exception):
+                said = f"{type(fault).__name__}: {fault}" if str(fault) else "not in time"
+                raise SandboxUnavailable(f"the interpreter did not start: {said}") from fault
             raise
         return worker
 
@@ -96,7 +98,7 @@ class Worker:
         return None if self.is_dead else self._pid
 
     @property
-    def memory_bytes(self) -> int:
+    def max_memory_bytes(self) -> int:
         """What its programs may use."""
         return self._limits.memory_bytes
 
@@ -108,9 +110,14 @@ class Worker:
     def peak_memory_bytes(self) -> int:
         """The most memory its process used; 0 where the system does not tell."""
         with contextlib.suppress(OSError, ValueError, IndexError):
-            text = Path(f"/proc/{self._pid}/status").read_text("ascii")
-            self._peak_bytes = int(text.partition("VmHWM:")[2].split()[0]) * 1024
+            self._peak_bytes = self._read_memory("VmHWM:")
         return self._peak_bytes
+
+    def memory_bytes(self) -> int:
+        """What its process has resident now; 0 where the system does not tell."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return self._read_memory("RssAnon:")
+        return 0
 
     def feed(self, code: str, on_print: Callable[[str, str], None]) -> "asyncio.Future[Any]":
         """Start a program; the result is where it stops first."""
@@ -140,6 +147,10 @@ class Worker:
             _, hard = resource.prlimit(self._pid, resource.RLIMIT_CPU)
             soft = math.ceil(self.active_s() + budget_s) + _CPU_MARGIN_S
             resource.prlimit(self._pid, resource.RLIMIT_CPU, (soft, hard))
+
+    def _read_memory(self, name: str) -> int:
+        text = Path(f"/proc/{self._pid}/status").read_text("ascii")
+        return int(text.partition(name)[2].split()[0]) * 1024
 
     def kill(self) -> None:
         """End the process at once; whatever step it is in then fails. Safe from any thread."""
@@ -180,6 +191,10 @@ class Worker:
         )
         self._session = self._stack.enter_context(checkout)
         self._pid = self._session.worker_pid
+        if self._pid is not None and hasattr(os, "setpriority"):
+            # A program that computes gives way to its host.
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._pid, _NICENESS)
 
     def _abandon(self, _pending: "Future[None]") -> None:
         self.kill()

@@ -52,6 +52,7 @@ class ProcessSession(GuestSession[Child]):
             with anyio.CancelScope(shield=True):
                 await session.close()
             raise
+        child.note_shared_memory()
         session._ready()
         return session
 

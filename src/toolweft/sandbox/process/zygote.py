@@ -52,9 +52,12 @@ _ENVIRONMENT = {
 class Zygote:
     """A warm process that makes guests of one tier."""
 
-    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], control: socket.socket, *, has_scratch: bool = False
+    ) -> None:
         self._process = process
         self._control = control
+        self._has_scratch = has_scratch
         self._lock = anyio.Lock()
 
     @classmethod
@@ -78,7 +81,7 @@ class Zygote:
         with theirs:
             process = await anyio.to_thread.run_sync(launch or launch_zygote, tier, theirs.fileno())
         ours.setblocking(False)  # noqa: FBT003  its only argument
-        zygote = cls(process, ours)
+        zygote = cls(process, ours, has_scratch=NAMESPACES in tier.layers)
         try:
             with anyio.fail_after(timeout_s):
                 answer, _fds = await zygote._receive()
@@ -111,7 +114,13 @@ class Zygote:
             ours.close()
             raise SandboxUnavailable(f"no guest could be made: {answer.get('error')}")
         ours.setblocking(False)  # noqa: FBT003  its only argument
-        return Child(int(answer["pid"]), fds[0], channel_inode=channel_inode), ours
+        child = Child(
+            int(answer["pid"]),
+            fds[0],
+            channel_inode=channel_inode,
+            has_scratch=self._has_scratch,
+        )
+        return child, ours
 
     async def reap(self, child: Child) -> int:
         """The exit status of a guest that has ended; negative for a signal."""

@@ -13,6 +13,7 @@ its last use.
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,8 @@ _FOLDER_MODE: Final = 0o700
 _TOUCH_AFTER_S: Final = 30.0
 # Nobody writes one result for longer.
 _ABANDONED_S: Final = 3600.0
+# A record is a file, so what it says becomes no part of a path before it was looked at.
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 # 128 bits tell any two names apart.
 _KEY_DIGITS: Final = 32
 
@@ -203,10 +206,15 @@ class HandleFiles:
 
     # ------------------------------------------------------------------------------- removing
 
-    def drop(self, handle_id: HandleId, *, owner: Principal) -> None:
-        """Remove the owner's handle, and its content where no other handle has it."""
-        _remove(self._folder / "owned" / owner_key(owner) / handle_id)
-        self._remove_unlinked(self._folder / "content" / _name_key(owner.tenant))
+    def drop(self, handle: Handle) -> None:
+        """Remove a handle that was found, and its content where no other handle has it."""
+        _remove(self._folder / "owned" / owner_key(handle.owner) / handle.id)
+        # Only this content is looked at: there may be thousands, and `sweep` finds what is left.
+        if _SHA256.match(handle.sha256):
+            content = self._folder / "content" / _name_key(handle.owner.tenant) / handle.sha256
+            with suppress(FileNotFoundError):
+                if content.lstat().st_nlink == 1:
+                    content.unlink(missing_ok=True)
 
     def sweep(self, *, now: datetime) -> dict[str, dict[str, int]]:
         """Remove what expired or was left half-written.
