@@ -15,6 +15,7 @@ from toolweft.core.json import Json
 __all__ = (
     "LIMIT_CEILINGS",
     "LIMIT_NAMES",
+    "SESSION_LIMITS",
     "CallRecord",
     "Container",
     "ContainerStatus",
@@ -70,6 +71,8 @@ LIMIT_NAMES: tuple[LimitName, ...] = (
     "parser",
     "total_memory",
 )
+# Those that one session holds by itself; the rest is about all containers together.
+SESSION_LIMITS: frozenset[LimitName] = frozenset(LIMIT_NAMES) - {"total_memory"}
 ContainerStatus = Literal["idle", "busy", "expired", "closed"]
 
 _MIB = 1024 * 1024

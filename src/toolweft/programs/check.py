@@ -119,7 +119,10 @@ def _parse(code: str, max_code_bytes: int) -> ast.Module | CheckReport:
     size_bytes = len(code.encode("utf-8", "surrogatepass"))
     if size_bytes > max_code_bytes:
         message = f"the program has {size_bytes:,} bytes; at most {max_code_bytes:,} are read"
-        hint = "move data out of the program: let a tool or an earlier run supply it"
+        hint = (
+            "move data out of the program: let a tool or an earlier run supply it;"
+            " limits.max_code_bytes raises it"
+        )
         return _unreadable("ProgramTooLong", message, hint=hint, limit="parser")
     # For good and for programs alone: threads that save and restore filters undo one another's.
     warnings.filterwarnings("ignore", module=r"<program>\Z")
@@ -139,7 +142,10 @@ def _parse(code: str, max_code_bytes: int) -> ast.Module | CheckReport:
 
 def _too_deep(line: int | None) -> CheckReport:
     message = "the program is too deeply nested"
-    hint = "split long expressions and nested literals, or build data in a loop"
+    hint = (
+        "split long expressions and nested literals, or build data in a loop;"
+        " Python's parser fixes this depth"
+    )
     return _unreadable("ProgramTooDeep", message, line=line, hint=hint, limit="parser")
 
 

@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 import sysconfig
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import anyio
 from tests import machine
@@ -68,24 +69,33 @@ async def open_zygote(tier: Tier) -> AsyncIterator[Zygote]:
 async def open_guest(tier: Tier, limits: ProgramLimits = LIMITS) -> AsyncIterator["Guest"]:
     """One session of a tier."""
     async with open_zygote(tier) as zygote:
-        session = await ProcessSession.open(zygote, limits, clock=SystemClock())
+        kind = MeasuredSession if tier is UNLOCKED else ProcessSession
+        session = await kind.open(zygote, limits, clock=SystemClock())
         try:
             yield Guest(session)
         finally:
-            if tier is UNLOCKED:
-                await _let_go(session)
             await session.close()
 
 
-async def _let_go(session: ProcessSession) -> None:
-    """Let an unlocked guest end by itself, so that what it ran is measured."""
-    if session._exit_status is not None:
-        return
-    session._cancel_pause()
-    session._child.resume()
-    session._channel.close()
-    with anyio.move_on_after(5):
-        await session._child.wait_exit()
+class MeasuredSession(ProcessSession):
+    """A session of an unlocked guest."""
+
+    async def close(self) -> None:
+        """Let the guest end by itself, so that what it ran is measured."""
+        if self.is_alive:
+            self._cancel_pause()
+            self._child.resume()
+            self._channel.close()
+            with anyio.move_on_after(5):
+                await self._child.wait_exit()
+        await super().close()
+
+
+@asynccontextmanager
+async def open_unlocked() -> AsyncIterator[Callable[[ProgramLimits], Awaitable[ProcessSession]]]:
+    """What opens sessions of unlocked guests."""
+    async with open_zygote(UNLOCKED) as zygote:
+        yield lambda limits: MeasuredSession.open(zygote, limits, clock=SystemClock())
 
 
 async def echo(call: GuestCall) -> GuestReply:
@@ -96,9 +106,8 @@ async def echo(call: GuestCall) -> GuestReply:
 class Guest:
     """A session with short defaults."""
 
-    survives_stops = True
-
-    def __init__(self, session: ProcessSession) -> None:
+    def __init__(self, session: Any) -> None:
+        # A `SandboxSession` of any backend.
         self.session = session
 
     async def run(

@@ -207,15 +207,3 @@ def test_a_root_that_cannot_be_built_is_told_over_the_socket(pair):
     setup = {**SETUP, "interpreter": sys.executable, "shared_libraries": []}
     launcher.launch(theirs.fileno(), json.dumps(setup), build=refuse)
     assert "Operation not permitted" in json.loads(ours.recv(1000))["error"]
-
-
-async def test_the_program_s_output_comes_before_the_calls_that_follow_it():
-    order = []
-
-    async def on_call(call):
-        order.append(call.arguments)
-        return GuestReply(payload=b"1")
-
-    async with open_guest(UNLOCKED) as guest:
-        await guest.run("print('a')\nawait t.f(n=1)", on_call=on_call, on_output=order.append)
-    assert order[0] == "a" or order[0] == "a\n"

@@ -75,6 +75,7 @@ class Runner:
         asyncio.set_event_loop(self._loop)
         self._channel = Channel(self._loop, read_fd=read_fd, write_fd=write_fd)
         self._output = Output(self._loop, self._send_text)
+        self._channel.before_call = self._output.send_pending
         self._module = types.ModuleType("__main__")
         self._variables = self._module.__dict__
         self._variables.update(
@@ -278,7 +279,7 @@ def _cap_threads(max_threads: int) -> None:
 def _capped(start: Callable[..., Any], count: Callable[[], int], max_threads: int) -> Any:
     def start_thread(*arguments: Any, **named: Any) -> Any:
         if count() >= max_threads:
-            raise RuntimeError(f"can't start new thread: {max_threads} are the limit")
+            raise RuntimeError(f"can't start new thread: the limit is {max_threads} threads")
         return start(*arguments, **named)
 
     return start_thread

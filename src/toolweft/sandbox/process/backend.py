@@ -13,6 +13,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import SandboxError, SandboxUnavailable
 from toolweft.core.ports import IsolationReport, SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.abilities import FEW_MODULES, guest_limits
 from toolweft.sandbox.environments import (
     MIN_MEMORY_BYTES,
     PackageEnvironment,
@@ -128,9 +129,13 @@ class ProcessBackend:
             tier=tier.name,
             language=f"CPython {version}",
             files=tier.has_files,
+            counted_files=tier.has_files,
             standard_library=True,
+            every_module=tier.has_imports,
+            lacks="" if tier.has_imports else FEW_MODULES,
             environments=self._environments,
             handles=True,
+            limits=guest_limits(has_files=tier.has_files),
         )
 
     @property

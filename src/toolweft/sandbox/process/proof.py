@@ -7,7 +7,7 @@ module in between or a wrong filter shows here, before any program runs.
 from pathlib import Path
 
 from toolweft.core.clock import Clock
-from toolweft.sandbox.guest.lockdown import LANDLOCK, NAMESPACES
+from toolweft.sandbox.guest.lockdown import NAMESPACES
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import Tier
 from toolweft.sandbox.process.zygote import Zygote
@@ -28,7 +28,7 @@ async def prove_isolation(zygote: Zygote, tier: Tier, clock: Clock) -> None:
         await try_session(
             session,
             own_files=NAMESPACES in tier.layers,
-            imports=bool(tier.layers & {NAMESPACES, LANDLOCK}),
+            imports=tier.has_imports,
         )
     finally:
         await session.close()

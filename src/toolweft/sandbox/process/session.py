@@ -8,6 +8,8 @@ import anyio
 from toolweft.core.clock import Clock
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.channel import Channel
+from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.limits import fixed_limits
 from toolweft.sandbox.process.child import Child
 from toolweft.sandbox.process.descriptors import check_descriptors, read_descriptors
 from toolweft.sandbox.process.zygote import Zygote
@@ -24,8 +26,10 @@ _LEAVE_TIMEOUT_S = 0.25
 class ProcessSession(GuestSession[Child]):
     """One guest; made by `open`."""
 
-    def __init__(self, *, zygote: Zygote, child: Child, channel: Channel, clock: Clock) -> None:
-        super().__init__(child=child, channel=channel, clock=clock)
+    def __init__(
+        self, *, zygote: Zygote, child: Child, channel: Channel, clock: Clock, fixed: Limits
+    ) -> None:
+        super().__init__(child=child, channel=channel, clock=clock, fixed=fixed)
         self._zygote = zygote
 
     @classmethod
@@ -38,7 +42,9 @@ class ProcessSession(GuestSession[Child]):
         child, sock = await zygote.spawn(limits)
         start = SessionStart()
         channel = await _connect(sock, start)
-        session = cls(zygote=zygote, child=child, channel=channel, clock=clock)
+        session = cls(
+            zygote=zygote, child=child, channel=channel, clock=clock, fixed=fixed_limits(limits)
+        )
         try:
             await start.wait(_START_TIMEOUT_S)
             check_descriptors(read_descriptors(child.pid), channel_inode=child.channel_inode)

@@ -16,6 +16,11 @@ class Tier:
     # Whether programs get a scratch folder: only where no file of the host is in reach.
     has_files: bool = False
 
+    @property
+    def has_imports(self) -> bool:
+        """Whether programs can import what was not loaded before the lock."""
+        return bool(self.layers & {NAMESPACES, LANDLOCK})
+
 
 TIERS: tuple[Tier, ...] = (
     # Needs user namespaces.
