@@ -17,13 +17,11 @@ from toolweft.core.programs import (
     CallRecord,
     Container,
     ProgramError,
-    ProgramLimits,
     ProgramOutcome,
     ProgramStats,
 )
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.check import CheckReport
-from toolweft.programs.limits import explain_limit
 
 __all__ = ("build_outcome", "cancelled_outcome", "crashed_outcome", "refused_outcome")
 
@@ -63,10 +61,10 @@ def build_outcome(  # noqa: PLR0913 -- an outcome has as many parts
 
 
 def refused_outcome(
-    run_id: RunId, *, report: CheckReport, container: Container | None, limits: ProgramLimits
+    run_id: RunId, *, report: CheckReport, container: Container | None
 ) -> ProgramOutcome:
     """The outcome of a program that its check did not let run."""
-    refused = ProgramOutcome(
+    return ProgramOutcome(
         run_id=run_id,
         status="invalid" if report.limit is None else "limit",
         limit=report.limit,
@@ -74,7 +72,6 @@ def refused_outcome(
         warnings=report.warnings,
         container=container,
     )
-    return explain_limit(refused, run=limits)
 
 
 def cancelled_outcome(

@@ -31,7 +31,7 @@ from toolweft.core.search import Searcher
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
-from toolweft.programs.limits import check_limits, explain_limit
+from toolweft.programs.limits import check_limits
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import (
     build_outcome,
@@ -315,7 +315,7 @@ class ProgramRunner:
         report = await anyio.to_thread.run_sync(check) if is_long else check()
         if report.error is not None:
             seen = self._pool.describe(container) if container else None
-            return refused_outcome(run.id, report=report, container=seen, limits=run.limits)
+            return refused_outcome(run.id, report=report, container=seen)
         async with self._pool.lend(
             run.container_id,
             principal=run.principal,
@@ -335,7 +335,6 @@ class ProgramRunner:
             container=run.container,
             snapshot=snapshot,
         )
-        outcome = explain_limit(outcome, run=run.limits, container=container.limits)
         record_end(self._desk.ledger, self._desk.clock, run, outcome)
         return outcome
 
