@@ -7,6 +7,7 @@ import sys
 
 import anyio
 import anyio.lowlevel
+import pydantic_monty as monty
 import pytest
 from tests.sandbox.monty.guests import open_monty_guest
 
@@ -258,3 +259,13 @@ def test_short_processes_that_use_the_backend_end_well():
         command = [sys.executable, "-c", _SHORT]
         ended = subprocess.run(command, capture_output=True, check=False)
         assert (ended.returncode, ended.stdout) == (0, b"1\n"), ended.stderr
+
+
+@pytest.mark.parametrize("fault", [FileNotFoundError("no monty"), IndexError("4")])
+async def test_an_interpreter_that_cannot_start_is_unavailable_with_the_reason(monkeypatch, fault):
+    def fail(*_arguments, **_options):
+        raise fault
+
+    monkeypatch.setattr(monty, "Monty", fail)
+    with pytest.raises(SandboxUnavailable, match=f"did not start: {type(fault).__name__}"):
+        await MontyBackend(SandboxOptions(), clock=SystemClock()).__aenter__()

@@ -84,9 +84,10 @@ class Worker:
         except BaseException as fault:
             pending.add_done_callback(worker._abandon)
             worker._thread.shutdown(wait=False)
-            if isinstance(fault, (monty.MontyError, OSError, TimeoutError)):
-                reason = f"the interpreter's process did not start: {str(fault) or 'not in time'}"
-                raise SandboxUnavailable(reason) from fault
+            # Whatever the library trips over: where its program cannot be found it raises many things.
+            if isinstance(fault, Exception):
+                said = f"{type(fault).__name__}: {fault}" if str(fault) else "not in time"
+                raise SandboxUnavailable(f"the interpreter did not start: {said}") from fault
             raise
         return worker
 
