@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests import machine
 from tests.sandbox.guest.recording import RecordingKernel
-from tests.sandbox.process.guests import ALL_TIERS, UNLOCKED, echo, open_guest
+from tests.sandbox.process.guests import ALL_TIERS, MIB, UNLOCKED, echo, open_guest
 
 from toolweft.core.ports import GuestReply
 from toolweft.sandbox.guest import launcher, zygote
@@ -68,6 +68,15 @@ async def test_a_guest_whose_memory_is_full_still_reports():
         outcome = await guest.run("kept = []\nwhile True: kept.append(bytes(1 << 16))")
         assert (outcome.status, outcome.limit) == ("limit", "memory")
         assert (await guest.run("del kept\n1")).value == b"1"
+
+
+async def test_empty_runs_take_no_memory_of_their_own():
+    async with open_guest(ALL_TIERS["noopen"]) as guest:
+        await guest.run("1")
+        before = guest.session.memory_bytes()
+        for _ in range(8):
+            await guest.run("1")
+        assert guest.session.memory_bytes() - before < MIB
 
 
 async def test_results_that_do_not_fit_end_the_run_not_in_silence():

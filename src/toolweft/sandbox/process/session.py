@@ -21,6 +21,8 @@ _START_TIMEOUT_S = 10.0
 _EXIT_TIMEOUT_S = 5.0
 # A process that is ending has its status at once; one that only closed its channel is killed.
 _LEAVE_TIMEOUT_S = 0.25
+# Of the host's own end: a large result goes over in few turns of the loop. The kernel may cap it.
+_SEND_BUFFER_BYTES = 1024 * 1024
 
 
 class ProcessSession(GuestSession[Child]):
@@ -77,6 +79,7 @@ class ProcessSession(GuestSession[Child]):
 
 
 async def _connect(sock: socket.socket, start: SessionStart) -> Channel:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     channel = Channel(start)
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: channel, sock=sock)
