@@ -1,13 +1,10 @@
 """Hostile programs on every tier, judged from the host; what they say of themselves is nothing."""
 
-import os
-import secrets
-import signal
-import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.attacks.host import Host
 from tests.attacks.programs import CLASSES, SCRATCH, Attack
 from tests.sandbox.process.guests import LIMITS, MIB, NAMES, open_zygote
 
@@ -29,82 +26,6 @@ ATTACK_LIMITS = replace(
     kept_characters=50_000,
     max_value_bytes=10_000,
 )
-
-
-@dataclass
-class Host:
-    """Bait, and what happened to it."""
-
-    folder: Path
-    secret: str = field(default_factory=lambda: secrets.token_hex(16))
-    signals: list[int] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.file = self.folder / "secret.txt"
-        self.file.write_text(self.secret)
-        (self.folder / "canary_module.py").write_text(f"SECRET = {self.secret!r}")
-        self.abstract = "toolweft-" + secrets.token_hex(4)
-        self.sockets = {
-            "tcp": self._bind(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)),
-            "udp": self._bind(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
-            "unix": self._bind(socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "s")),
-            "abstract": self._bind(socket.AF_UNIX, socket.SOCK_DGRAM, "\0" + self.abstract),
-        }
-        self.before = self.look()
-
-    @staticmethod
-    def _bind(family, kind, address) -> socket.socket:
-        bound = socket.socket(family, kind)
-        bound.bind(address)
-        if kind == socket.SOCK_STREAM:
-            bound.listen()
-        bound.setblocking(False)
-        return bound
-
-    def fill(self, code: str) -> str:
-        values = {
-            "CANARY_FILE": str(self.file),
-            "CANARY_FOLDER": str(self.folder),
-            "SECRET_VALUE": self.secret[:-4],
-            "TCP_PORT": str(self.sockets["tcp"].getsockname()[1]),
-            "UDP_PORT": str(self.sockets["udp"].getsockname()[1]),
-            "UNIX_PATH": str(self.folder / "s"),
-            "ABSTRACT_NAME": self.abstract,
-            "HOST_PID": str(os.getpid()),
-        }
-        for name, value in values.items():
-            code = code.replace(name, value)
-        return code
-
-    def look(self) -> object:
-        stat = self.file.stat()
-        names = sorted(path.name for path in self.folder.iterdir())
-        return names, stat.st_mtime_ns, stat.st_mode, stat.st_size, stat.st_nlink
-
-    def contacted(self) -> list[str]:
-        found = []
-        for name, bound in self.sockets.items():
-            try:
-                bound.accept() if bound.type == socket.SOCK_STREAM else bound.recv(10)
-            except BlockingIOError:
-                continue
-            found.append(name)
-        return found
-
-    def close(self) -> None:
-        for bound in self.sockets.values():
-            bound.close()
-
-
-@pytest.fixture
-def host(tmp_path, monkeypatch):
-    host = Host(tmp_path)
-    monkeypatch.setenv("HOST_SECRET", host.secret)
-    previous = signal.signal(signal.SIGURG, lambda number, _frame: host.signals.append(number))
-    yield host
-    signal.signal(signal.SIGURG, previous)
-    host.close()
 
 
 def judge(host: Host, attack: Attack, outcome: SandboxOutcome) -> list[str]:
