@@ -24,6 +24,7 @@ from toolweft.sandbox.abilities import MONTY_CAPABILITIES
 from toolweft.sandbox.environments import describe_environments
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.process import ProcessBackend
+from toolweft.sandbox.process.tiers import UNSAFE
 
 __all__ = ("ChosenBackend", "build_backend", "candidates", "expected", "monty_is_installed")
 
@@ -84,10 +85,11 @@ def expected(options: SandboxOptions) -> SandboxCapabilities:
         return replace(MONTY_CAPABILITIES, tier="not started")
     return SandboxCapabilities(
         backend="process",
-        tier="not started",
+        tier=UNSAFE.name if options.tier == UNSAFE.name else "not started",
         language=f"CPython {platform.python_version()}",
         handles=True,
         environments=describe_environments(options.environments),
+        is_isolated=options.tier != UNSAFE.name,
     )
 
 

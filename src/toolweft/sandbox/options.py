@@ -32,7 +32,8 @@ class SandboxOptions:
     """Which backend and tier; "auto" takes the strongest process, else the interpreter."""
 
     backend: Literal["auto", "process", "monty", "container"] = "auto"
-    tier: Literal["auto", "ns", "landlock", "noopen"] = "auto"
+    # "unsafe" is no isolation at all, and never what "auto" comes to.
+    tier: Literal["auto", "ns", "landlock", "noopen", "unsafe"] = "auto"
     # Where environments of packages are kept; None where there are none.
     environments: Path | None = None
     # The dry run of one tier must end within this.

@@ -1,5 +1,6 @@
 """The process backend: real Python in confined child processes, on Linux."""
 
+import logging
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -22,10 +23,12 @@ from toolweft.sandbox.environments import (
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.process.proof import prove_isolation
 from toolweft.sandbox.process.session import ProcessSession
-from toolweft.sandbox.process.tiers import TIERS, Tier
+from toolweft.sandbox.process.tiers import TIERS, UNSAFE, Tier
 from toolweft.sandbox.process.zygote import Zygote, launch_zygote
 
 __all__ = ("ProcessBackend", "Proof")
+
+log = logging.getLogger(__name__)
 
 # Gets a zygote of a tier and raises `SandboxUnavailable` unless the tier holds.
 Proof = Callable[[Zygote, Tier, Clock], Awaitable[None]]
@@ -59,7 +62,8 @@ class ProcessBackend:
         """
         self._options = options
         self._clock = clock
-        self._tiers = tiers
+        # It has to be spelled out: "auto" never comes to it.
+        self._tiers = (UNSAFE,) if options.tier == UNSAFE.name else tiers
         self._proof = proof
         self._survey = survey
         self._zygote: Zygote | None = None
@@ -82,12 +86,15 @@ class ProcessBackend:
             if wanted not in ("auto", tier.name):
                 continue
             reason = await self._try(tier)
+            note = "" if tier.is_confining else "its limits only, nothing is confined"
             self._reports.append(
-                IsolationReport(tier=tier.name, holds=reason is None, reason=reason or "")
+                IsolationReport(tier=tier.name, holds=reason is None, reason=reason or note)
             )
             if reason is None and not self._survey:
                 break
         if self._tier is not None:
+            if not self._tier.is_confining:
+                log.warning("sandbox.unsafe", extra={"tier": self._tier.name})
             return self
         tried = "; ".join(f"{report.tier}: {report.reason}" for report in self._reports)
         raise SandboxUnavailable(
@@ -125,6 +132,7 @@ class ProcessBackend:
             standard_library=True,
             environments=self._environments,
             handles=True,
+            is_isolated=tier.is_confining,
         )
 
     @property
