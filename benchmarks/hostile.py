@@ -192,7 +192,19 @@ async def _measure(options: Any, report: Report, rows: Rows) -> None:
     for extra, group in _by_catalog(programs):
         await _run_group(extra, group, passes, options, rows)
     report.add("programs", len(programs))
-    report.add("passes_alone", repeat)
+    if alone.runs:
+        _report_alone(report, alone, programs, options)
+    if beside.runs:
+        report.add("at_once", options.parallel)
+        _report_safety(report, beside, prefix="at_once_")
+        right = len(programs) - len(beside.wrong)
+        report.add("at_once_right", right, at_least=len(programs) - len(beside.unsupported))
+
+
+def _report_alone(
+    report: Report, alone: _Totals, programs: Sequence[_Program], options: Any
+) -> None:
+    report.add("passes_alone", alone.runs / len(programs))
     _report_safety(report, alone, prefix="")
     for name, kind in _KINDS.items():
         of_kind = {program["id"] for program in programs if program["must"] == kind}
@@ -201,11 +213,6 @@ async def _measure(options: Any, report: Report, rows: Rows) -> None:
         report.add(name, right, at_least=len(of_kind) - unsupported)
         if options.backend == "monty":
             report.add(f"{kind}_unsupported", unsupported)
-    if beside.runs:
-        report.add("at_once", options.parallel)
-        _report_safety(report, beside, prefix="at_once_")
-        right = len(programs) - len(beside.wrong)
-        report.add("at_once_right", right, at_least=len(programs) - len(beside.unsupported))
 
 
 def _report_safety(report: Report, totals: _Totals, *, prefix: str) -> None:
@@ -225,7 +232,9 @@ def main() -> None:
     options.add_argument("--image", default="", help="of containers")
     options.add_argument("--tier", default="auto", choices=["auto", "ns", "landlock", "noopen"])
     options.add_argument("--tools", type=Path, help="tools.json; default: beside the programs")
-    options.add_argument("--repeat", type=int, default=3, help="passes with one program at a time")
+    options.add_argument(
+        "--repeat", type=int, default=3, help="passes with one program at a time; 0 for none"
+    )
     options.add_argument(
         "--parallel", type=int, default=8, help="programs at once in one pass more"
     )

@@ -90,6 +90,7 @@ class Bench:
         growth = max(0, _rss_bytes() - baseline.rss_bytes)
         for one in batch:
             one.rss_growth_bytes = growth
+            one.shares_time = len(batch) > 1
         return batch
 
     async def pool_works(self) -> bool:

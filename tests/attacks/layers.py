@@ -323,21 +323,21 @@ _raw = _for(HOST, before=_FRAMES)
 _timed = _for(HOST)
 
 CLOCKS_AND_COUNTERS = (
-    _timed("sleep for too long", "import time\ntime.sleep(1.5)\nprint('PWNED')"),
+    _timed("sleep for too long", "import time\ntime.sleep(3.0)\nprint('PWNED')"),
     _timed(
         "wait for too long",
-        "import asyncio\nawait asyncio.sleep(1.5)\nprint('PWNED')",
+        "import asyncio\nawait asyncio.sleep(3.0)\nprint('PWNED')",
     ),
     _timed(
         "swallow every stop",
-        "import time\nend = time.monotonic() + 1.5\n"
+        "import time\nend = time.monotonic() + 3.0\n"
         "while time.monotonic() < end:\n    try:\n        while time.monotonic() < end: pass\n"
         "    except BaseException: pass\nprint('PWNED')",
     ),
     _timed(
         "compute for too long with every signal blocked",
         "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\n"
-        "while time.process_time() < 1.5: pass\nprint('PWNED')",
+        "while time.process_time() < 3.0: pass\nprint('PWNED')",
     ),
     _raw(
         "print more than is allowed past the counter",
