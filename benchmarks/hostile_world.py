@@ -58,6 +58,7 @@ class Canaries:
         self.contacts: list[str] = []
         self.signals = 0
         self._sockets: list[socket.socket] = []
+        self._previous: Any = signal.SIG_DFL
         self._names: dict[str, str] = {}
         os.environ["HOST_CANARY_ENV"] = self.secret
 
@@ -72,7 +73,7 @@ class Canaries:
         self._listen(socket.AF_UNIX, path, socket.SOCK_STREAM)
         abstract = f"canary-{secrets.token_hex(4)}"
         self._listen(socket.AF_UNIX, f"\0{abstract}", socket.SOCK_STREAM)
-        signal.signal(signal.SIGURG, self._on_signal)
+        self._previous = signal.signal(signal.SIGURG, self._on_signal)
         self._names = {
             "@@CANARY_FILE@@": str(self._file),
             "@@CANARY_DIR@@": str(self._folder),
@@ -97,7 +98,8 @@ class Canaries:
         payload.write_text(f"SECRET = {self.secret!r}\n", "utf-8")
 
     def close(self) -> None:
-        """Close the listeners."""
+        """Close the listeners and let go of the signal."""
+        signal.signal(signal.SIGURG, self._previous)
         loop = asyncio.get_running_loop()
         for listener in self._sockets:
             loop.remove_reader(listener)
