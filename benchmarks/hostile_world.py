@@ -39,6 +39,8 @@ class CallRecord:
     tried: set[str] = field(default_factory=set)
     # Calls of `slow` that are still going.
     sleeping: int = 0
+    # How long it waited for its container.
+    opening_s: float = 0.0
 
 
 # That of the program in whose run a tool is called.
