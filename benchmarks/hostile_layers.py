@@ -19,9 +19,9 @@ from benchmarks.hostile_bench import World, open_bench
 from benchmarks.hostile_judge import escapes
 from benchmarks.hostile_world import Canaries, GrantedTools
 from toolweft.core.clock import SystemClock
-from toolweft.sandbox import ProcessBackend
 from toolweft.sandbox.guest.lockdown import CAPABILITIES, LIMITS
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.process import ProcessBackend
 from toolweft.sandbox.process.tiers import TIERS, Tier
 
 __all__ = ("measure_layers",)
