@@ -12,9 +12,10 @@ from benchmarks.sandbox_own import IDLE_S, private_mib, run_program, timed
 from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.programs import ProgramLimits
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
 from toolweft.sandbox.environment_build import create_environment
 from toolweft.sandbox.environments import load_environment
+from toolweft.sandbox.process import ProcessBackend
 
 __all__ = ("measure_packages", "prepare_environment")
 

@@ -24,6 +24,7 @@ HEALTHY = Diagnosis(
     tool_count=12,
     disabled=(("git.bad", "its schema refers to a file"),),
     sandbox="process/ns",
+    is_isolated=True,
     tiers=(
         IsolationReport(tier="ns", holds=True),
         IsolationReport(tier="noopen", holds=False, reason="no seccomp"),
@@ -46,6 +47,13 @@ def test_a_healthy_house_shows_every_part_and_no_failure() -> None:
         assert part in text
     assert "noopen: does not hold: no seccomp" in text
     assert "git.bad is disabled" in text
+
+
+def test_a_sandbox_that_confines_nothing_is_shouted_about() -> None:
+    text = render_diagnosis(replace(HEALTHY, sandbox="process/unsafe", is_isolated=False))
+
+    assert "!!!! UNSAFE" in text
+    assert "UNSAFE" not in render_diagnosis(HEALTHY)
 
 
 @pytest.mark.parametrize(

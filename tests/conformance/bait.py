@@ -2,11 +2,14 @@
 
 import os
 import secrets
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ("Host",)
+__all__ = ("Host", "open_host")
 
 
 @dataclass
@@ -29,6 +32,8 @@ class Host:
             "unix": self._bind(socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "s")),
             "abstract": self._bind(socket.AF_UNIX, socket.SOCK_DGRAM, "\0" + self.abstract),
         }
+        self.scratch = self.folder.parent / (self.folder.name + "-scratch")
+        self.scratch.mkdir()
         self.before = self.look()
 
     @staticmethod
@@ -44,6 +49,9 @@ class Host:
         values = {
             "CANARY_FILE": str(self.file),
             "CANARY_FOLDER": str(self.folder),
+            "CANARY_DIR": str(self.folder),
+            "SCRATCH_DIR": str(self.scratch),
+            "HOST_NAME": os.uname().nodename,
             "SECRET_VALUE": self.secret[:-4],
             "TCP_PORT": str(self.sockets["tcp"].getsockname()[1]),
             "UDP_PORT": str(self.sockets["udp"].getsockname()[1]),
@@ -52,19 +60,24 @@ class Host:
             "HOST_PID": str(os.getpid()),
         }
         for name, value in values.items():
-            code = code.replace(name, value)
+            code = code.replace(f"@@{name}@@", value).replace(name, value)
         return code
 
     def look(self) -> object:
-        stat = self.file.stat()
         names = sorted(path.name for path in self.folder.iterdir())
+        if not self.file.exists():
+            return names
+        stat = self.file.stat()
         return names, stat.st_mtime_ns, stat.st_mode, stat.st_size, stat.st_nlink
 
     def contacted(self) -> list[str]:
         found = []
         for name, bound in self.sockets.items():
             try:
-                bound.accept() if bound.type == socket.SOCK_STREAM else bound.recv(10)
+                if bound.type == socket.SOCK_STREAM:
+                    bound.accept()[0].close()
+                else:
+                    bound.recv(10)
             except BlockingIOError:
                 continue
             found.append(name)
@@ -73,3 +86,17 @@ class Host:
     def close(self) -> None:
         for bound in self.sockets.values():
             bound.close()
+
+
+@contextmanager
+def open_host(folder: Path) -> Iterator[Host]:
+    """Bait in a folder, listeners and a signal handler."""
+    host = Host(folder)
+    os.environ["HOST_SECRET"] = host.secret
+    previous = signal.signal(signal.SIGURG, lambda number, _frame: host.signals.append(number))
+    try:
+        yield host
+    finally:
+        signal.signal(signal.SIGURG, previous)
+        del os.environ["HOST_SECRET"]
+        host.close()

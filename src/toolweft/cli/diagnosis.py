@@ -32,6 +32,8 @@ class Diagnosis:
     disabled: tuple[tuple[str, str], ...]
     # The strongest tier that holds, as "process/ns"; "" where none does.
     sandbox: str
+    # Whether it keeps programs from the machine; not so where "unsafe" was spelled out.
+    is_isolated: bool
     tiers: tuple[IsolationReport, ...]
     sandbox_failure: str
     # What to do where none holds.
@@ -95,6 +97,12 @@ def _render_sources(found: Diagnosis) -> str:
 def _render_sandbox(found: Diagnosis) -> str:
     used = found.sandbox or "none; programs are refused"
     lines = ["sandbox", f"  {_MARKS[bool(found.sandbox)]} {used}"]
+    if not found.is_isolated:
+        lines += [
+            "  !!!! UNSAFE: nothing confines programs. They can read and change every file of this",
+            "       user, reach every network, and start processes that outlive them.",
+            '       sandbox.tier = "unsafe" says so; remove it to be safe again.',
+        ]
     for tier in found.tiers:
         verdict = "holds" if tier.holds else "does not hold"
         lines.append(f"       {tier.tier}: {verdict}" + (f": {tier.reason}" if tier.reason else ""))

@@ -215,6 +215,12 @@ def _sandbox(
     checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
 ) -> SandboxOptions:
     section = checked.sandbox
+    if section.tier == "unsafe" and section.backend in ("monty", "container"):
+        raise ConfigError(
+            f"{layer.place(('sandbox', 'tier'))}: 'unsafe' is a tier of processes, and"
+            f" sandbox.backend is {section.backend!r}",
+            hint='leave sandbox.tier out, or set sandbox.backend = "process"',
+        )
     folder = environments_path(environ=environ, home=home)
     if section.environments is not None:
         written = layer.entries["sandbox", "environments"].folder

@@ -180,7 +180,10 @@ class SandboxModel(_Section):
     """Isolation of programs."""
 
     backend: Literal["auto", "process", "monty", "container"] = _SANDBOX.backend
-    tier: Literal["auto", "ns", "landlock", "noopen"] = _SANDBOX.tier
+    tier: Literal["auto", "ns", "landlock", "noopen", "unsafe"] = Field(
+        default=_SANDBOX.tier,
+        description='"unsafe" runs programs without isolation, as the user toolweft runs as.',
+    )
     environments: str | None = Field(
         default=None,
         min_length=1,

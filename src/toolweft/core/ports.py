@@ -234,7 +234,7 @@ class SandboxCapabilities:
 
     # "process"
     backend: str
-    # "ns", "landlock", "noopen"
+    # "ns", "landlock", "noopen", "unsafe"
     tier: str
     # "CPython 3.11.7"
     language: str
@@ -261,6 +261,8 @@ class SandboxCapabilities:
     survives_cancelling: bool = True
     # A ToolError has `code`, `message` and `hint`, and bytes from tools their media type.
     rich_results: bool = True
+    # Whether anything keeps programs from the machine they run on.
+    is_isolated: bool = True
     # What programs have to do without, in words for whoever writes them; empty for nothing.
     lacks: str = ""
 

@@ -23,7 +23,7 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.abilities import MONTY_CAPABILITIES
 from toolweft.sandbox.absent import AbsentBackend, is_linux, is_windows
 from toolweft.sandbox.environments import describe_environments
-from toolweft.sandbox.options import TIER_NAMES, SandboxOptions
+from toolweft.sandbox.options import TIER_NAMES, UNSAFE_TIER, SandboxOptions
 
 __all__ = ("ChosenBackend", "build_backend", "candidates", "expected", "monty_is_installed")
 
@@ -95,10 +95,11 @@ def expected(options: SandboxOptions) -> SandboxCapabilities:
         return replace(MONTY_CAPABILITIES, tier="not started")
     return SandboxCapabilities(
         backend="process",
-        tier="not started",
+        tier=UNSAFE_TIER if options.tier == UNSAFE_TIER else "not started",
         language=f"CPython {platform.python_version()}",
         handles=True,
         environments=describe_environments(options.environments),
+        is_isolated=options.tier != UNSAFE_TIER,
     )
 
 

@@ -157,6 +157,42 @@ async def test_the_value_is_what_stands_last_and_nothing_else(guest):
     assert (left.status, left.error.message) == ("error", "'return' outside function")
 
 
+ITERATORS = [
+    "(x for x in [1, 2])",
+    "map(int, [1, 2])",
+    "filter(None, [1, 2])",
+    "zip([1], [2])",
+    "enumerate([1])",
+    "reversed([1, 2])",
+]
+
+
+@pytest.mark.parametrize("made", ITERATORS)
+async def test_what_is_gone_through_once_in_python_is_so_here(guest, made):
+    code = f"g = {made}\nfirst, second = list(g), list(g)\n[first == list({made}), second]"
+    assert (await guest.run(code)).value == b"[true,[]]"
+
+
+@pytest.mark.parametrize("made", ITERATORS)
+async def test_what_is_no_json_is_refused_as_argument_and_never_a_list(guest, made):
+    calls = []
+
+    async def note(call):
+        calls.append(call)
+        return GuestReply(payload=b"1")
+
+    outcome = await guest.run(f"await echo(value=[1, {made}])", on_call=note)
+    assert (outcome.status, outcome.error.type) == ("error", "TypeError")
+    assert "not JSON" in outcome.error.message
+    assert calls == []
+
+
+async def test_a_call_without_await_is_told(guest):
+    outcome = await guest.run("rows = t.f()\nlen(rows)")
+    assert "without await" in outcome.error.hint
+    assert "without await" in (await guest.run("t.f()")).stdout
+
+
 async def test_positional_arguments_are_named_where_the_host_says_how(guest):
     names = GuestNames(namespaces=("t",), positional={"t.find": ("query",)})
     outcome = await guest.run("await t.find('x', top=1)", names=names)

@@ -37,6 +37,7 @@ def launch_unlocked(_tier: Tier, control_fd: int, *inherited: int) -> "subproces
     """A zygote of the same code, in an ordinary interpreter and without any layer."""
     setup = {
         "layers": [],
+        "file_calls": "none",
         "standard_library": sysconfig.get_path("stdlib"),
         "packages": "",
         "preload": [],

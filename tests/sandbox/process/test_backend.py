@@ -260,3 +260,15 @@ async def test_a_machine_without_free_descriptors_is_a_reason_and_no_crash():
         with pytest.raises(SandboxUnavailable, match="Too many open files"):
             await unusable.__aenter__()
     assert len(unusable.reports) == len(TIERS)
+
+
+@pytest.mark.parametrize("name", [tier.name for tier in TIERS])
+async def test_programs_wait_for_descriptors_in_every_way_python_has(name):
+    code = (
+        "import select, socket\n"
+        "a, b = socket.socketpair()\nb.send(b'x')\n"
+        "poll = select.poll()\npoll.register(a, select.POLLIN)\n"
+        "[len(select.select([a], [], [], 5)[0]), len(poll.poll(5000))]"
+    )
+    async with open_guest(ALL_TIERS[name]) as guest:
+        assert (await guest.run(code)).value == b"[1,1]"

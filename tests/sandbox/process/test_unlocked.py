@@ -125,6 +125,7 @@ async def test_names_that_cannot_be_bound_end_the_run():
 
 SETUP = {
     "layers": [],
+    "file_calls": "none",
     "standard_library": sysconfig.get_path("stdlib"),
     "packages": "",
     "preload": [],

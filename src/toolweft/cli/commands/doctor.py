@@ -94,6 +94,7 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
             if tool.status == "disabled"
         ),
         sandbox="" if failure else f"{capabilities.backend}/{capabilities.tier}",
+        is_isolated=capabilities.is_isolated,
         tiers=(*app_.backend.reports, *await _try_other_tiers(settings, app_.backend.reports)),
         sandbox_failure=failure,
         sandbox_hint=hint,

@@ -6,7 +6,7 @@ A layer that cannot be put on raises, and the process ends before any program ru
 import os
 import resource
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypeAlias
 
 from . import namespaces
 from .landlock import restrict_files
@@ -20,6 +20,7 @@ __all__ = (
     "NAMESPACES",
     "SCRATCH_FOLDER",
     "SECCOMP",
+    "FileCalls",
     "Limits",
     "lock_down",
 )
@@ -32,6 +33,9 @@ LIMITS = "limits"
 # Whoever started the process gave it an empty folder of limited size, and nothing else to change.
 SCRATCH_FOLDER = "scratch"
 SECCOMP = "seccomp"
+
+# Which calls on paths the system call list holds: no layer, but how far one of them goes.
+FileCalls: TypeAlias = Literal["none", "read", "change"]
 
 _DEVICES = ("/dev/null", "/dev/urandom")
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
@@ -64,6 +68,7 @@ def lock_down(
     *,
     readable: Sequence[str],
     proc_fd: int,
+    file_calls: FileCalls = "none",
     scratch: str = namespaces.SCRATCH,
 ) -> None:
     """Put every layer on this process, which never gets out again.
@@ -75,10 +80,11 @@ def lock_down(
         limits: sizes.
         readable: folders that imports come from.
         proc_fd: the host's /proc; used and closed with namespaces only.
+        file_calls: what the system call list allows on paths; whatever is in reach of them has
+            to be held by another layer.
         scratch: the folder that `SCRATCH_FOLDER` is about.
     """
-    own_files = NAMESPACES in layers
-    if own_files:
+    if NAMESPACES in layers:
         namespaces.enter_session(kernel, proc_fd, scratch_bytes=limits.disk_bytes)
     if CAPABILITIES in layers:
         kernel.drop_capabilities()
@@ -100,8 +106,8 @@ def lock_down(
     if SECCOMP in layers:
         rules = build_rules(
             own_pid=os.getpid(),
-            read_files=own_files or LANDLOCK in layers,
-            write_files=own_files or has_folder,
+            read_files=file_calls in ("read", "change"),
+            write_files=file_calls == "change",
         )
         kernel.install_filter(build_filter(rules, kernel.machine))
 

@@ -39,11 +39,11 @@ _REFUSED = (
     "import ctypes",
     "().__class__.__mro__[-1].__subclasses__()",
 )
-_LIMITED: tuple[tuple[str, LimitName], ...] = (
+_LIMITED: tuple[tuple[str, LimitName, ProgramLimits], ...] = (
     # In few steps: on a busy machine many would take longer than the time that is tried next.
-    ("x = []\nwhile True:\n    x.append('a' * 100_000)", "memory"),
-    ("while True:\n    pass", "cpu"),
-    ("print('x' * 5000)\nwhile True:\n    pass", "output"),
+    ("x = []\nwhile True:\n    x.append('a' * 100_000)", "memory", _PROOF),
+    ("while True:\n    pass", "cpu", _SHORT),
+    ("print('x' * 5000)\nwhile True:\n    pass", "output", _PROOF),
 )
 
 
@@ -118,10 +118,10 @@ class MontyBackend:
                     return f"{code!r} was not refused"
         finally:
             await session.close()
-        for code, limit in _LIMITED:
-            session = await MontySession.open(_PROOF, clock=self._clock)
+        for code, limit, limits in _LIMITED:
+            session = await MontySession.open(limits, clock=self._clock)
             try:
-                outcome = await _try(session, code, _SHORT if limit == "cpu" else _PROOF)
+                outcome = await _try(session, code, limits)
             finally:
                 await session.close()
             if outcome.limit != limit:

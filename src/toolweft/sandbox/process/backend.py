@@ -1,5 +1,6 @@
 """The process backend: real Python in confined child processes, on Linux."""
 
+import logging
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -24,10 +25,12 @@ from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.process.advice import advise
 from toolweft.sandbox.process.proof import prove_isolation
 from toolweft.sandbox.process.session import ProcessSession
-from toolweft.sandbox.process.tiers import TIERS, Tier
+from toolweft.sandbox.process.tiers import TIERS, UNSAFE, Tier
 from toolweft.sandbox.process.zygote import Zygote, launch_zygote
 
 __all__ = ("ProcessBackend", "Proof")
+
+log = logging.getLogger(__name__)
 
 # Gets a zygote of a tier and raises `SandboxUnavailable` unless the tier holds.
 Proof = Callable[[Zygote, Tier, Clock], Awaitable[None]]
@@ -61,7 +64,8 @@ class ProcessBackend:
         """
         self._options = options
         self._clock = clock
-        self._tiers = tiers
+        # It has to be spelled out: "auto" never comes to it.
+        self._tiers = (UNSAFE,) if options.tier == UNSAFE.name else tiers
         self._proof = proof
         self._survey = survey
         self._zygote: Zygote | None = None
@@ -84,17 +88,20 @@ class ProcessBackend:
             if wanted not in ("auto", tier.name):
                 continue
             reason = await self._try(tier)
+            note = "" if tier.is_confining else "its limits only, nothing is confined"
             self._reports.append(
                 IsolationReport(
                     tier=tier.name,
                     holds=reason is None,
-                    reason=reason or "",
+                    reason=reason or note,
                     hint=advise(reason or ""),
                 )
             )
             if reason is None and not self._survey:
                 break
         if self._tier is not None:
+            if not self._tier.is_confining:
+                log.warning("sandbox.unsafe", extra={"tier": self._tier.name})
             return self
         tried = "; ".join(f"{report.tier}: {report.reason}" for report in self._reports)
         raise SandboxUnavailable(
@@ -136,6 +143,7 @@ class ProcessBackend:
             environments=self._environments,
             handles=True,
             limits=guest_limits(has_files=tier.has_files),
+            is_isolated=tier.is_confining,
         )
 
     @property
