@@ -2,24 +2,33 @@
 #   PYTHON=python3.12 make test     another interpreter
 PYTHON ?= python3
 export PYTHON
+# Most tests wait more than they compute.
+WORKERS ?= 3
 
 BIN := .venv/bin
 CACHE := .cache
+TEST_USER ?= nobody
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz dist clean env env-demo env-bench
+.PHONY: help demo test test-unprivileged test-no-userns check bench fuzz dist clean env env-demo env-bench
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
 demo: env-demo  ## three real sources, one program, what it cost
 	@$(BIN)/toolweft demo
 
 test: env  ## every test, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+test-unprivileged:  ## every test as another user: nobody, or make ... TEST_USER=NAME
+	@PYTEST_ARGS="$(PYTEST_ARGS)" scripts/test_restricted.sh --user $(TEST_USER)
+
+test-no-userns:  ## every test where user namespaces are forbidden
+	@PYTEST_ARGS="$(PYTEST_ARGS)" scripts/test_restricted.sh --no-userns
 
 check: env  ## format, lint, types, layers, security, sizes
 	@BIN=$(BIN) scripts/check.sh

@@ -36,6 +36,9 @@ top = sorted(spent.items(), key=lambda pair: -pair[1])[:3]
 print(seen, top)
 """
 _ROW_BYTES = 512
+_MILLION = 1_000_000
+# As dense in tokens as rows of a database are: words, numbers and references.
+_NOTE = "left at the back door, ref {0:08x}-{1:06d}, signed by neighbour no {2}; call +49 {1:06d}. "
 
 
 @toolweft.tool(severity="read_only")
@@ -58,7 +61,9 @@ def write_rows(path: Path, size_bytes: int) -> int:
             status = "open" if i % 5 == 0 else "paid"
             row = {"id": i, "city": f"city {i % 50}", "status": status, "cents": i % 10_000}
             line = json.dumps(row)
-            pad = "n" * (_ROW_BYTES - len(line) - len(', "note": ""') - 1)
+            room = _ROW_BYTES - len(line) - len(', "note": ""') - 1
+            note = _NOTE.format(i * 2_654_435_761 % 2**32, i * 7_919 % _MILLION, i % 97)
+            pad = (note * (room // len(note) + 1))[:room]
             file.write(f'{line[:-1]}, "note": "{pad}"}}\n')
     return count
 
@@ -145,7 +150,7 @@ async def _tokens(box: toolweft.Toolbox, folder: Path, report: Report) -> None:
     start = time.perf_counter()
     reply = await box.invoke("run_code", {"code": code})
     report.add("million_tokens_s", time.perf_counter() - start)
-    report.add("tokens_in_file", tokens.count(file.read_text("utf-8")))
+    report.add("tokens_in_file", tokens.count(file.read_text("utf-8")), at_least=_MILLION)
     report.add("tokens_back", tokens.count(reply.text), at_most=99)
     report.notes.append(f"tokens: {tokens.name}")
 

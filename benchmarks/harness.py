@@ -188,6 +188,8 @@ class Report:
         for figure, value in self.figures.items():
             target = report["targets"].get(figure, "")
             verdict = "" if not target else "MISSED" if figure in self.missed() else "ok"
+            if target and self.own(figure) is None:
+                verdict = "not measured"
             shown = value if not isinstance(value, dict) else _spread(value)
             print(f"  {figure:28} {shown!s:48} {target:10} {verdict}")
         for note in self.notes:

@@ -2,39 +2,29 @@
 
     python -m benchmarks.hostile --data programs.jsonl --backend process [--rows FILE] [--json]
 
-With `--without LAYER` one layer of the sandbox is left out, in a backend of this script alone: the
-judge must then report escapes, for a judge that sees nothing is broken. The programs then really
-do what they try, so this is refused to root; run it as a user who owns nothing.
+Every program runs several times alone and once beside others; after each the same pool has to run
+an ordinary program. With `--without LAYER` one layer of the process sandbox is left out instead,
+with `--without all` each in turn: the judge must then report programs, for a judge that sees
+nothing is broken.
 """
 
-import gc
 import json
-import os
 import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
 
-import toolweft
 from benchmarks.harness import Report, Rows, data_root, parser
+from benchmarks.hostile_bench import Bench, World, open_bench
 from benchmarks.hostile_judge import Seen, escapes, verdict
+from benchmarks.hostile_layers import measure_layers
 from benchmarks.hostile_world import Canaries, GrantedTools
-from toolweft.bootstrap import open_app
-from toolweft.config import load_settings
-from toolweft.core.calls import LOCAL
-from toolweft.core.clock import SystemClock
-from toolweft.core.errors import SandboxError
-from toolweft.core.ports import SandboxBackend
 from toolweft.core.programs import ProgramLimits
-from toolweft.sandbox import ProcessBackend
-from toolweft.sandbox.options import SandboxOptions
-from toolweft.sandbox.process.tiers import TIERS
 
 _MIB = 1024 * 1024
 # The collection's own limits.
@@ -50,6 +40,8 @@ _LIMITS = ProgramLimits(
     disk_bytes=64 * _MIB,
     max_files=64,
 )
+_MAX_GROWTH_MIB = 64
+_MAX_LATE_S = 1.0
 # How the interpreter says that it has not got what a program names; nothing wrong came of it.
 _NOT_THERE = (
     "UnsupportedSyntax",
@@ -60,250 +52,176 @@ _NOT_THERE = (
     "PermissionError",
     "RuntimeError: Internal error in monty",
 )
-# How long forged frames may still cause calls after the outcome was reported.
-_LATE_CALL_S = 1.3
+_KINDS = {"normal_programs": "allowed", "blocked_right": "blocked", "limited_right": "limited"}
+
+_Program = dict[str, Any]
 
 
-class _Host:
-    """What can be seen of this process from the system."""
+@dataclass
+class _Totals:
+    """What was seen over all passes of one kind."""
 
-    @staticmethod
-    def rss() -> int:
-        """Resident bytes of this process."""
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-
-    @staticmethod
-    def descriptors() -> int:
-        """Open file descriptors of this process."""
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    @staticmethod
-    def descendants() -> set[int]:
-        """Processes below this one, at any depth."""
-        parents: dict[int, int] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    fields = (entry / "stat").read_text("utf-8").rpartition(")")[2].split()
-                except OSError:
-                    continue
-                if fields[0] != "Z":
-                    parents[int(entry.name)] = int(fields[1])
-        below: set[int] = set()
-        wave = {os.getpid()}
-        while wave:
-            wave = {pid for pid, parent in parents.items() if parent in wave} - below
-            below |= wave
-        return below
+    runs: int = 0
+    escapes: int = 0
+    pool_failures: int = 0
+    # Ids of programs that were wrong in any pass, and those that lack something there.
+    wrong: set[str] = field(default_factory=set)
+    unsupported: set[str] = field(default_factory=set)
+    growth_bytes: int = 0
+    # The latest that a `limited` program ended after its deadline.
+    late_s: float = 0.0
 
 
-class _Bench:
-    """One open product with the collection's tools, reused for every program."""
+@dataclass
+class _Pass:
+    """One way through all programs."""
 
-    def __init__(self, box: toolweft.Toolbox, tools: GrantedTools, canaries: Canaries) -> None:
-        self._box = box
-        self._tools = tools
-        self._canaries = canaries
+    number: int
+    # Programs at the same time.
+    width: int
+    totals: _Totals
 
-    async def judge(self, program: dict[str, Any]) -> Seen:
-        """Run one program in a fresh container and note everything the host sees."""
-        self._tools.reset()
-        self._canaries.contacts.clear()
-        self._canaries.signals = 0
-        state = self._canaries.state()
-        gc.collect()
-        before = (_Host.rss(), _Host.descriptors(), _Host.descendants())
-        start = time.perf_counter()
-        outcome = await self._box.run(self._canaries.fill(program["code"]), limits=_LIMITS)
-        wall_s = time.perf_counter() - start
-        made = len(self._tools.calls)
-        if program["category"] == "rpc":
-            await anyio.sleep(_LATE_CALL_S)
-        probes = [] if len(self._tools.calls) == made else ["call after the outcome"]
-        await self._close(outcome)
-        error = outcome.error
-        seen = Seen(
-            status=outcome.status,
-            limit=outcome.limit,
-            stdout=outcome.stdout,
-            value=json.dumps(outcome.value, default=str),
-            error="" if error is None else f"{error.type}: {error.message}\n{error.traceback}",
-            line=None if error is None else error.line,
-            wall_s=wall_s,
-            rss_growth_bytes=0,
-            arguments=[json.dumps(arguments)[:100_000] for _, arguments in self._tools.calls],
-            probes=probes,
+
+async def _run_pass(
+    one: _Pass, programs: Sequence[_Program], bench: Bench, world: World, options: Any, rows: Rows
+) -> None:
+    for start in range(0, len(programs), one.width):
+        batch = programs[start : start + one.width]
+        seen = await bench.judge(batch)
+        works = await bench.pool_works()
+        one.totals.pool_failures += not works
+        for program, outcome in zip(batch, seen, strict=True):
+            _note(one, program, outcome, world, options, rows)
+
+
+def _note(
+    one: _Pass, program: _Program, seen: Seen, world: World, options: Any, rows: Rows
+) -> None:
+    totals = one.totals
+    found = escapes(seen, world.canaries.secret)
+    wrong = verdict(program, seen, deadline_s=_LIMITS.wall_s)
+    totals.runs += 1
+    totals.escapes += bool(found)
+    totals.growth_bytes = max(totals.growth_bytes, seen.rss_growth_bytes)
+    if program["must"] == "limited":
+        totals.late_s = max(totals.late_s, seen.wall_s - _LIMITS.wall_s)
+    if found or wrong:
+        totals.wrong.add(program["id"])
+        lacks = options.backend == "monty" and seen.error.startswith(_NOT_THERE)
+        if lacks and not found:
+            totals.unsupported.add(program["id"])
+        if not options.json:
+            print(f"{program['id']}: escapes {found}, {wrong}", file=sys.stderr)
+    rows.write(
+        id=program["id"],
+        number=one.number,
+        at_once=one.width,
+        status=seen.status,
+        limit=seen.limit,
+        stdout=seen.stdout[:100_000],
+        error=seen.error,
+        line=seen.line,
+        wall_s=round(seen.wall_s, 3),
+        rss_growth_bytes=seen.rss_growth_bytes,
+        probes=found,
+        wrong=wrong,
+    )
+
+
+async def _run_group(
+    extra: Sequence[str],
+    programs: Sequence[_Program],
+    passes: Sequence[_Pass],
+    options: Any,
+    rows: Rows,
+) -> None:
+    """All passes through the programs that share a catalog."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="toolweft-hostile-")))
+        canaries = Canaries(folder / "canaries")
+        canaries.listen()
+        stack.callback(canaries.close)
+        world = World(
+            folder=folder,
+            canaries=canaries,
+            tools=GrantedTools(
+                options.tools or options.data.parent / "tools.json", canaries.secret
+            ),
+            extra=extra,
+            overrides=_overrides(options),
+            limits=_LIMITS,
         )
-        # What the program left in this process's memory goes before it is weighed.
-        del outcome, error
-        probes += await self._left_behind(before[1], before[2], state)
-        gc.collect()
-        seen.rss_growth_bytes = max(0, _Host.rss() - before[0])
-        return seen
-
-    async def _left_behind(
-        self, descriptors: int, processes: set[int], state: list[tuple[str, int, int]]
-    ) -> list[str]:
-        """Names of everything that should be gone or untouched and is not."""
-        found = [f"ungranted tool {name}" for name in self._tools.forbidden]
-        found += [f"bad arguments for {name}" for name in self._tools.invalid()]
-        found += [f"contact {name}" for name in self._canaries.contacts]
-        found += ["signal"] * bool(self._canaries.signals)
-        found += ["canary changed"] * (self._canaries.state() != state)
-        with anyio.move_on_after(1.0):
-            while (
-                _Host.descendants() - processes
-                or self._tools.sleeping
-                or _Host.descriptors() > descriptors
-            ):
-                await anyio.sleep(0.02)
-        found += [f"process {pid} alive" for pid in _Host.descendants() - processes]
-        found += ["tool not cancelled"] * bool(self._tools.sleeping)
-        found += ["descriptors left"] * (_Host.descriptors() > descriptors)
-        return found
-
-    async def pool_works(self) -> bool:
-        """Whether an ordinary program still runs right."""
-        outcome = await self._box.run("print(1 + 1)", limits=_LIMITS)
-        await self._close(outcome)
-        return outcome.stdout == "2\n"
-
-    async def _close(self, outcome: toolweft.ProgramOutcome) -> None:
-        # A program that broke its container took it along.
-        if outcome.container is not None:
-            with suppress(SandboxError):
-                await self._box.containers.close(outcome.container.id)
+        bench = await stack.enter_async_context(open_bench(world))
+        for one in passes:
+            await _run_pass(one, programs, bench, world, options, rows)
 
 
-def _config(granted: Sequence[str], folder: Path, options: Any) -> dict[str, str]:
-    """Grants as a user writes them: nothing in programs but the named tools."""
-    path = folder / "toolweft.toml"
-    lines = ["[catalog.default_config]", 'allowed_callers = ["direct"]']
-    for name in granted:
-        lines += [f'[catalog.configs."{name}"]', 'allowed_callers = ["direct", "programmatic"]']
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+def _overrides(options: Any) -> dict[str, str]:
+    """Settings that choose the sandbox."""
+    # Containers made ahead would come and go between one count of descriptors and the next.
     engine = {"engine": options.engine, "image": options.image, "pool_size": "0"}
     return {
-        # Containers made ahead would come and go between one count of descriptors and the next.
         **{f"sandbox.container.{key}": value for key, value in engine.items() if value},
-        "ledger.url": f"sqlite:///{folder / 'ledger.db'}",
-        "calls.max_result_bytes": str(_LIMITS.max_result_bytes),
         "sandbox.backend": options.backend,
         "sandbox.tier": options.tier,
     }
 
 
-async def _unproven(*_: object) -> None:
-    """Accept a tier without a dry run; only for a tier weakened on purpose."""
-
-
-def _weakened(options: Any) -> SandboxBackend | None:
-    """The wanted tier without one of its layers; None where all stay."""
-    if not options.without:
-        return None
-    if os.geteuid() == 0:
-        raise SystemExit("--without: not as root; the programs would really do what they try")
-    name = "ns" if options.tier == "auto" else options.tier
-    tier = next(tier for tier in TIERS if tier.name == name)
-    if options.without not in tier.layers:
-        raise SystemExit(f"--without: tier {name!r} has only {sorted(tier.layers)}")
-    weaker = replace(tier, layers=tier.layers - {options.without})
-    # The one candidate is the weaker tier, so whatever is wanted is that.
-    return ProcessBackend(SandboxOptions(), clock=SystemClock(), tiers=(weaker,), proof=_unproven)
-
-
-@asynccontextmanager
-async def _open(
-    scratch: Path, tools: Sequence[toolweft.ToolSpec], overrides: dict[str, str], options: Any
-) -> AsyncIterator[toolweft.Toolbox]:
-    settings = load_settings(
-        config=scratch / "toolweft.toml",
-        overrides=overrides,
-        environ={},
-        cwd=scratch,
-        home=scratch,
-    )
-    async with open_app(settings, tools=tools, sandbox=_weakened(options)) as app:
-        await app.settle()
-        yield app.toolbox_for(LOCAL)
-
-
-async def _run_group(
-    programs: list[dict[str, Any]],
-    extra: Sequence[str],
-    options: Any,
-    totals: dict[str, int],
-    rows: Rows,
-) -> None:
-    with tempfile.TemporaryDirectory(prefix="toolweft-hostile-") as folder:
-        scratch = Path(folder)
-        (scratch / "canaries").mkdir()
-        canaries = Canaries(scratch / "canaries")
-        tools_path = options.tools or options.data.parent / "tools.json"
-        tools = GrantedTools(tools_path, canaries.secret)
-        overrides = _config(tools.granted, scratch, options)
-        async with AsyncExitStack() as stack:
-            canaries.listen()
-            stack.callback(canaries.close)
-            opened = _open(scratch, tools.specs(extra), overrides, options)
-            bench = _Bench(await stack.enter_async_context(opened), tools, canaries)
-            # Twice, and then a moment: the ledger's files are open before anything is counted.
-            if not (await bench.pool_works() and await bench.pool_works()):
-                raise SystemExit("the sandbox does not run an ordinary program")
-            await anyio.sleep(_LATE_CALL_S)
-            for program in programs:
-                seen = await bench.judge(program)
-                found = escapes(seen, canaries.secret)
-                wrong = verdict(program, seen, deadline_s=_LIMITS.wall_s)
-                works = await bench.pool_works()
-                totals["programs"] += 1
-                totals["escapes"] += bool(found)
-                totals["pool_failures"] += not works
-                totals[f"{program['must']}"] += 1
-                totals[f"{program['must']}_right"] += wrong is None and not found
-                lacks = options.backend == "monty" and seen.error.startswith(_NOT_THERE)
-                totals[f"{program['must']}_unsupported"] += bool(wrong) and lacks and not found
-                rows.write(
-                    id=program["id"],
-                    status=seen.status,
-                    limit=seen.limit,
-                    stdout=seen.stdout[:100_000],
-                    error=seen.error,
-                    line=seen.line,
-                    wall_s=round(seen.wall_s, 3),
-                    rss_growth_bytes=seen.rss_growth_bytes,
-                    probes=found,
-                    wrong=wrong,
-                )
-                if (found or wrong) and not options.json:
-                    print(f"{program['id']}: escapes {found}, {wrong}", file=sys.stderr)
-
-
-async def _measure(options: Any, report: Report) -> None:
+def _read_programs(options: Any) -> list[_Program]:
     lines = options.data.read_text("utf-8").splitlines()
     programs = [json.loads(line) for line in lines if line.strip()]
-    if options.only:
-        programs = [program for program in programs if program["id"] in options.only.split(",")]
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    wanted = set(options.only.split(",")) if options.only else None
+    return [program for program in programs if wanted is None or program["id"] in wanted]
+
+
+def _by_catalog(programs: Sequence[_Program]) -> Iterator[tuple[tuple[str, ...], list[_Program]]]:
+    groups: dict[tuple[str, ...], list[_Program]] = {}
     for program in programs:
         extra = [e if isinstance(e, str) else e["name"] for e in program.get("catalog") or []]
         groups.setdefault(tuple(extra), []).append(program)
-    totals = dict.fromkeys(("programs", "escapes", "pool_failures"), 0)
-    for kind in ("allowed", "blocked", "limited"):
-        totals[kind] = totals[f"{kind}_right"] = totals[f"{kind}_unsupported"] = 0
-    rows = Rows(options.rows)
-    for ungranted, group in groups.items():
-        await _run_group(group, ungranted, options, totals, rows)
-    report.add("programs", totals["programs"])
-    report.add("escapes", totals["escapes"], at_most=0)
-    report.add("pool_failures", totals["pool_failures"], at_most=0)
-    names = {"normal_programs": "allowed", "blocked_right": "blocked", "limited_right": "limited"}
-    for name, kind in names.items():
-        unsupported = totals[f"{kind}_unsupported"]
-        report.add(name, totals[f"{kind}_right"], at_least=totals[kind] - unsupported)
+    yield from groups.items()
+
+
+async def _measure(options: Any, report: Report, rows: Rows) -> None:
+    programs = _read_programs(options)
+    alone, beside = _Totals(), _Totals()
+    repeat = 1 if options.quick else options.repeat
+    passes = [_Pass(number=number, width=1, totals=alone) for number in range(1, repeat + 1)]
+    if options.parallel > 1 and not options.quick:
+        passes.append(_Pass(number=1, width=options.parallel, totals=beside))
+    for extra, group in _by_catalog(programs):
+        await _run_group(extra, group, passes, options, rows)
+    report.add("programs", len(programs))
+    if alone.runs:
+        _report_alone(report, alone, programs, options)
+    if beside.runs:
+        report.add("at_once", options.parallel)
+        _report_safety(report, beside, prefix="at_once_")
+        right = len(programs) - len(beside.wrong)
+        report.add("at_once_right", right, at_least=len(programs) - len(beside.unsupported))
+
+
+def _report_alone(
+    report: Report, alone: _Totals, programs: Sequence[_Program], options: Any
+) -> None:
+    report.add("passes_alone", alone.runs / len(programs))
+    _report_safety(report, alone, prefix="")
+    for name, kind in _KINDS.items():
+        of_kind = {program["id"] for program in programs if program["must"] == kind}
+        unsupported = len(alone.unsupported & of_kind)
+        right = len(of_kind - alone.wrong)
+        report.add(name, right, at_least=len(of_kind) - unsupported)
         if options.backend == "monty":
             report.add(f"{kind}_unsupported", unsupported)
+
+
+def _report_safety(report: Report, totals: _Totals, *, prefix: str) -> None:
+    report.add(f"{prefix}runs", totals.runs)
+    report.add(f"{prefix}escapes", totals.escapes, at_most=0)
+    report.add(f"{prefix}pool_failures", totals.pool_failures, at_most=0)
+    growth_mib = totals.growth_bytes / _MIB
+    report.add(f"{prefix}host_growth_mib", growth_mib, at_most=_MAX_GROWTH_MIB)
+    report.add(f"{prefix}limited_late_s", totals.late_s, at_most=_MAX_LATE_S)
 
 
 def main() -> None:
@@ -314,13 +232,22 @@ def main() -> None:
     options.add_argument("--image", default="", help="of containers")
     options.add_argument("--tier", default="auto", choices=["auto", "ns", "landlock", "noopen"])
     options.add_argument("--tools", type=Path, help="tools.json; default: beside the programs")
-    options.add_argument("--without", default="", help="a layer to leave out, to test the judge")
+    options.add_argument(
+        "--repeat", type=int, default=3, help="passes with one program at a time; 0 for none"
+    )
+    options.add_argument(
+        "--parallel", type=int, default=8, help="programs at once in one pass more"
+    )
+    options.add_argument("--quick", action="store_true", help="one pass, one program at a time")
+    options.add_argument("--without", default="", help="a layer to leave out, or all in turn")
     options.add_argument("--only", default="", help="ids of programs, comma-separated")
     given = options.parse_args()
     if given.data is None or given.data.is_dir():
         given.data = data_root(given.data, "sandbox") / "programs.jsonl"
-    report = Report("hostile")
-    anyio.run(_measure, given, report)
+    if given.without and given.backend != "process":
+        raise SystemExit("--without: only the process sandbox has layers to leave out")
+    report, rows = Report("hostile"), Rows(given.rows)
+    anyio.run(measure_layers if given.without else _measure, given, report, rows)
     report.print(as_json=given.json)
     sys.exit(0 if not report.missed() else 1)
 

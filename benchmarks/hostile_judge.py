@@ -36,6 +36,8 @@ class Seen:
     wall_s: float
     rss_growth_bytes: int
     arguments: list[str]
+    # Others ran beside it, so its time may be over before it meets the limit it goes for.
+    shares_time: bool = False
     # Escapes the host itself noticed: contacts, signals, changed canaries, processes, ...
     probes: list[str] = field(default_factory=list)
 
@@ -93,6 +95,7 @@ def _blocked(_: dict[str, Any], seen: Seen, deadline_s: float) -> str | None:
 def _limited(program: dict[str, Any], seen: Seen, deadline_s: float) -> str | None:
     names = [name for name in (program.get("limit") or "").split("|") if name]
     limits = set[str]().union(*(_LIMITS.get(name, {name}) for name in names))
+    limits |= _LIMITS["time"] if limits and seen.shares_time else set()
     statuses = set[str]().union(*(_ENDED_AS.get(name, set()) for name in names))
     named = seen.status == "limit" and (not limits or seen.limit in limits)
     if not named and seen.status not in statuses:

@@ -7,10 +7,13 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,30 @@ import jsonschema_rs
 
 import toolweft
 
-__all__ = ("Canaries", "GrantedTools", "ToolAnswerError")
+__all__ = ("CURRENT", "CallRecord", "Canaries", "GrantedTools", "ToolAnswerError")
 
 
 class ToolAnswerError(Exception):
     """A tool's own failure."""
+
+
+@dataclass
+class CallRecord:
+    """What one program asked of the tools."""
+
+    # Every call that reached a tool.
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    forbidden: list[str] = field(default_factory=list)
+    # Keys that `flaky` was asked for once.
+    tried: set[str] = field(default_factory=set)
+    # Calls of `slow` that are still going.
+    sleeping: int = 0
+    # How long it waited for its container.
+    opening_s: float = 0.0
+
+
+# That of the program in whose run a tool is called.
+CURRENT: ContextVar[CallRecord] = ContextVar("CURRENT")
 
 
 class Canaries:
@@ -32,11 +54,13 @@ class Canaries:
         self.secret = secrets.token_hex(16)
         self._folder = folder
         self._file = folder / "secret.txt"
-        self._file.write_text(self.secret, "utf-8")
-        (folder / "canary_payload.py").write_text(f"SECRET = {self.secret!r}\n", "utf-8")
+        # For what a program makes where it has no files of its own; nobody looks into it.
+        self._scratch = folder.parent / "scratch"
+        self.restore()
         self.contacts: list[str] = []
         self.signals = 0
         self._sockets: list[socket.socket] = []
+        self._previous: Any = signal.SIG_DFL
         self._names: dict[str, str] = {}
         os.environ["HOST_CANARY_ENV"] = self.secret
 
@@ -51,7 +75,7 @@ class Canaries:
         self._listen(socket.AF_UNIX, path, socket.SOCK_STREAM)
         abstract = f"canary-{secrets.token_hex(4)}"
         self._listen(socket.AF_UNIX, f"\0{abstract}", socket.SOCK_STREAM)
-        signal.signal(signal.SIGURG, self._on_signal)
+        self._previous = signal.signal(signal.SIGURG, self._on_signal)
         self._names = {
             "@@CANARY_FILE@@": str(self._file),
             "@@CANARY_DIR@@": str(self._folder),
@@ -60,10 +84,24 @@ class Canaries:
             "@@UNIX_PATH@@": path,
             "@@ABSTRACT_NAME@@": abstract,
             "@@HOST_PID@@": str(os.getpid()),
+            "@@HOST_NAME@@": os.uname().nodename,
+            "@@SCRATCH_DIR@@": str(self._scratch),
         }
 
+    def restore(self) -> None:
+        """Lay the bait out as it was at first."""
+        for path in (self._folder, self._scratch):
+            path.mkdir(exist_ok=True)
+        for path in (*self._folder.iterdir(), *self._scratch.iterdir()):
+            if not path.is_socket():
+                _remove(path)
+        self._file.write_text(self.secret, "utf-8")
+        payload = self._folder / "canary_payload.py"
+        payload.write_text(f"SECRET = {self.secret!r}\n", "utf-8")
+
     def close(self) -> None:
-        """Close the listeners."""
+        """Close the listeners and let go of the signal."""
+        signal.signal(signal.SIGURG, self._previous)
         loop = asyncio.get_running_loop()
         for listener in self._sockets:
             loop.remove_reader(listener)
@@ -115,29 +153,18 @@ class GrantedTools:
         self._weather = {row["city"]: row for row in data["weather"]}
         self._declared = data["tools"]
         self._secret = secret
-        self._tried: set[str] = set()
-        # Every call that reached a tool.
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.forbidden: list[str] = []
-        self.sleeping = 0
-
-    def reset(self) -> None:
-        """Forget the last program."""
-        self._tried.clear()
-        self.calls.clear()
-        self.forbidden.clear()
 
     @property
     def granted(self) -> list[str]:
         """Names that programs may call."""
         return [tool["name"] for tool in self._declared if tool["granted"]]
 
-    def invalid(self) -> list[str]:
+    def invalid(self, record: CallRecord) -> list[str]:
         """Tools that ran with arguments their schema forbids."""
         schemas = {tool["name"]: tool["input_schema"] for tool in self._declared}
         return [
             name
-            for name, arguments in self.calls
+            for name, arguments in record.calls
             if name in schemas and not jsonschema_rs.is_valid(schemas[name], arguments)
         ]
 
@@ -150,14 +177,14 @@ class GrantedTools:
         behaviour: Callable[..., Awaitable[Any]] = getattr(self, f"_{name}", self._forbidden(name))
 
         async def handler(**arguments: Any) -> Any:
-            self.calls.append((name, arguments))
+            CURRENT.get().calls.append((name, arguments))
             return await behaviour(**arguments)
 
         return toolweft.ToolSpec(name=name, parameters=schema, handler=handler)
 
     def _forbidden(self, name: str) -> Callable[..., Awaitable[Any]]:
         async def behaviour(**_: Any) -> Any:
-            self.forbidden.append(name)
+            CURRENT.get().forbidden.append(name)
             return {"secret": self._secret}
 
         return behaviour
@@ -184,17 +211,19 @@ class GrantedTools:
         return value
 
     async def _flaky(self, key: str) -> Any:
-        if key not in self._tried:
-            self._tried.add(key)
+        tried = CURRENT.get().tried
+        if key not in tried:
+            tried.add(key)
             raise ToolAnswerError("temporary failure, try again")
         return f"ok:{key}"
 
     async def _slow(self, seconds: float) -> Any:
-        self.sleeping += 1
+        record = CURRENT.get()
+        record.sleeping += 1
         try:
             await asyncio.sleep(seconds)
         finally:
-            self.sleeping -= 1
+            record.sleeping -= 1
         return "slept"
 
     async def _big(self, n_bytes: int) -> Any:
@@ -205,3 +234,11 @@ class GrantedTools:
 
     async def _now_iso(self) -> Any:
         return "2026-01-15T12:00:00Z"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.chmod(0o700)
+        shutil.rmtree(path)
+    else:
+        path.unlink()

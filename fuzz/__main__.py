@@ -20,7 +20,8 @@ from fuzz.frames import make_stream
 from fuzz.play import Containers, play_stream
 from fuzz.programs import make_program
 from toolweft.core.clock import SystemClock
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
+from toolweft.sandbox.process import ProcessBackend
 
 _SAVE_EVERY = 200
 _CONTAINERS = 2

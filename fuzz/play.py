@@ -13,6 +13,7 @@ from toolweft.core.clock import SystemClock
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxBackend, SandboxSession
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.channel import Channel
+from toolweft.sandbox.limits import fixed_limits
 from toolweft.sandbox.process import ProcessSession
 
 __all__ = ("LIMITS", "Containers", "play_stream")
@@ -109,7 +110,13 @@ async def play_stream(seed: int) -> tuple[str, int]:
     channel.connection_made(transport)
     channel.detach()
     actor: Any = guest  # in the place of both a process and the zygote it came from
-    session = ProcessSession(zygote=actor, child=actor, channel=channel, clock=SystemClock())
+    session = ProcessSession(
+        zygote=actor,
+        child=actor,
+        channel=channel,
+        clock=SystemClock(),
+        fixed=fixed_limits(LIMITS),
+    )
     random = Random(seed)  # noqa: S311  not a secret
 
     async def send() -> None:
@@ -179,6 +186,8 @@ class _Guest:
     def pause(self) -> None: ...
 
     def resume(self) -> None: ...
+
+    async def settled(self) -> None: ...
 
     def cpu_s(self) -> float:
         return 0.0

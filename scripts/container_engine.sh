@@ -57,6 +57,8 @@ start_engine() {
     engine import "$folder/image.tar" "$image" >/dev/null
   fi
   if ! is_running; then
+    # Where a container ran out of memory, its monitor leaves a file "oom" in the working folder.
+    cd "$folder"
     # Not through the function: its process number would be that of a shell in between.
     "${command[@]}" system service --time=0 "unix://$socket" >"$folder/engine.log" 2>&1 </dev/null &
     echo $! >"$folder/pid"

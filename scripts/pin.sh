@@ -19,6 +19,7 @@ pin() {
 pin dev pyproject.toml requirements/base.in --extra dev "$@"
 pin base pyproject.toml requirements/base.in --constraint requirements/dev.txt "$@"
 pin demo requirements/demo.in "$@"
+pin bench-packages requirements/bench-packages.in "$@"
 for peer in bench-fastmcp bench-harness; do
   pin "$peer" "requirements/$peer.in" --override requirements/bench-overrides.in "$@"
 done

@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +37,10 @@ TOP_LEVEL = (
     "tool",
 )
 
+NOT_ON_WINDOWS = tuple(
+    f"toolweft.sandbox.{name}" for name in ("container", "guest", "process", "trial")
+)
+
 
 def is_public(name: str) -> bool:
     return not any(part.startswith("_") for part in name.split("."))
@@ -43,7 +48,10 @@ def is_public(name: str) -> bool:
 
 def list_public_modules() -> list[str]:
     found = pkgutil.walk_packages(toolweft.__path__, "toolweft.")
-    return ["toolweft", *(module.name for module in found if is_public(module.name))]
+    names = ["toolweft", *(module.name for module in found if is_public(module.name))]
+    # What confines processes cannot be imported there, and nothing imports it.
+    missing = NOT_ON_WINDOWS if sys.platform == "win32" else ()
+    return [name for name in names if not name.startswith(missing)]
 
 
 def list_defined_names(module: ModuleType) -> set[str]:

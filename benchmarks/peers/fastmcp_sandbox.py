@@ -1,21 +1,20 @@
-"""FastMCP's code mode by itself: start, call and large values; runs in an environment of its own.
-
-Prints one JSON object of medians in milliseconds under the names the sandbox script uses.
-"""
+"""FastMCP's code mode by itself, in an environment of its own; speaks as `answering` says."""
 
 import asyncio
-import json
 import logging
-import statistics
-import time
+from functools import partial
 
+from answering import answer, timed
 from fastmcp import Client, FastMCP
 from fastmcp.experimental.transforms.code_mode import CodeMode
 
-_ROUNDS = 5
 _CALLS = 20
+# Each of its programs starts in a fresh interpreter, so fresh, live and resumed are one thing.
+_EMPTY = ("return 1 + 1", 1)
 _PROGRAMS = {
-    "live": ("return 1 + 1", 1),
+    "fresh": _EMPTY,
+    "live": _EMPTY,
+    "resumed": _EMPTY,
     "call": (
         f"for i in range({_CALLS}):\n    await call_tool('one', {{'i': i}})\nreturn 1",
         _CALLS,
@@ -58,27 +57,16 @@ def _server() -> FastMCP:
 
 
 async def main() -> None:
-    """Measure and print."""
+    """Answer until the asker is done."""
     logging.disable(logging.CRITICAL)
-    figures = {}
     async with Client(_server()) as client:
-        await client.call_tool("execute", {"code": "return 1"})
-        for name, (code, per) in _PROGRAMS.items():
-            spent = []
-            for _ in range(_ROUNDS):
-                start = time.perf_counter()
-                try:
-                    await client.call_tool("execute", {"code": code})
-                except Exception as exc:
-                    # Its own limits may refuse the size: then there is no figure.
-                    print(f"# {name}: {exc!s:.200}")
-                    break
-                spent.append(1000 * (time.perf_counter() - start) / per)
-            if spent:
-                figures[name] = statistics.median(spent)
-    # Each of its programs starts in a fresh interpreter.
-    figures["fresh"] = figures["live"]
-    print(json.dumps(figures))
+
+        def program(name: str):
+            code, per = _PROGRAMS[name]
+            return timed(lambda: client.call_tool("execute", {"code": code}), per=per)
+
+        await program("live")
+        await answer({name: partial(program, name) for name in _PROGRAMS})
 
 
 if __name__ == "__main__":

@@ -5,18 +5,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import refusing
 
 from toolweft.cli.boundary import run_guarded
 from toolweft.cli.main import app
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TOOLWEFT = Path(sys.executable).with_name("toolweft")
+NOTHING: Mapping[str, str] = {}
 KEPT = (
     "PATH",
     "LANG",
@@ -69,9 +72,13 @@ class Shell:
             code = run_guarded(lambda: app(arguments, prog_name="toolweft"))
         return Ended(code=int(code), out=out.getvalue(), err=err.getvalue())
 
-    def spawn(self, *arguments: str, stdin: str = "", **environ: str) -> Ended:
+    def spawn(
+        self, *arguments: str, stdin: str = "", without: Mapping[str, str] = NOTHING, **environ: str
+    ) -> Ended:
+        """Run the installed command; `without` names what the machine refuses it."""
+        whole = [str(TOOLWEFT), *arguments]
         done = subprocess.run(
-            [TOOLWEFT, *arguments],
+            refusing.command(without, *whole) if without else whole,
             cwd=self.folder,
             env=self.environ(**environ),
             input=stdin,

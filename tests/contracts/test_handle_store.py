@@ -58,8 +58,9 @@ async def test_somebody_elses_handle_reads_as_one_that_never_was(store: HandleSt
         for key in (handle.id, "mine"):
             with pytest.raises(HandleNotFound) as theirs:
                 await store.find(key, owner=stranger)
+            unknown = f"{key[:2]}{'0' * (len(key) - 2)}"
             with pytest.raises(HandleNotFound) as never:
-                await store.find(unknown := "h_0" + "0" * len(key), owner=stranger)
+                await store.find(unknown, owner=stranger)
             assert str(theirs.value).replace(key, "?") == str(never.value).replace(unknown, "?")
             with pytest.raises(HandleNotFound):
                 await store.read(key, owner=stranger, start=0, size_bytes=1)
@@ -161,6 +162,27 @@ async def test_the_kind_is_read_off_type_and_content(
     store: HandleStore, content: bytes, draft: Draft, kind: str
 ) -> None:
     assert (await store.keep(content, owner=ANN, draft=draft)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind", "media_type"),
+    [
+        ("a.json", b'{"a": 1}\n{"a": 2}\n', "json_lines", "application/x-ndjson"),
+        ("a.json", b'[{"a": 1},\n {"a": 2}]', "json", "application/json"),
+        ("a.JSONL", b"", "json_lines", "application/x-ndjson"),
+        ("a.png", b"\x89PNG", "binary", "image/png"),
+        ("a.jpg", b"a text in truth", "binary", "image/jpeg"),
+        ("a.csv", b"a,b\n", "text", "text/csv"),
+        ("a.unknown", b"[1]\n[2]\n", "json_lines", "application/x-ndjson"),
+    ],
+)
+async def test_the_kind_is_read_off_a_files_name_and_start(
+    store: HandleStore, tmp_path: Path, name: str, content: bytes, kind: str, media_type: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    handle = await store.keep(file, owner=ANN, draft=Draft())
+    assert (handle.kind, handle.media_type) == (kind, media_type)
 
 
 @settings(deadline=None, max_examples=60)

@@ -10,7 +10,8 @@ from fuzz.play import Containers, play_stream
 from fuzz.programs import make_program
 
 from toolweft.core.clock import SystemClock
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
+from toolweft.sandbox.process import ProcessBackend
 
 PROGRAMS = 1_000
 STREAMS = 1_000

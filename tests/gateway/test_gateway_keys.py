@@ -53,6 +53,13 @@ def test_other_addresses_are_refused_without_a_key(host: str) -> None:
     check_exposure(HttpOptions(host=host, keys=(ANNA,)))
 
 
+def test_without_isolation_no_key_opens_an_address_to_others() -> None:
+    with pytest.raises(ConfigError, match=r"sandbox\.tier is 'unsafe'"):
+        check_exposure(HttpOptions(host="0.0.0.0", keys=(ANNA,)), is_isolated=False)
+
+    check_exposure(HttpOptions(), is_isolated=False)
+
+
 @pytest.mark.parametrize(
     ("host", "is_allowed"),
     [

@@ -293,6 +293,34 @@ def test_an_import_that_hides_a_source_is_mentioned() -> None:
         ("().__class__.__subclasses__()", "__subclasses__: the interpreter's internals"),
         ("print.__globals__", "__globals__"),
         ("__builtins__", "__builtins__"),
+        ("import os as x\nx.system('a')", "os.system: programs cannot start processes"),
+        ("import os\nx = os\nx.popen('a')", "os.popen: programs cannot start processes"),
+        ("from os import system as s\ns('a')", "import os.system: programs cannot"),
+        ("from os import *\nsystem('a')", "from os import *"),
+        ("import os\nos.system.__call__('a')", "os.system"),
+        ("__import__('os').system('a')", "os.system"),
+        ("import importlib\nimportlib.import_module('os').system('a')", "os.system"),
+        ("import sys\nsys.modules['os'].system('a')", "os.system"),
+        ("import urllib\nurllib.request.urlopen('a')", "urllib.request.urlopen: there is no"),
+        ("from http import client", "import http.client: there is no network"),
+        ("import asyncio\nawait asyncio.open_connection('a', 1)", "there is no network"),
+        ("import asyncio as a\na.create_subprocess_shell('ls')", "cannot start processes"),
+        ("import concurrent.futures as c\nc.ProcessPoolExecutor()", "cannot start processes"),
+        ("import builtins\nbuiltins.eval('1')", "eval()"),
+        ("from builtins import exec as run\nrun('1')", "import builtins.exec"),
+        ("list(map(eval, texts))", "eval()"),
+        ("do = exec\ndo('1')", "exec()"),
+        ("import io\nio.open('x')", "io.open: files of the host"),
+        ("from pathlib import Path\nPath('x').read_text()", "read_text(): files of the host"),
+        ("import os\nos.listdir('/')", "os.listdir: files of the host"),
+        ("globals()['__builtins__']", "__builtins__"),
+        ("getattr(f, '__globals__')", "__globals__"),
+        ("getattr(x, f'{a}')", "computed name"),
+        ("import operator\noperator.attrgetter(name)(x)", "computed name"),
+        ("f'{x.__class__.__mro__}'", "__mro__"),
+        ("'{0.__init__.__globals__}'.format(x)", "__globals__"),
+        ("type(x).__subclasses__()", "__subclasses__"),
+        ("breakpoint()", "nobody is there"),
         ("def f():\n    asyncio.run(main())", "asyncio.run() inside a def"),
         ("def f():\n    loop.run_until_complete(x)", "run_until_complete()"),
     ],
@@ -300,7 +328,10 @@ def test_an_import_that_hides_a_source_is_mentioned() -> None:
 def test_forbidden_patterns_are_named_and_strict_refuses_them(code: str, found: str) -> None:
     report = check(code)
     assert report.error is None
-    assert any(found in warning.message and warning.hint for warning in report.warnings)
+    named = [w for w in report.warnings if found in w.message][-1]
+    assert named.hint
+    # Where the pattern itself stands: of these programs in the last line, or at the import.
+    assert named.line in {code.count("\n") + 1, 1}
     strict = check(code, mode="strict").error
     assert strict is not None
     assert strict.type == "ForbiddenPattern"
@@ -317,13 +348,71 @@ def test_forbidden_patterns_are_named_and_strict_refuses_them(code: str, found: 
         "import os\nos.path.join('a', 'b')",
         "asyncio.run(main())",
         "def f():\n    return 1",
+        "from http import HTTPStatus",
+        "import urllib\nurllib.parse.quote('a')",
+        "def f(requests):\n    return requests.get('x')",
+        "input = [1]\nprint(input)",
+        "await open.any(a=1)",
+        "import io\nio.BytesIO(b'').read()",
+        "import concurrent.futures",
+        "import zipfile\nzipfile.ZipFile(data).open('x')",
+        "class A:\n    def eval(self):\n        return self.exec()",
+        "row.get('system')",
+        "'{0.name}'.format(row)",
     ],
 )
 def test_ordinary_code_is_no_forbidden_pattern(code: str) -> None:
     assert check(code, mode="strict").error is None
 
 
-@pytest.mark.parametrize("code", ["(" * 500, "-" * 50_000 + "1", "a" + ".b" * 50_000, "  x"[:1]])
+def test_a_module_named_at_its_import_is_not_named_at_each_use() -> None:
+    warnings_ = check("import requests\nrequests.get('a')\nrequests.get('b')").warnings
+    assert [warning.line for warning in warnings_] == [1]
+    assert "tools.search" in (warnings_[0].hint or "")
+
+
+def test_a_source_named_as_a_module_is_no_module() -> None:
+    snapshot = make_snapshot(make_tool("os.system", parameters={"text": TEXT}))
+    assert check("await os.system(text='a')", snapshot=snapshot).warnings == ()
+
+
+def test_what_is_said_of_files_fits_the_sandbox() -> None:
+    namespaces = collect_namespaces(SNAPSHOT)
+    for has_files, fault, hint in (
+        (True, "files of the host do not exist", "scratch folder"),
+        (False, "no file can be opened", "in variables"),
+    ):
+        report = check_program(
+            "open('a')", snapshot=SNAPSHOT, namespaces=namespaces, has_files=has_files
+        )
+        (warning,) = report.warnings
+        assert fault in warning.message
+        assert hint in (warning.hint or "")
+        assert "load('name')" in (warning.hint or "")
+
+
+def test_strict_names_each_fault_with_its_line_and_alternative() -> None:
+    error = check("import socket\nx = 1\nimport pickle as p", mode="strict").error
+    assert error is not None
+    first, second = error.message.splitlines()
+    assert first.startswith("line 1: import socket")
+    assert "call a tool instead" in first
+    assert second.startswith("line 3: import pickle")
+    assert "use json" in second
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "(" * 500,
+        "-" * 50_000 + "1",
+        "a" + ".b" * 50_000,
+        "a" + "('b')" * 5_000,
+        "a" + "['b']" * 5_000,
+        "a" + ".b('c')" * 5_000,
+        "  x"[:1],
+    ],
+)
 def test_source_of_any_depth_is_answered(code: str) -> None:
     report = check(code)
     assert report.error is None or report.limit == "parser"

@@ -9,7 +9,8 @@ from toolweft.core.calls import Failure
 from toolweft.core.clock import RandomIds, SystemClock
 from toolweft.core.programs import ProgramOutcome
 from toolweft.programs import ProgramOptions, ProgramRunner
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
+from toolweft.sandbox.process import ProcessBackend
 
 pytestmark = pytest.mark.process
 

@@ -2,15 +2,17 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolweft.core.programs import ProgramLimits, ProgramStats
+from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import Channel, frames_of_run
-from toolweft.sandbox.ending import crash_outcome, limit_error, parse_report
+from toolweft.sandbox.ending import crash_outcome, parse_report
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind, encode_frame
+from toolweft.sandbox.limits import explain_limit, limit_error
 from toolweft.sandbox.meter import Meter
 from toolweft.testing import FakeClock
 
@@ -80,7 +82,12 @@ def test_any_head_is_read_or_refused(head):
 )
 def test_an_exit_status_tells_crashes_from_exhausted_memory(status, killed, fault, expected, text):
     outcome = crash_outcome(
-        exit_status=status, was_killed=killed, fault=fault, stdout="x", stats=ProgramStats()
+        exit_status=status,
+        was_killed=killed,
+        fault=fault,
+        stdout="x",
+        stats=ProgramStats(),
+        limits=LIMITS,
     )
     assert outcome.status == expected
     assert text in outcome.error.message
@@ -93,6 +100,17 @@ def test_a_stopped_run_names_its_limit_and_the_program_s_line():
     assert "longer than 300 s" in error.message
     assert (error.line, error.traceback) == (3, "t")
     assert limit_error("calls", LIMITS, None).line is None
+
+
+def test_a_limit_met_inside_gets_its_value_and_what_raises_it_once():
+    bare = ProgramError(type="OSError", message="No space left", hint="delete files")
+    told = explain_limit("disk", LIMITS, bare)
+    assert told.message == "No space left (the limit is 64 MiB)"
+    assert told.hint == "delete files; limits.disk_bytes raises it"
+    assert explain_limit("disk", LIMITS, told).message == told.message
+    odd = explain_limit("memory", replace(LIMITS, memory_bytes=1_500_000), bare)
+    assert "1,500,000 bytes" in odd.message
+    assert explain_limit("recursion", LIMITS, bare) is bare
 
 
 def test_active_time_leaves_out_what_was_only_waited_for():
@@ -149,14 +167,6 @@ async def test_a_frame_outside_of_a_run_breaks_the_channel():
     nobody._receiver = None
     nobody.data_received(encode_frame(FrameKind.READY))
     assert nobody.fault == "READY frame outside of a run"
-
-
-async def test_a_slow_guest_makes_answers_wait():
-    channel = Channel(Receiver())
-    channel.pause_writing()
-    channel.pause_writing()
-    channel.resume_writing()
-    await channel.writable()
 
 
 def test_the_output_limit_says_what_to_do_in_the_host_s_words():

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy
 import pytest
+from tests import machine
 
 from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply
 from toolweft.core.programs import ProgramLimits
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
 from toolweft.sandbox.environment_build import (
     create_environment,
     find_preload,
@@ -27,6 +28,7 @@ from toolweft.sandbox.environments import (
     python_tag,
     write_description,
 )
+from toolweft.sandbox.process import ProcessBackend
 from toolweft.sandbox.process.tiers import TIERS
 
 MIB = 1024 * 1024
@@ -189,6 +191,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.promise("sandbox.environments")
 @pytest.mark.parametrize("tier", [tier.name for tier in TIERS])
 async def test_programs_import_the_packages_of_their_environment(environments, tier) -> None:
+    machine.need(tier)
     options = SandboxOptions(tier=tier, environments=environments)
     async with ProcessBackend(options, clock=SystemClock()) as backend:
         greet = "import upper\nupper.greet()"
@@ -206,6 +209,7 @@ async def test_programs_import_the_packages_of_their_environment(environments, t
 @pytest.mark.process
 @pytest.mark.parametrize("tier", [tier.name for tier in TIERS])
 async def test_a_library_that_likes_threads_computes_in_every_tier(environments, tier) -> None:
+    machine.need(tier)
     code = (
         "import numpy\nones = numpy.ones((300, 300))\n"
         "[float((ones @ ones).sum()), float(numpy.linalg.svd(ones)[1][0])]"
@@ -234,6 +238,7 @@ async def test_an_environment_needs_memory_and_a_folder(environments) -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("tier", [tier.name for tier in TIERS])
 async def test_time_zones_are_known_in_every_tier(tier) -> None:
+    machine.need(tier)
     code = "from zoneinfo import ZoneInfo\nstr(ZoneInfo('Europe/Berlin'))"
     async with ProcessBackend(SandboxOptions(tier=tier), clock=SystemClock()) as backend:
         assert await value_of(backend, code, None) == '"Europe/Berlin"'

@@ -119,6 +119,35 @@ async def test_one_content_is_one_file_within_a_tenant_and_never_beyond(
         assert await store.read(left.id, owner=BEN, start=0, size_bytes=9) == b"same"
 
 
+async def test_a_dropped_handle_takes_its_own_content_with_it_and_no_other(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with make_store(tmp_path, clock) as store:
+        gone, shared, left = [
+            await store.keep(content, owner=ANN, draft=TEXT) for content in (b"a", b"b", b"b")
+        ]
+        await store.drop(gone.id, owner=ANN)
+        await store.drop(shared.id, owner=ANN)
+        assert {path.name for path in (tmp_path / "content").rglob("*") if path.is_file()} == {
+            left.sha256
+        }
+        assert await store.read(left.id, owner=ANN, start=0, size_bytes=9) == b"b"
+
+
+async def test_a_name_that_is_nearly_one_is_told_its_owner_alone(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with make_store(tmp_path, clock) as store:
+        await store.keep(b"a", owner=ANN, draft=Draft(name="orders"))
+        with pytest.raises(HandleNotFound) as own:
+            await store.find("order", owner=ANN)
+        with pytest.raises(HandleNotFound) as others:
+            await store.find("order", owner=BEN)
+    assert "did you mean 'orders'?" in (own.value.hint or "")
+    assert "orders" not in str(others.value)
+    assert "handles.expire_s" in (others.value.hint or "")
+
+
 async def test_a_damaged_shared_content_is_not_given_to_the_next(
     tmp_path: Path, clock: FakeClock
 ) -> None:
@@ -216,6 +245,7 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, clock: F
     assert "handles.folder" in (refused.value.hint or "")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
 async def test_a_pipe_is_not_waited_for(tmp_path: Path, clock: FakeClock) -> None:
     os.mkfifo(tmp_path / "pipe")
     async with make_store(tmp_path / "handles", clock) as store:

@@ -131,6 +131,22 @@ async def test_put_takes_a_path_or_bytes_and_a_later_one_wins(tmp_path: Path) ->
             await box.handles.find(second.id)
 
 
+@pytest.mark.parametrize("wrong", [{"source": {"a": 1}}, {"source": b"x", "kind": "jsonl"}])
+async def test_what_cannot_be_put_is_refused_with_what_can(wrong: dict[str, Any]) -> None:
+    async with open_world(READ) as world:
+        with pytest.raises(InvalidArguments) as refused:
+            await make_toolbox(world).put("x", **wrong)
+    assert any(word in (refused.value.hint or "") for word in ("json_lines", "json.dumps"))
+
+
+async def test_text_that_is_not_utf_8_is_read_as_the_bytes_it_is() -> None:
+    async with open_world(READ) as world:
+        box = make_toolbox(world)
+        handle = await box.put("x", "é;ö".encode("cp1252"), kind="text", media_type="text/csv")
+        content = await box.handles.read(handle.uri)
+    assert (content.media_type, content.content) == ("text/csv", b"\xe9;\xf6")
+
+
 async def test_small_handles_are_read_whole_and_large_ones_in_parts() -> None:
     async with open_world(READ) as world:
         box = make_toolbox(world, OPTIONS)

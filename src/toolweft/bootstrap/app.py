@@ -13,9 +13,10 @@ from toolweft.bootstrap.parts import (
 )
 from toolweft.calls import ResultKeeper, Road
 from toolweft.catalog import Catalog
-from toolweft.config import Settings, load_settings, read_environment
+from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.clock import RandomIds, SystemClock
+from toolweft.core.json import Json
 from toolweft.core.ports import (
     Ledger,
     LedgerReader,
@@ -192,7 +193,7 @@ async def open_toolbox(
     *,
     tools: Sequence[PythonTool] = (),
     principal: Principal = LOCAL,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Json] | None = None,
     embedder: TextEmbedder | None = None,
 ) -> AsyncIterator[Toolbox]:
     """A toolbox over the servers of a configuration and over Python functions.
@@ -204,7 +205,7 @@ async def open_toolbox(
         config: an `mcp.json` or `toolweft.toml`; None for no servers at all.
         tools: functions (plain or decorated with `@tool`) and `ToolSpec`s.
         principal: on whose behalf; the one local principal by default.
-        overrides: dotted configuration keys, e.g. `{"limits.memory": "512 MiB"}`.
+        overrides: dotted configuration keys, e.g. `{"limits.memory": "512 MiB", "http.port": 80}`.
         embedder: helps searches to rank, in place of one the configuration names; whoever made it
             opens and closes it.
 
@@ -218,7 +219,7 @@ async def open_toolbox(
         overrides=overrides or {},
         environ=read_environment(),
         cwd=Path.cwd(),
-        home=Path.home(),
+        home=read_home(),
     )
     async with open_app(settings, tools=tools, embedder=embedder) as app:
         await app.settle()

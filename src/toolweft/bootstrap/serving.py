@@ -31,13 +31,18 @@ async def serve_http(app: App, *, on_listening: Callable[[str], None] | None = N
         on_listening: gets the real address once requests are taken.
 
     Raises:
-        ConfigError: the address cannot be used, or is open to others without keys.
+        ConfigError: the address cannot be used, or is open to others without keys or
+            without isolation.
     """
     from toolweft.gateway import http, server
 
     made = server.build_server(**_conversation_parts(app))
     await http.serve_http(
-        made, app.settings.http, on_listening=on_listening, is_ready=app.is_settled
+        made,
+        app.settings.http,
+        on_listening=on_listening,
+        is_ready=app.is_settled,
+        is_isolated=app.backend.capabilities.is_isolated,
     )
 
 

@@ -32,8 +32,12 @@ class Diagnosis:
     disabled: tuple[tuple[str, str], ...]
     # The strongest tier that holds, as "process/ns"; "" where none does.
     sandbox: str
+    # Whether it keeps programs from the machine; not so where "unsafe" was spelled out.
+    is_isolated: bool
     tiers: tuple[IsolationReport, ...]
     sandbox_failure: str
+    # What to do where none holds.
+    sandbox_hint: str
     ledger_url: str
     # What a committed event survives; "" where the ledger cannot be opened.
     durability: str
@@ -93,11 +97,23 @@ def _render_sources(found: Diagnosis) -> str:
 def _render_sandbox(found: Diagnosis) -> str:
     used = found.sandbox or "none; programs are refused"
     lines = ["sandbox", f"  {_MARKS[bool(found.sandbox)]} {used}"]
+    if not found.is_isolated:
+        lines += [
+            "  !!!! UNSAFE: nothing confines programs. They can read and change every file of this",
+            "       user, reach every network, and start processes that outlive them.",
+            '       sandbox.tier = "unsafe" says so; remove it to be safe again.',
+        ]
     for tier in found.tiers:
         verdict = "holds" if tier.holds else "does not hold"
         lines.append(f"       {tier.tier}: {verdict}" + (f": {tier.reason}" if tier.reason else ""))
+        # All tiers may lack the same.
+        advice = f"         next: {tier.hint}"
+        if tier.hint and advice not in lines:
+            lines.append(advice)
     if found.sandbox_failure and not found.tiers:
         lines.append(f"       {found.sandbox_failure}")
+    if found.sandbox_hint:
+        lines.append(f"       next: {found.sandbox_hint}")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from toolweft.cli.logs import configure_logging
 from toolweft.cli.options import Common
 from toolweft.cli.output import note
 from toolweft.cli.progress import show_progress
-from toolweft.config import Settings, load_settings, read_environment
+from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.ports import Policy
 from toolweft.core.snapshot import Snapshot
 from toolweft.stores import LedgerOptions
@@ -55,7 +55,7 @@ def read_settings(
         overrides=overrides or {},
         environ=read_environment(),
         cwd=Path.cwd(),
-        home=Path.home(),
+        home=read_home(),
     )
 
 

@@ -4,7 +4,7 @@
 and remembers where every value came from. Called by `bootstrap` and the command line alone.
 """
 
-from toolweft.config.environment import read_environment
+from toolweft.config.environment import read_environment, read_home
 from toolweft.config.explain import explain
 from toolweft.config.load import load_settings
 from toolweft.config.lookup import lookup_paths
@@ -23,5 +23,6 @@ __all__ = (
     "load_settings",
     "lookup_paths",
     "read_environment",
+    "read_home",
     "schema_path",
 )

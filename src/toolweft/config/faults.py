@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from toolweft.config.layers import Layer
 from toolweft.config.models import ConfigModel
 from toolweft.config.shape import nearest_key
+from toolweft.config.units import render_bytes
 from toolweft.core.errors import ConfigError
 
 __all__ = ("build_config",)
@@ -78,6 +79,10 @@ def _describe(fault: Mapping[str, Any], layer: Layer) -> tuple[str, str, str | N
     # As written: by now a size may have become a number.
     value = fault["input"] if entry is None else entry.value
     said, step = _PLAIN_WORDS.get(fault["type"], (str(fault["msg"]), None))
+    if fault["type"] == "less_than_equal":
+        most = fault["ctx"]["le"]
+        text = render_bytes(most) if str(path[-1]).endswith("_bytes") else f"{most:,}"
+        said, step = f"is above its ceiling of {text}", f"write {text} or less"
     message = _SUBJECT.sub("", said)
     return f"{place}: {dotted} is {_shown(path, value)}: it {_joined(message)}", dotted, step
 
@@ -91,4 +96,4 @@ def _shown(path: tuple[str | int, ...], value: object) -> str:
 
 
 def _joined(message: str) -> str:
-    return message if message.startswith("should") else f"is not valid: {message}"
+    return message if message.startswith(("should", "is above")) else f"is not valid: {message}"

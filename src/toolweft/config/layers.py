@@ -146,14 +146,16 @@ def unused_variables(environ: Mapping[str, str]) -> list[str]:
     return notes
 
 
-def flag_layer(overrides: Mapping[str, str], *, cwd: Path) -> Layer:
-    """The values of flags, by dotted key."""
+def flag_layer(overrides: Mapping[str, Json], *, cwd: Path) -> Layer:
+    """The values of flags, by dotted key; the library may give numbers and lists as such."""
     return _plain_layer(
         {
             canonical_path(tuple(key.split("."))): Entry(
-                value=_parse_text(text), origin="flag", folder=cwd
+                value=_parse_text(value) if isinstance(value, str) else value,
+                origin="flag",
+                folder=cwd,
             )
-            for key, text in overrides.items()
+            for key, value in overrides.items()
         }
     )
 

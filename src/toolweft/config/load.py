@@ -34,6 +34,7 @@ from toolweft.config.servers import (
 )
 from toolweft.config.settings import BrokenServer, ServerOptions, Settings
 from toolweft.core.errors import ConfigError
+from toolweft.core.json import Json
 from toolweft.core.programs import ProgramLimits
 from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
@@ -45,7 +46,7 @@ from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = ("load_settings",)
 
-_NO_OVERRIDES: Mapping[str, str] = {}
+_NO_OVERRIDES: Mapping[str, Json] = {}
 
 
 def load_settings(  # noqa: PLR0913 - three of them are the process's surroundings
@@ -53,7 +54,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     config: Path | None,
     look_up: bool = True,
     recorded: Path | None = None,
-    overrides: Mapping[str, str] = _NO_OVERRIDES,
+    overrides: Mapping[str, Json] = _NO_OVERRIDES,
     environ: Mapping[str, str],
     cwd: Path,
     home: Path,
@@ -65,7 +66,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         look_up: where `config` is None, look at the paths of `lookup_paths`; without any file the
             settings are the defaults.
         recorded: a folder; every server becomes its recording `<server>.json` there.
-        overrides: values of flags by dotted key: {"http.port": "8080"}.
+        overrides: values of flags by dotted key: {"http.port": 8080}, or as text.
         environ: the environment's variables; `TOOLWEFT_SECTION__KEY` sets a value,
             `TOOLWEFT_CONFIG` names the file where `config` is None.
         cwd: where relative paths count from.
@@ -214,6 +215,12 @@ def _sandbox(
     checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
 ) -> SandboxOptions:
     section = checked.sandbox
+    if section.tier == "unsafe" and section.backend in ("monty", "container"):
+        raise ConfigError(
+            f"{layer.place(('sandbox', 'tier'))}: 'unsafe' is a tier of processes, and"
+            f" sandbox.backend is {section.backend!r}",
+            hint='leave sandbox.tier out, or set sandbox.backend = "process"',
+        )
     folder = environments_path(environ=environ, home=home)
     if section.environments is not None:
         written = layer.entries["sandbox", "environments"].folder

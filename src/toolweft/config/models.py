@@ -20,7 +20,7 @@ from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
 from toolweft.config.units import parse_bytes, parse_seconds
 from toolweft.core.calls import CallerType
-from toolweft.core.programs import ProgramLimits
+from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
@@ -53,7 +53,6 @@ __all__ = (
     "ToolboxModel",
 )
 
-_GIB = 1024**3
 _MIN_MEMORY_BYTES = 64 * 1024**2
 
 _LIMITS = ProgramLimits()
@@ -181,7 +180,10 @@ class SandboxModel(_Section):
     """Isolation of programs."""
 
     backend: Literal["auto", "process", "monty", "container"] = _SANDBOX.backend
-    tier: Literal["auto", "ns", "landlock", "noopen"] = _SANDBOX.tier
+    tier: Literal["auto", "ns", "landlock", "noopen", "unsafe"] = Field(
+        default=_SANDBOX.tier,
+        description='"unsafe" runs programs without isolation, as the user toolweft runs as.',
+    )
     environments: str | None = Field(
         default=None,
         min_length=1,
@@ -197,16 +199,18 @@ class LimitsModel(_Section):
     """What one run may use."""
 
     memory_bytes: Annotated[_Bytes, AfterValidator(_enough_memory)] = Field(
-        default=_LIMITS.memory_bytes, le=5 * _GIB
+        default=_LIMITS.memory_bytes, le=LIMIT_CEILINGS["memory_bytes"]
     )
     active_s: _Seconds = _LIMITS.active_s
     wall_s: _Seconds = _LIMITS.wall_s
     max_calls: _Count = _LIMITS.max_calls
-    max_in_flight: _Count = Field(default=_LIMITS.max_in_flight, le=1024)
+    max_in_flight: _Count = Field(default=_LIMITS.max_in_flight, le=LIMIT_CEILINGS["max_in_flight"])
     kept_characters: _Count = _LIMITS.kept_characters
     max_output_characters: _Count = _LIMITS.max_output_characters
     max_argument_bytes: _Bytes = _LIMITS.max_argument_bytes
-    max_result_bytes: _Bytes = Field(default=_LIMITS.max_result_bytes, le=_GIB // 16)
+    max_result_bytes: _Bytes = Field(
+        default=_LIMITS.max_result_bytes, le=LIMIT_CEILINGS["max_result_bytes"]
+    )
     max_value_bytes: _Bytes = _LIMITS.max_value_bytes
     max_code_bytes: _Bytes = _LIMITS.max_code_bytes
     disk_bytes: _Bytes = _LIMITS.disk_bytes
@@ -238,7 +242,9 @@ class ContainersModel(_Section):
 class CallsModel(_Section):
     """Bounds of every call."""
 
-    max_result_bytes: _Bytes = Field(default=_CALLS.max_result_bytes, le=_GIB // 16)
+    max_result_bytes: _Bytes = Field(
+        default=_CALLS.max_result_bytes, le=LIMIT_CEILINGS["max_result_bytes"]
+    )
     max_kept_bytes: _Bytes = _CALLS.max_kept_bytes
     max_argument_bytes: _Bytes = _CALLS.max_argument_bytes
     max_depth: _Count = _CALLS.max_depth

@@ -2,8 +2,8 @@
 
 Those of search stand in `core/search.py`.
 
-Each is small. Where there is more than one implementation, a contract suite under `tests/contracts`
-runs over all of them: the ledger and the sandbox session have theirs.
+Each is small. Where there is more than one implementation, a suite runs over all of them:
+`tests/contracts` for the ledger, `tests/conformance` for sandboxes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,7 +15,13 @@ from toolweft.core.calls import Failure, Principal, RawResult, ToolCall, ToolRes
 from toolweft.core.events import Event
 from toolweft.core.ids import RunId, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
-from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.programs import (
+    SESSION_LIMITS,
+    LimitName,
+    ProgramError,
+    ProgramLimits,
+    ProgramStats,
+)
 from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
 from toolweft.core.tools import ToolDefinition
 
@@ -228,23 +234,35 @@ class SandboxCapabilities:
 
     # "process"
     backend: str
-    # "ns", "landlock", "noopen"
+    # "ns", "landlock", "noopen", "unsafe"
     tier: str
     # "CPython 3.11.7"
     language: str
     state: bool = True
+    # All of Python's syntax; without it a program that uses more is invalid and nothing of it runs.
+    full_language: bool = True
     full_asyncio: bool = True
     standard_library: bool = True
+    # Any module of it can be imported, not only those that were loaded before the lock.
+    every_module: bool = True
     # A writable scratch folder.
     files: bool = True
+    # The limit on that folder bounds the number of files too; else many end as much memory.
+    counted_files: bool = True
     # Stored results can be read inside, with `load`.
     handles: bool = False
     # Packages a program may ask for: the environment's name -> what was installed, "numpy 2.4.6".
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # A session lives on after a run was stopped, by a limit of the host or by cancelling it.
-    survives_stops: bool = True
+    # The limits that programs are held to; the others have nothing to limit there.
+    limits: frozenset[LimitName] = SESSION_LIMITS
+    # Those of them that end the session together with the run that met them.
+    ended_by: frozenset[LimitName] = frozenset()
+    # A session lives on after its run was cancelled, unless the program ignored that.
+    survives_cancelling: bool = True
     # A ToolError has `code`, `message` and `hint`, and bytes from tools their media type.
     rich_results: bool = True
+    # Whether anything keeps programs from the machine they run on.
+    is_isolated: bool = True
     # What programs have to do without, in words for whoever writes them; empty for nothing.
     lacks: str = ""
 
@@ -256,6 +274,8 @@ class IsolationReport:
     tier: str
     holds: bool
     reason: str = ""
+    # What to do about the reason; "" where that is not known.
+    hint: str = ""
 
 
 class SandboxSession(Protocol):

@@ -13,7 +13,9 @@ from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
 from toolweft.core.json import Json
 
 __all__ = (
+    "LIMIT_CEILINGS",
     "LIMIT_NAMES",
+    "SESSION_LIMITS",
     "CallRecord",
     "Container",
     "ContainerStatus",
@@ -69,6 +71,8 @@ LIMIT_NAMES: tuple[LimitName, ...] = (
     "parser",
     "total_memory",
 )
+# Those that one session holds by itself; the rest is about all containers together.
+SESSION_LIMITS: frozenset[LimitName] = frozenset(LIMIT_NAMES) - {"total_memory"}
 ContainerStatus = Literal["idle", "busy", "expired", "closed"]
 
 _MIB = 1024 * 1024
@@ -97,6 +101,15 @@ class ProgramLimits:
     disk_bytes: int = 64 * _MIB
     max_files: int = 64
     max_threads: int = 16
+
+
+# Nobody may ask for more, whether for all runs or for one. A run with more memory would take what
+# a small machine has; more calls at once and larger results would hold up everybody else's.
+LIMIT_CEILINGS: Mapping[str, int] = {
+    "memory_bytes": 5 * 1024 * _MIB,
+    "max_in_flight": 1_024,
+    "max_result_bytes": 64 * _MIB,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

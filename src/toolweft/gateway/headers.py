@@ -29,12 +29,22 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_exposure(options: HttpOptions) -> None:
-    """Refuse to serve other machines without keys.
+def check_exposure(options: HttpOptions, *, is_isolated: bool = True) -> None:
+    """Refuse to serve other machines without keys, or with programs that nothing confines.
+
+    Args:
+        options: address and keys.
+        is_isolated: whether programs are kept from this machine.
 
     Raises:
-        ConfigError: the address is not a loopback one and no key is configured.
+        ConfigError: the address is not a loopback one, and there is no key or no isolation.
     """
+    if not is_loopback(options.host) and not is_isolated:
+        raise ConfigError(
+            f"http.host is {options.host!r}, which other machines can reach, and sandbox.tier is"
+            " 'unsafe': whoever calls could do anything this user can",
+            hint="take another tier, or listen on 127.0.0.1",
+        )
     if not is_loopback(options.host) and not options.keys:
         raise ConfigError(
             f"http.host is {options.host!r}, which other machines can reach, and there is no key",

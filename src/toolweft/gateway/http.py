@@ -55,6 +55,7 @@ def build_app(
     *,
     is_ready: Callable[[], bool] = _always,
     stopping: anyio.Event | None = None,
+    is_isolated: bool = True,
 ) -> Starlette:
     """The ASGI application; its lifespan is that of the sessions.
 
@@ -63,11 +64,12 @@ def build_app(
         options: path, keys and accepted headers.
         is_ready: what `/health/ready` answers.
         stopping: once set, streams that only wait for news are closed.
+        is_isolated: whether programs are kept from this machine.
 
     Raises:
-        ConfigError: the address is open to others and there is no key.
+        ConfigError: the address is open to others and there is no key, or no isolation.
     """
-    check_exposure(options)
+    check_exposure(options, is_isolated=is_isolated)
     sessions = StreamableHTTPSessionManager(server, max_request_body_size=MAX_MESSAGE_BYTES)
     protocol: ASGIApp = StreamableHTTPASGIApp(sessions)
     protocol = StandingStreams(protocol, stopping=stopping or anyio.Event())
@@ -103,6 +105,7 @@ async def serve_http(
     *,
     on_listening: Callable[[str], None] | None = None,
     is_ready: Callable[[], bool] = _always,
+    is_isolated: bool = True,
 ) -> None:
     """Serve until SIGINT, SIGTERM or cancellation; running requests get a moment to end.
 
@@ -111,12 +114,13 @@ async def serve_http(
         options: where to listen, and for whom.
         on_listening: gets the real address, "http://127.0.0.1:8765/mcp", once requests are taken.
         is_ready: what `/health/ready` answers.
+        is_isolated: whether programs are kept from this machine.
 
     Raises:
         ConfigError: the address is taken or not ours, or open to others without keys.
     """
     stopping = anyio.Event()
-    app = build_app(server, options, is_ready=is_ready, stopping=stopping)
+    app = build_app(server, options, is_ready=is_ready, stopping=stopping, is_isolated=is_isolated)
     listener = _listen(options)
     http = _HttpServer(
         uvicorn.Config(
@@ -184,7 +188,10 @@ def _listen(options: HttpOptions) -> socket.socket:
     except OSError as exc:
         raise _cannot_listen(options, exc) from exc
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows reuse would let another process take over the address.
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        option = socket.SO_REUSEADDR if exclusive is None else exclusive
+        listener.setsockopt(socket.SOL_SOCKET, option, 1)
         listener.bind(address)
     except OSError as exc:
         listener.close()

@@ -1,29 +1,26 @@
 """Serves one client over standard input and output.
 
 While it serves, only protocol messages reach the real standard output: descriptor 1 points at
-standard error and descriptor 0 at the null device, for this process and for its children. Reading
-waits for the descriptor and not in a thread, so that a signal can end it at any time.
+standard error and descriptor 0 at the null device, for this process and for its children.
 """
 
-import fcntl
 import json
-import os
-import select
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import anyio
-import anyio.to_thread
 import mcp_types
-from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
 from toolweft.core.json import Json
+from toolweft.gateway.descriptors import (
+    claim_standard_descriptors,
+    is_gone,
+    read_some,
+    write_all,
+)
 from toolweft.gateway.lines import LineSplitter
 from toolweft.gateway.options import MAX_MESSAGE_BYTES
 from toolweft.gateway.outstanding import Outstanding
@@ -31,7 +28,6 @@ from toolweft.gateway.signals import stop_on_signal
 
 __all__ = ("serve_descriptors", "serve_stdio")
 
-_READ_BYTES = 64 * 1024
 # For requests that were piped in (`toolweft serve < requests`); a client that shuts its server
 # down waits about as long before it sends a signal.
 _LAST_ANSWERS_S = 2.0
@@ -39,7 +35,7 @@ _LAST_ANSWERS_S = 2.0
 
 async def serve_stdio(server: Server[Json]) -> None:
     """Serve until the client closes its end, or SIGINT or SIGTERM arrives."""
-    with _claimed_descriptors() as (read_fd, write_fd):
+    with claim_standard_descriptors() as (read_fd, write_fd):
         await serve_descriptors(server, read_fd=read_fd, write_fd=write_fd)
 
 
@@ -67,7 +63,7 @@ async def serve_descriptors(
     async def read() -> None:
         async with to_server, reader.to_client:
             await reader.read_all(read_fd)
-            if not _is_gone(write_fd):
+            if not is_gone(write_fd):
                 with anyio.move_on_after(last_answers_s):
                     await outstanding.wait_until_none()
 
@@ -96,7 +92,7 @@ class _Reader:
 
     async def read_all(self, fd: int) -> None:
         splitter = LineSplitter(max_line_bytes=MAX_MESSAGE_BYTES)
-        while chunk := await _read(fd):
+        while chunk := await read_some(fd):
             for line in splitter.feed(chunk):
                 await self._pass_on(line)
 
@@ -120,15 +116,8 @@ async def _write_messages(
     async with from_server:
         async for item in from_server:
             text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-            await _write(fd, text.encode() + b"\n")
+            await write_all(fd, text.encode() + b"\n")
             outstanding.sent(item.message)
-
-
-def _is_gone(write_fd: int) -> bool:
-    """Whether nobody can read what would be written."""
-    poll = select.poll()
-    poll.register(write_fd, 0)
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _refusal(reason: str, *, request_id: str | int | None = None) -> SessionMessage:
@@ -145,52 +134,3 @@ def _read_id(line: bytes) -> str | int | None:
     found = message.get("id") if isinstance(message, dict) else None
     is_sendable = isinstance(found, str) and found.isascii() and "method" in message
     return found if is_sendable or (type(found) is int and "method" in message) else None
-
-
-async def _read(fd: int) -> bytes:
-    try:
-        await anyio.wait_readable(fd)
-    except PermissionError:
-        # A regular file cannot be waited for, and need not be.
-        await checkpoint()
-    return os.read(fd, _READ_BYTES)
-
-
-async def _write(fd: int, data: bytes) -> None:
-    # What fits an empty pipe page is written at once; the rest may block, so a thread does it.
-    if len(data) <= select.PIPE_BUF:
-        try:
-            await anyio.wait_writable(fd)
-        except PermissionError:
-            await checkpoint()
-        _write_all(fd, data)
-    else:
-        # Only a client that stopped reading holds the thread; leave it then, it dies with us.
-        await anyio.to_thread.run_sync(_write_all, fd, data, abandon_on_cancel=True)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
-
-
-@contextmanager
-def _claimed_descriptors() -> Iterator[tuple[int, int]]:
-    """Private duplicates of standard input and output, which point elsewhere meanwhile."""
-    # Duplicates above the standard range, closed in children.
-    read_fd = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
-    write_fd = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
-    null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.dup2(null_fd, 0)
-        os.dup2(2, 1)
-        yield read_fd, write_fd
-    finally:
-        # What was printed meanwhile goes where it was meant to go, not on the wire.
-        with suppress(AttributeError, OSError, ValueError):
-            sys.stdout.flush()
-        os.dup2(read_fd, 0)
-        os.dup2(write_fd, 1)
-        for fd in (read_fd, write_fd, null_fd):
-            os.close(fd)

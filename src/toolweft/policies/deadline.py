@@ -13,8 +13,8 @@ from toolweft.core.snapshot import CatalogTool
 __all__ = ("Deadline",)
 
 _RUN_HINT = (
-    "the time of the run or request that made the call is over; do less at once, "
-    "or raise its time limit"
+    "the time of the run or request that made the call is over; do less at once; "
+    "of a program, limits.wall_s is that time"
 )
 
 
@@ -54,5 +54,5 @@ def _describe_timeout(tool: CatalogTool, left_s: float) -> CallTimeout:
     return CallTimeout(
         f"{tool.qualified} gave no answer within {tool.timeout_s:g} s",
         hint=f"its own limit is timeout_s = {tool.timeout_s:g}; raise timeout_s for this tool "
-        "or its source in toolweft.toml",
+        "or its source in toolweft.toml, or catalog.default_timeout_s for all without one",
     )

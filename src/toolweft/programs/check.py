@@ -70,7 +70,7 @@ def collect_namespaces(snapshot: Snapshot) -> Namespaces:
     return Namespaces(names=(*sorted(names), TOOLS_NAMESPACE))
 
 
-def check_program(
+def check_program(  # noqa: PLR0913 -- everything a program is checked against
     code: str,
     *,
     snapshot: Snapshot,
@@ -78,6 +78,7 @@ def check_program(
     known: Collection[str] = (),
     mode: Literal["standard", "strict"] = "standard",
     max_code_bytes: int = 256 * 1024,
+    has_files: bool = True,
 ) -> CheckReport:
     """Check a program against the catalog.
 
@@ -88,6 +89,7 @@ def check_program(
         known: names that earlier runs in the container bound; never blamed.
         mode: `strict` refuses forbidden patterns, `standard` warns of them.
         max_code_bytes: longer programs are refused unparsed.
+        has_files: whether programs have a scratch folder.
     """
     tree = _parse(code, max_code_bytes)
     if isinstance(tree, CheckReport):
@@ -96,7 +98,9 @@ def check_program(
     use = ToolUse(snapshot=snapshot, namespaces=namespaces.names, names=names, known=known)
     try:
         faults = find_tool_faults(tree, use)
-        patterns = find_patterns(tree, own=names.bound)
+        patterns = find_patterns(
+            tree, own=names.bound, namespaces=namespaces.names, has_files=has_files
+        )
     except RecursionError:
         return _too_deep(None)
     certain = [fault for fault in faults if fault.is_certain]
@@ -115,7 +119,10 @@ def _parse(code: str, max_code_bytes: int) -> ast.Module | CheckReport:
     size_bytes = len(code.encode("utf-8", "surrogatepass"))
     if size_bytes > max_code_bytes:
         message = f"the program has {size_bytes:,} bytes; at most {max_code_bytes:,} are read"
-        hint = "move data out of the program: let a tool or an earlier run supply it"
+        hint = (
+            "move data out of the program: let a tool or an earlier run supply it;"
+            " limits.max_code_bytes raises it"
+        )
         return _unreadable("ProgramTooLong", message, hint=hint, limit="parser")
     # For good and for programs alone: threads that save and restore filters undo one another's.
     warnings.filterwarnings("ignore", module=r"<program>\Z")
@@ -135,7 +142,10 @@ def _parse(code: str, max_code_bytes: int) -> ast.Module | CheckReport:
 
 def _too_deep(line: int | None) -> CheckReport:
     message = "the program is too deeply nested"
-    hint = "split long expressions and nested literals, or build data in a loop"
+    hint = (
+        "split long expressions and nested literals, or build data in a loop;"
+        " Python's parser fixes this depth"
+    )
     return _unreadable("ProgramTooDeep", message, line=line, hint=hint, limit="parser")
 
 

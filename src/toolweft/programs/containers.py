@@ -261,8 +261,22 @@ class ContainerTable:
             return None
         return "age" if now_s >= container.created_s + self._options.max_age_s else "idle"
 
+    def _raised_by(self, reason: EndReason) -> str:
+        match reason:
+            case "idle":
+                return f"; containers.idle_s is {self._options.idle_s:g} s: raise it for more"
+            case "age":
+                return f"; containers.max_age_s is {self._options.max_age_s:g} s: raise it for more"
+            case "evicted":
+                return f"; containers.max_live is {self._options.max_live:,}: raise it for more"
+            case "memory":
+                return "; containers.memory_bytes is what all of them may hold: raise it for more"
+            case _:
+                return ""
+
     def _expired(self, container_id: ContainerId, reason: EndReason) -> ContainerExpired:
         return ContainerExpired(
             f"container {container_id!r} {_REASONS[reason]}; its variables are gone",
-            hint="leave container_id out and set up again what the program needs",
+            hint=f"leave container_id out and set up again what the program needs"
+            f"{self._raised_by(reason)}",
         )

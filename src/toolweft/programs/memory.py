@@ -54,7 +54,7 @@ class MemoryKeeper:
             message=f"memory limit of all containers: together they hold more than {limit_mib} MiB,"
             f" and this run held most of it, {own_mib} MiB; its variables are gone",
             hint="keep less in memory at once, in pieces for example, or try again later;"
-            " containers.memory raises the limit",
+            " containers.memory_bytes raises the limit",
         )
 
 

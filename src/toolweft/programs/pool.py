@@ -198,13 +198,19 @@ class ContainerPool:
 
     async def _queue_for_slot(self, principal: Principal) -> None:
         if len(self._waiting) >= self._options.max_queued:
-            raise self._overloaded(f"{len(self._waiting)} runs wait for one already")
+            raise self._overloaded(
+                f"{len(self._waiting)} runs wait for one already",
+                key=f"containers.max_queued ({self._options.max_queued:,})",
+            )
         with anyio.move_on_after(self._options.queue_s):
             while True:
                 await self._wait_for_turn()
                 if await self._take_slot(principal):
                     return
-        raise self._overloaded(f"none became free within {self._options.queue_s:g} s")
+        raise self._overloaded(
+            f"none became free within {self._options.queue_s:g} s",
+            key=f"containers.queue_s ({self._options.queue_s:g} s)",
+        )
 
     async def _wait_for_turn(self) -> None:
         turn = anyio.Event()
@@ -219,10 +225,11 @@ class ContainerPool:
                 self._waiting.remove(turn)
             raise
 
-    def _overloaded(self, reason: str) -> Overloaded:
+    def _overloaded(self, reason: str, *, key: str) -> Overloaded:
         return Overloaded(
             f"all {self._options.max_live} containers are taken and {reason}",
-            hint="try again in a few seconds, or close a container that is no longer needed",
+            hint="try again in a few seconds, or close a container that is no longer needed;"
+            f" containers.max_live ({self._options.max_live:,}) and {key} may be raised",
         )
 
     def _wake_one(self) -> None:

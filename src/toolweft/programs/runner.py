@@ -31,6 +31,7 @@ from toolweft.core.search import Searcher
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
+from toolweft.programs.limits import check_limits
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import (
     build_outcome,
@@ -156,7 +157,7 @@ class ProgramRunner:
 
         Raises:
             ContainerNotFound, ContainerExpired, ContainerBusy: about `container_id`.
-            InvalidArguments: that container has another environment.
+            InvalidArguments: that container has another environment; a limit cannot be as asked.
             Overloaded: no container became free in time.
             SandboxUnavailable: no container could be made.
             LedgerUnavailable: the run could not be recorded, so it did not begin.
@@ -262,6 +263,8 @@ class ProgramRunner:
         container_id: ContainerId | None,
         limits: ProgramLimits | None,
     ) -> Run:
+        if limits is not None:
+            check_limits(limits)
         return Run(
             id=RunId(self._ids.new("run")),
             principal=principal,
@@ -306,6 +309,7 @@ class ProgramRunner:
             known=frozenset(container.known) if container else frozenset(),
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
+            has_files=self.capabilities.files,
         )
         is_long = len(run.code) > _LONG_CODE_CHARACTERS
         report = await anyio.to_thread.run_sync(check) if is_long else check()
@@ -327,7 +331,7 @@ class ProgramRunner:
             inside=inside,
             report=report,
             records=bridge.records,
-            handles=bridge.handles.made,
+            handles=bridge.handles,
             container=run.container,
             snapshot=snapshot,
         )

@@ -1,12 +1,12 @@
-"""Runs programs in confined processes; knows nothing of tools or catalogs."""
+"""Runs programs where they reach nothing; knows nothing of tools or catalogs.
+
+Backends are imported by `choice` alone, each where its system has what it needs.
+"""
 
 from toolweft.sandbox.lazy import LazyBackend
 from toolweft.sandbox.options import SandboxOptions
-from toolweft.sandbox.process import ProcessBackend, ProcessSession
 
 __all__ = (
     "LazyBackend",
-    "ProcessBackend",
-    "ProcessSession",
     "SandboxOptions",
 )

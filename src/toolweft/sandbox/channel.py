@@ -4,6 +4,7 @@ Whatever breaks the protocol breaks the channel for good; what frames mean is th
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from toolweft.sandbox.guest.wire import (
     FrameDecoder,
     FrameError,
     FrameKind,
-    encode_frame,
+    encode_start,
 )
 
 __all__ = ("Channel", "Receiver", "frames_of_run")
@@ -23,6 +24,8 @@ __all__ = ("Channel", "Receiver", "frames_of_run")
 _MAX_HEAD_BYTES = 4096
 _MAX_FAULT_BYTES = 64 * 1024
 _MAX_BYTES_PER_CHARACTER = 4
+# A transport copies what its socket does not take at once, so it gets large bodies piece by piece.
+_PIECE_BYTES = 256 * 1024
 _FRAMES_OF_START = {FrameKind.READY: (0, 0), FrameKind.DEAD: (0, 4096)}
 _FRAMES_WHILE_IDLE: dict[FrameKind, tuple[int, int]] = {}
 
@@ -60,6 +63,9 @@ class Channel(asyncio.Protocol):
         self._receiver: Receiver | None = receiver
         self._decoder = FrameDecoder(_FRAMES_OF_START)
         self._transport: asyncio.Transport | None = None
+        # What the transport did not get yet, because it has enough.
+        self._outgoing: deque[memoryview] = deque()
+        self._is_paused = False
         self._writable = anyio.Event()
         self._writable.set()
         # Why the channel ended; None while it works, "" where the guest just went away.
@@ -91,9 +97,13 @@ class Channel(asyncio.Protocol):
         """Send one frame and tell its size in bytes."""
         if self._transport is None or self.fault is not None:
             return 0
-        data = encode_frame(kind, number=number, head=head, body=body)
-        self._transport.write(data)
-        return len(data)
+        start = encode_start(kind, number=number, head=head, body_bytes=len(body))
+        if self._writable.is_set() and len(body) <= _PIECE_BYTES:
+            self._transport.write(start + body)
+        else:
+            self._outgoing += (memoryview(start), memoryview(body))
+            self._pump(self._transport)
+        return len(start) + len(body)
 
     async def writable(self) -> None:
         """Return once the guest has taken most of what was sent."""
@@ -141,12 +151,28 @@ class Channel(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The guest reads too slowly."""
+        self._is_paused = True
         if self._writable.is_set():
             self._writable = anyio.Event()
 
     def resume_writing(self) -> None:
         """The guest has caught up."""
-        self._writable.set()
+        self._is_paused = False
+        if self._transport is not None and self.fault is None:
+            self._pump(self._transport)
+
+    def _pump(self, transport: asyncio.Transport) -> None:
+        """Write until the transport has enough; `pause_writing` says so from inside `write`."""
+        while self._outgoing and not self._is_paused:
+            data = self._outgoing.popleft()
+            if len(data) > _PIECE_BYTES:
+                self._outgoing.appendleft(data[_PIECE_BYTES:])
+            transport.write(data[:_PIECE_BYTES])
+        if self._outgoing or self._is_paused:
+            if self._writable.is_set():
+                self._writable = anyio.Event()
+        else:
+            self._writable.set()
 
     def _deliver(self, frame: Frame) -> None:
         if self._receiver is None:
@@ -157,6 +183,7 @@ class Channel(asyncio.Protocol):
         if self.fault is not None:
             return
         self.fault = fault
+        self._outgoing.clear()
         self._writable.set()
         if self._transport is not None:
             self._transport.abort()

@@ -21,9 +21,9 @@ from toolweft.core.ports import (
 )
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.abilities import MONTY_CAPABILITIES
+from toolweft.sandbox.absent import AbsentBackend, is_linux, is_windows
 from toolweft.sandbox.environments import describe_environments
-from toolweft.sandbox.options import SandboxOptions
-from toolweft.sandbox.process import ProcessBackend
+from toolweft.sandbox.options import TIER_NAMES, UNSAFE_TIER, SandboxOptions
 
 __all__ = ("ChosenBackend", "build_backend", "candidates", "expected", "monty_is_installed")
 
@@ -40,6 +40,10 @@ def candidates(options: SandboxOptions, *, clock: Clock) -> tuple[Candidate, ...
     """What the options allow, best first."""
 
     def process() -> SandboxBackend:
+        if not is_linux():
+            return _without_linux(options)
+        from toolweft.sandbox.process import ProcessBackend
+
         return ProcessBackend(options, clock=clock)
 
     def monty() -> SandboxBackend:
@@ -70,6 +74,12 @@ def build_backend(
         warm_limits: of containers that are kept ready.
     """
     if options.backend == "container":
+        if is_windows():
+            return AbsentBackend(
+                expected(options),
+                reason="the container backend runs on Linux and macOS, this is Windows",
+                hint='sandbox.backend = "monty" runs here',
+            )
         from toolweft.sandbox.container import ContainerBackend
 
         return ContainerBackend(options, clock=clock, warm_limits=warm_limits)
@@ -80,14 +90,26 @@ def expected(options: SandboxOptions) -> SandboxCapabilities:
     """What is shown before the start, when the tier is not known."""
     if options.backend == "container":
         return SandboxCapabilities(backend="container", tier="not started", language="CPython")
-    if options.backend == "monty":
+    takes_any = options.backend == "auto" and options.tier == "auto"
+    if options.backend == "monty" or (takes_any and not is_linux()):
         return replace(MONTY_CAPABILITIES, tier="not started")
     return SandboxCapabilities(
         backend="process",
-        tier="not started",
+        tier=UNSAFE_TIER if options.tier == UNSAFE_TIER else "not started",
         language=f"CPython {platform.python_version()}",
         handles=True,
         environments=describe_environments(options.environments),
+        is_isolated=options.tier != UNSAFE_TIER,
+    )
+
+
+def _without_linux(options: SandboxOptions) -> AbsentBackend:
+    wanted = TIER_NAMES if options.tier == "auto" else (options.tier,)
+    system = platform.system() or "another system"
+    return AbsentBackend(
+        replace(expected(replace(options, backend="process")), tier=", ".join(wanted)),
+        reason=f"the process sandbox runs on Linux, this is {system}",
+        hint='pip install \'toolweft[monty]\' and sandbox.backend = "auto" or "monty"',
     )
 
 

@@ -9,8 +9,9 @@ from toolweft.core.json import Json
 from toolweft.core.ports import SandboxOutcome
 from toolweft.core.programs import LIMIT_NAMES, LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.guest.wire import Frame, FrameError
+from toolweft.sandbox.limits import explain_limit, limit_error
 
-__all__ = ("Report", "crash_outcome", "is_exit_without_fault", "limit_error", "parse_report")
+__all__ = ("Report", "crash_outcome", "is_exit_without_fault", "parse_report")
 
 _GuestStatus = Literal["ok", "error", "invalid", "limit"]
 _MAX_TEXT_CHARACTERS = 4096
@@ -18,11 +19,11 @@ _MAX_TEXT_CHARACTERS = 4096
 _MAX_CHARACTERS = 2**53
 # The guest ends with the number of a fatal signal as its status, see guest/runner.py.
 _FATAL_SIGNALS = {
-    signal.SIGSEGV: "an invalid memory access",
-    signal.SIGBUS: "an invalid memory access",
-    signal.SIGFPE: "an arithmetic fault",
-    signal.SIGILL: "an invalid instruction",
-    signal.SIGABRT: "an abort of the interpreter",
+    "SIGSEGV": "an invalid memory access",
+    "SIGBUS": "an invalid memory access",
+    "SIGFPE": "an arithmetic fault",
+    "SIGILL": "an invalid instruction",
+    "SIGABRT": "an abort of the interpreter",
 }
 
 
@@ -60,6 +61,8 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
     error = _parse_error(text) if text else None
     if limit == "output":
         error = limit_error("output", limits, error)
+    elif limit is not None and error is not None:
+        error = explain_limit(limit, limits, error)
     is_done = status == "error" and error is not None and is_exit_without_fault(error)
     return Report(
         status="ok" if is_done else status,
@@ -77,40 +80,14 @@ def is_exit_without_fault(error: ProgramError) -> bool:
     return error.type == "SystemExit" and error.message.endswith(("sys.exit()", "sys.exit(0)"))
 
 
-def limit_error(
-    limit: LimitName, limits: ProgramLimits, reported: ProgramError | None
-) -> ProgramError:
-    """The error of a run the host stopped, with the line where the program was, if it said so."""
-    messages: dict[str, tuple[str, str]] = {
-        "wall": (
-            f"time limit: the run took longer than {limits.wall_s:g} s",
-            "do less in one run, or await tools together with asyncio.gather",
-        ),
-        "cpu": (
-            f"time limit: the run used more than {limits.active_s:g} s of processor time",
-            "do less work in one run",
-        ),
-        "calls": (
-            f"call limit: the run made more than {limits.max_calls} calls",
-            "use a tool that takes many items at once, or split the work over several runs",
-        ),
-        "output": (
-            f"output limit: more than {limits.max_output_characters:,} characters were printed",
-            "print less, or aggregate before printing; limits.max_output_characters raises it",
-        ),
-    }
-    message, hint = messages[limit]
-    return ProgramError(
-        type="LimitExceeded",
-        message=message,
-        traceback="" if reported is None else reported.traceback,
-        line=None if reported is None else reported.line,
-        hint=hint,
-    )
-
-
 def crash_outcome(
-    *, exit_status: int, was_killed: bool, fault: str, stdout: str, stats: ProgramStats
+    *,
+    exit_status: int,
+    was_killed: bool,
+    fault: str,
+    stdout: str,
+    stats: ProgramStats,
+    limits: ProgramLimits,
 ) -> SandboxOutcome:
     """The outcome of a run whose process ended without a report.
 
@@ -120,29 +97,38 @@ def crash_outcome(
         fault: why the channel broke; empty where the process just went away.
         stdout: what it printed before.
         stats: what it used.
+        limits: of the run, with those of its session.
     """
     limit: LimitName | None = None
     hint = "run again in a new container; variables are gone"
     if fault:
         message = f"the program broke its channel to the host: {fault}"
-    elif -exit_status == signal.SIGKILL and not was_killed:
+    elif _signal_name(-exit_status) == "SIGKILL" and not was_killed:
         limit = "memory"
         message = "memory limit: the system ended the program's process, which used too much memory"
-    elif abs(exit_status) in _FATAL_SIGNALS:
-        number = signal.Signals(abs(exit_status))
-        message = f"the program's process crashed with {number.name}, {_FATAL_SIGNALS[number]}"
+    elif (name := _signal_name(abs(exit_status))) in _FATAL_SIGNALS:
+        message = f"the program's process crashed with {name}, {_FATAL_SIGNALS[name]}"
     elif exit_status < 0:
         message = f"the program's process was ended by signal {-exit_status}"
     else:
         message = f"the program ended its process with status {exit_status} before it was done"
+    error = ProgramError(type="Crash", message=message, hint=hint)
     return SandboxOutcome(
         status="crashed" if limit is None else "limit",
         limit=limit,
         stdout=stdout,
         stdout_characters=len(stdout),
-        error=ProgramError(type="Crash", message=message, hint=hint),
+        error=error if limit is None else explain_limit(limit, limits, error),
         stats=stats,
     )
+
+
+def _signal_name(number: int) -> str:
+    """The name of a signal, "SIGKILL"; empty where this system has none of that number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
 
 
 def _is_status(value: Json) -> TypeGuard[_GuestStatus]:

@@ -4,7 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ("EngineOptions", "SandboxOptions")
+__all__ = ("TIER_NAMES", "UNSAFE_TIER", "EngineOptions", "SandboxOptions")
+
+# The tiers of the process sandbox, strongest first.
+# Chosen by nobody but whoever names it: nothing confines a program there.
+UNSAFE_TIER: Literal["unsafe"] = "unsafe"
+TIER_NAMES: tuple[Literal["ns", "landlock", "noopen"], ...] = ("ns", "landlock", "noopen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,8 @@ class SandboxOptions:
     """Which backend and tier; "auto" takes the strongest process, else the interpreter."""
 
     backend: Literal["auto", "process", "monty", "container"] = "auto"
-    tier: Literal["auto", "ns", "landlock", "noopen"] = "auto"
+    # "unsafe" is no isolation at all, and never what "auto" comes to.
+    tier: Literal["auto", "ns", "landlock", "noopen", "unsafe"] = "auto"
     # Where environments of packages are kept; None where there are none.
     environments: Path | None = None
     # The dry run of one tier must end within this.

@@ -15,14 +15,16 @@ from toolweft.core.clock import Clock
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
 from toolweft.sandbox.channel import Channel
-from toolweft.sandbox.ending import limit_error
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
+from toolweft.sandbox.limits import limit_error
 from toolweft.sandbox.meter import Meter
 
 __all__ = ("ActiveRun", "GuestProcess")
 
 # How long a program may take to notice that it is stopped.
 _GRACE_S = 0.5
+# Where somebody cancelled the run; they wait for its end, which is to come within half a second.
+_CANCEL_GRACE_S = 0.3
 _KILL_TIMEOUT_S = 5.0
 # The processor clock is looked at no more often than this.
 _MIN_STEP_S = 0.02
@@ -75,6 +77,8 @@ class ActiveRun:
         self._slots = anyio.Semaphore(limits.max_in_flight, fast_acquire=True)
         self._tasks: TaskGroup | None = None
         self._scopes: dict[int, anyio.CancelScope] = {}
+        # Calls the guest sent, the refused ones included: it numbers all of them.
+        self._asked = 0
         self._queued_bytes = 0
         self._is_reading = True
         self._output: list[str] = []
@@ -127,7 +131,7 @@ class ActiveRun:
             finally:
                 if not self.is_over:
                     with anyio.CancelScope(shield=True):
-                        await self._stop("wall")
+                        await self._stop("wall", grace_s=_CANCEL_GRACE_S)
                 self._tasks = None
                 tasks.cancel_scope.cancel()
 
@@ -163,15 +167,16 @@ class ActiveRun:
             self._on_output(text)
 
     def _start_call(self, frame: Frame) -> None:
-        call = _parse_call(frame, index=self.meter.calls + 1)
+        self._asked += 1
+        call = _parse_call(frame, index=self._asked)
         if self.stopped is not None:
             self._reply(call.index, self._refusal())
             return
-        self.meter.calls += 1
         self.meter.bytes_out += len(call.arguments)
-        if self.meter.calls > self._limits.max_calls:
+        if self._asked > self._limits.max_calls:
             self._request_stop("calls")
             return
+        self.meter.calls += 1
         self._queued_bytes += len(call.arguments)
         if self._queued_bytes > _MAX_QUEUED_BYTES and self._is_reading:
             self._is_reading = False
@@ -258,7 +263,7 @@ class ActiveRun:
                 with anyio.move_on_after(min(wall_left_s, max(cpu_left_s, _MIN_STEP_S))):
                     await self._wake.wait()
 
-    async def _stop(self, limit: LimitName) -> None:
+    async def _stop(self, limit: LimitName, *, grace_s: float = _GRACE_S) -> None:
         """Soft stop, a moment of grace, then the end of the process."""
         self.stopped = limit
         self._wake = anyio.Event()
@@ -266,7 +271,7 @@ class ActiveRun:
             scope.cancel()
         if self._foreign_error is None:
             self._child.interrupt()
-            await self._wait_over(_GRACE_S)
+            await self._wait_over(grace_s)
         if not self.is_over:
             self._child.kill()
             await self._wait_over(_KILL_TIMEOUT_S)

@@ -6,6 +6,7 @@ Where the guest lives, how it is stopped and what it used is the business of who
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -16,6 +17,7 @@ from toolweft.core.ports import GuestCallHandler, GuestNames, SandboxOutcome
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import Channel, frames_of_run
 from toolweft.sandbox.ending import crash_outcome, parse_report
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
 from toolweft.sandbox.run import ActiveRun, GuestProcess
 
@@ -39,6 +41,10 @@ class SessionGuest(GuestProcess, Protocol):
         """Undo `pause`."""
         ...
 
+    async def settled(self) -> None:
+        """Return once every interrupt asked for was sent: a late one would meet the next run."""
+        ...
+
     def peak_memory_bytes(self) -> int:
         """The most memory it ever used; 0 where nobody knows."""
         ...
@@ -60,11 +66,14 @@ class GuestSession(ABC, Generic[GuestT]):
         child: GuestT,
         channel: Channel,
         clock: Clock,
+        fixed: Limits,
         pause_after_s: float = _PAUSE_AFTER_S,
     ) -> None:
         self._child = child
         self._channel = channel
         self._clock = clock
+        # What holds for every run, whatever a run's own limits say.
+        self._fixed = fixed
         self._pause_after_s = pause_after_s
         self._active: ActiveRun | None = None
         self._exit_status: int | None = None
@@ -107,6 +116,7 @@ class GuestSession(ABC, Generic[GuestT]):
         if isinstance(source, SandboxOutcome):
             return source
         self._check_ready()
+        limits = replace(limits, **self._fixed._asdict())
         self._cancel_pause()
         self._child.resume()
         self._active = run = ActiveRun(
@@ -117,8 +127,9 @@ class GuestSession(ABC, Generic[GuestT]):
             on_call=on_call,
             on_output=on_output,
         )
-        self._channel.attach(run, frames_of_run(limits))
         try:
+            await self._child.settled()
+            self._channel.attach(run, frames_of_run(limits))
             await run.execute(source, names)
             return await self._conclude(run, limits)
         finally:
@@ -140,12 +151,12 @@ class GuestSession(ABC, Generic[GuestT]):
     async def _conclude(self, run: ActiveRun, limits: ProgramLimits) -> SandboxOutcome:
         stats = run.meter.stats(peak_mem_bytes=self._child.peak_memory_bytes())
         if run.done is None:
-            return await self._conclude_without_report(run, stats)
+            return await self._conclude_without_report(run, limits, stats)
         try:
             report = parse_report(run.done, limits=limits)
         except FrameError as fault:
             self._channel.break_off(str(fault))
-            return await self._conclude_without_report(run, stats)
+            return await self._conclude_without_report(run, limits, stats)
         if not report.is_reusable:
             self._channel.close()
         stdout = run.stdout
@@ -163,7 +174,9 @@ class GuestSession(ABC, Generic[GuestT]):
             stats=stats,
         )
 
-    async def _conclude_without_report(self, run: ActiveRun, stats: ProgramStats) -> SandboxOutcome:
+    async def _conclude_without_report(
+        self, run: ActiveRun, limits: ProgramLimits, stats: ProgramStats
+    ) -> SandboxOutcome:
         fault = self._channel.fault or ""
         await self.close()
         if run.stopped is not None:
@@ -181,6 +194,7 @@ class GuestSession(ABC, Generic[GuestT]):
             fault=fault,
             stdout=run.stdout,
             stats=stats,
+            limits=limits,
         )
 
     def _check_ready(self) -> None:
@@ -253,6 +267,9 @@ def check_source(code: str, limits: ProgramLimits) -> bytes | SandboxOutcome:
         if len(source) <= limits.max_code_bytes:
             return source
         message = f"the program has {len(source)} bytes, more than {limits.max_code_bytes}"
-        hint = "load data with tools instead of writing it into the program"
+        hint = (
+            "load data with tools instead of writing it into the program;"
+            " limits.max_code_bytes raises it"
+        )
     error = ProgramError(type="InvalidProgram", message=message, hint=hint)
     return SandboxOutcome(status="invalid", error=error, stats=ProgramStats())

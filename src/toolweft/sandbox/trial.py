@@ -19,7 +19,7 @@ from toolweft.core.ports import (
 from toolweft.core.programs import LimitName, ProgramLimits
 from toolweft.sandbox.guest.probe import ATTEMPTS
 
-__all__ = ("TRIAL_LIMITS", "check_status", "try_session")
+__all__ = ("TRIAL_LIMITS", "check_status", "try_limits", "try_session")
 
 _MIB = 1024 * 1024
 TRIAL_LIMITS = ProgramLimits(
@@ -96,6 +96,19 @@ async def try_session(session: SandboxSession, *, own_files: bool, imports: bool
         SandboxUnavailable: something does not hold; the message names it.
     """
     await _check_attempts(session, own_files=own_files)
+    await try_limits(session, imports=imports)
+
+
+async def try_limits(session: SandboxSession, *, imports: bool) -> None:
+    """Return where programs compute and meet every limit.
+
+    Args:
+        session: a throw-away one, opened with `TRIAL_LIMITS`.
+        imports: modules that nothing imported beforehand can be.
+
+    Raises:
+        SandboxUnavailable: something does not hold; the message names it.
+    """
     programs = [_CONNECTION_PROGRAM]
     if imports:
         programs.append(_IMPORT_PROGRAM)

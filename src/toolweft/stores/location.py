@@ -53,7 +53,7 @@ def prepare_file(path: Path) -> None:
         for folder in reversed([path.parent, *path.parent.parents]):
             if not folder.exists():
                 folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
     except OSError as exc:
         raise LedgerUnavailable(
             f"the ledger {str(path)!r} cannot be written: {exc.strerror or exc}",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.calls import Blob, Content, LinkContent, ToolResult
@@ -86,10 +87,19 @@ class ToolboxHandles:
             media_type: likewise.
 
         Raises:
-            InvalidArguments: the name cannot be one, or the file cannot be read.
+            InvalidArguments: the name or kind cannot be one, or the file cannot be read.
             StorageFull: there is no room for it.
         """
         content = Path(source) if isinstance(source, str) else source
+        if not isinstance(content, bytes | Path):
+            raise InvalidArguments(
+                f"a {type(content).__name__} cannot be stored",
+                hint="give the path of a file, or bytes: json.dumps(value).encode()",
+            )
+        if kind is not None and kind not in get_args(HandleKind):
+            raise InvalidArguments(
+                f"there is no kind {kind!r:.60}", hint=f"use {', '.join(get_args(HandleKind))}"
+            )
         draft = Draft(name=name, kind=kind, media_type=media_type)
         return await self._store.keep(content, owner=self._owner, draft=draft)
 
@@ -257,16 +267,18 @@ def _part(handle: Handle, outcome: ProgramOutcome) -> ResourceContent:
     reason = outcome.status if error is None else error.message
     if outcome.limit is not None:
         reason = f"it was stopped at its {outcome.limit} limit"
-    raise InvalidArguments(
-        f"{handle.uri} could not be read in this way: {reason[:500]}",
-        hint="ask for less, or write a program: async for rows in load(handle).chunks(1000)",
-    )
+    hint = "ask for less, or write a program: async for rows in load(handle).chunks(1000)"
+    if outcome.status == "error" and error is not None and error.hint:
+        hint = f"in a program: {error.hint}"
+    raise InvalidArguments(f"{handle.uri} could not be read in this way: {reason[:500]}", hint=hint)
 
 
 def _as_content(handle: Handle, data: bytes) -> ResourceContent:
     content: str | bytes = data
     if handle.kind != "binary":
-        content = data.decode("utf-8", "replace")
+        # What is not UTF-8 goes as bytes: no reader could get back what a "?" stands for.
+        with suppress(UnicodeDecodeError):
+            content = data.decode()
     return ResourceContent(media_type=handle.media_type, content=content)
 
 

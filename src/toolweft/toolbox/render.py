@@ -31,13 +31,14 @@ _MAX_TRACEBACK_CHARACTERS = 1_000
 _PLAIN_TRACEBACK_LINES = 4
 
 
-def cut_middle(text: str, max_characters: int, *, dropped: int = 0) -> str:
+def cut_middle(text: str, max_characters: int, *, dropped: int = 0, limit: str = "") -> str:
     """The head and the tail of a text, with a note of what is missing between.
 
     Args:
         text: any text.
         max_characters: of the text shown; the note comes on top.
         dropped: characters of the original that `text` lacks at its end already.
+        limit: which keys would show more, for the note.
     """
     if len(text) <= max_characters and not dropped:
         return text
@@ -46,7 +47,8 @@ def cut_middle(text: str, max_characters: int, *, dropped: int = 0) -> str:
     if len(text) <= max_characters:
         head, tail = text, ""
     missing = len(text) - len(head) - len(tail) + dropped
-    note = f"[… {missing:,} characters not shown; print less or aggregate in the program …]"
+    limit = f" ({limit})" if limit else ""
+    note = f"[… {missing:,} characters not shown{limit}; print less or aggregate in the program …]"
     return "\n".join(part for part in (head.rstrip("\n"), note, tail.lstrip("\n")) if part)
 
 
@@ -55,21 +57,39 @@ def cut_middle(text: str, max_characters: int, *, dropped: int = 0) -> str:
 
 def render_outcome(outcome: ProgramOutcome, *, shown_characters: int) -> str:
     """What came of a run: its output, its error, and how to go on."""
-    dropped = max(0, outcome.stdout_characters - len(outcome.stdout))
-    parts = [cut_middle(outcome.stdout, shown_characters, dropped=dropped).rstrip("\n")]
+    shown = _shown_key(shown_characters)
+    parts = [_render_printed(outcome, shown_characters)]
     if outcome.value is not None:
-        parts.append(f"=> {cut_middle(_value_text(outcome), shown_characters)}")
+        parts.append(f"=> {cut_middle(_value_text(outcome), shown_characters, limit=shown)}")
     parts.append(_render_end(outcome))
     is_ok = outcome.status == "ok"
     for warning in outcome.warnings[:_MAX_WARNINGS]:
-        hint = f"; {warning.hint}" if warning.hint and not is_ok else ""
+        hint = f"; {warning.hint}" if warning.hint else ""
         parts.append(f"[warning, line {warning.line}: {warning.message}{hint}]")
+    if len(outcome.warnings) > _MAX_WARNINGS:
+        parts.append(f"[and {len(outcome.warnings) - _MAX_WARNINGS} more warnings]")
     parts.append(_render_handles(outcome))
     parts.append(_render_calls(outcome))
     parts.append(_render_container(outcome.container))
     if is_ok and not outcome.stdout and outcome.value is None:
         parts.insert(0, "(nothing printed)")
     return "\n".join(part for part in parts if part)
+
+
+def _render_printed(outcome: ProgramOutcome, shown_characters: int) -> str:
+    """What was printed, and where something of it is missing which limit that was."""
+    kept = len(outcome.stdout)
+    dropped = max(0, outcome.stdout_characters - kept)
+    keys = [_shown_key(shown_characters)] if kept > shown_characters else []
+    if dropped:
+        keys.append(f"limits.kept_characters is {kept:,}")
+    limit = ", ".join(keys)
+    text = cut_middle(outcome.stdout, shown_characters, dropped=dropped, limit=limit)
+    return text.rstrip("\n")
+
+
+def _shown_key(shown_characters: int) -> str:
+    return f"toolbox.shown_characters is {shown_characters:,}"
 
 
 def _value_text(outcome: ProgramOutcome) -> str:

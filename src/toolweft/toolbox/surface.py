@@ -219,7 +219,8 @@ def _render_sandbox(capabilities: SandboxCapabilities, limits: ProgramLimits) ->
         f"{limits.wall_s:g} s in all",
         f"{limits.max_calls:,} calls",
     ]
-    lacks = "no network"
+    # Never told to be missing where it is not.
+    lacks = "no network" if capabilities.is_isolated else "NOT ISOLATED, so reach out by tools only"
     if not capabilities.files:
         lacks += ", no files"
     if not capabilities.state:

@@ -3,12 +3,10 @@
 `scripts/container_engine.sh start FOLDER` makes a private one and prints both.
 """
 
-import os
 from dataclasses import replace
 
-import anyio
 import pytest
-from tests.contracts import test_sandbox_session as suite
+from tests.conformance.backends import NO_ENGINE, container_options
 from tests.sandbox.process.guests import LIMITS, MIB, Guest
 
 from toolweft.core.clock import SystemClock
@@ -16,36 +14,14 @@ from toolweft.core.errors import SandboxUnavailable
 from toolweft.sandbox.container.backend import ContainerBackend
 from toolweft.sandbox.container.engine import Engine
 from toolweft.sandbox.container.owner import LABEL, this_process
-from toolweft.sandbox.container.recipe import fixed_limits
 from toolweft.sandbox.container.usage import CgroupUsage, PolledUsage
-from toolweft.sandbox.options import EngineOptions, SandboxOptions
-
-ENGINE = os.environ.get("TOOLWEFT_TEST_CONTAINER_ENGINE", "")
-IMAGE = os.environ.get("TOOLWEFT_TEST_CONTAINER_IMAGE", "")
+from toolweft.sandbox.limits import fixed_limits
 
 pytestmark = [
     pytest.mark.process,
     pytest.mark.network,
-    pytest.mark.skipif(
-        not (ENGINE and IMAGE),
-        reason="TOOLWEFT_TEST_CONTAINER_ENGINE and TOOLWEFT_TEST_CONTAINER_IMAGE name no engine",
-    ),
+    pytest.mark.skipif(bool(NO_ENGINE), reason=NO_ENGINE or "-"),
 ]
-
-# Freezing takes the engine a while; its own test is below.
-_OTHERWISE = {"test_an_idle_guest_uses_no_processor_time"}
-globals().update(
-    {
-        name: test
-        for name, test in vars(suite).items()
-        if name.startswith("test_") and name not in _OTHERWISE
-    }
-)
-
-
-def options(**changes) -> SandboxOptions:
-    container = EngineOptions(engine=ENGINE, image=IMAGE, **{"pool_size": 0, **changes})
-    return SandboxOptions(container=container, probe_timeout_s=60.0)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +31,9 @@ def anyio_backend():
 
 @pytest.fixture(scope="module")
 async def backend(anyio_backend):
-    async with ContainerBackend(options(), clock=SystemClock(), warm_limits=LIMITS) as backend:
+    async with ContainerBackend(
+        container_options(), clock=SystemClock(), warm_limits=LIMITS
+    ) as backend:
         yield backend
 
 
@@ -89,23 +67,6 @@ async def test_a_program_has_a_scratch_folder_of_its_size_and_nothing_else(backe
     assert outcome.value == (b'["1","/tmp/work","refused","refused","refused","refused","full"]'), (
         outcome.error
     )
-
-
-async def test_an_idle_container_uses_no_processor_time(guest):
-    busy = (
-        "import threading\ndef spin():\n    while True: pass\n"
-        "threading.Thread(target=spin, daemon=True).start()"
-    )
-    await guest.run(busy)
-    child = guest.session._child
-    child.pause()
-    with anyio.fail_after(10):
-        while not child._is_paused:  # noqa: ASYNC110  the engine tells nobody
-            await anyio.sleep(0.01)
-    before = child.cpu_s()
-    await anyio.sleep(0.2)
-    assert child.cpu_s() - before < 0.02
-    assert (await guest.run("1 + 1")).value == b"2"
 
 
 async def test_counters_come_from_the_control_group_or_the_engine(backend, guest):
@@ -157,13 +118,13 @@ async def test_without_the_inner_wall_the_outer_one_still_holds(backend):
 
 async def test_a_runtime_that_is_not_there_is_refused_with_both_names():
     with pytest.raises(SandboxUnavailable, match=r"'runsc' was asked for|unknown runtime"):
-        async with ContainerBackend(options(runtime="runsc"), clock=SystemClock()):
+        async with ContainerBackend(container_options(runtime="runsc"), clock=SystemClock()):
             pass
 
 
 @pytest.mark.promise("sandbox.sweep")
 async def test_nothing_is_left_of_a_backend_and_of_one_that_was_killed(backend):
-    async with ContainerBackend(options(pool_size=1), clock=SystemClock()) as other:
+    async with ContainerBackend(container_options(pool_size=1), clock=SystemClock()) as other:
         left = (await other.open(LIMITS)).container
         address = other._maker._engine.address
         gone = replace(this_process(), started="1").render()
@@ -178,7 +139,7 @@ async def test_nothing_is_left_of_a_backend_and_of_one_that_was_killed(backend):
         known = {item["Id"] for item in await engine.list(label=LABEL)}
         assert left not in known
         assert orphan.container in known
-        async with ContainerBackend(options(), clock=SystemClock()):
+        async with ContainerBackend(container_options(), clock=SystemClock()):
             pass
         known = {item["Id"] for item in await engine.list(label=LABEL)}
         assert orphan.container not in known

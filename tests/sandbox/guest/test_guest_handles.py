@@ -92,7 +92,7 @@ async def test_an_object_has_no_rows_but_a_head() -> None:
     host = Host(b'{"a": 1, "b": 2, "c": 3}', "json")
     assert await host.load() == {"a": 1, "b": 2, "c": 3}
     assert await host.load().head(2) == {"a": 1, "b": 2}
-    with pytest.raises(ToolError, match="one JSON object") as refused:
+    with pytest.raises(ToolError, match="one JSON value") as refused:
         await collect(host.load().chunks())
     assert refused.value.hint == "value = await load(h)"
 
@@ -108,6 +108,39 @@ async def test_content_that_is_not_its_kind_can_still_be_had_raw(content: bytes,
     assert refused.value.code == "invalid_content"
     assert "raw()" in (refused.value.hint or "")
     assert await host.load().raw() == content
+
+
+async def test_text_of_another_encoding_is_read_when_it_is_named() -> None:
+    host = Host("é;ö".encode("cp1252"), "text")
+    with pytest.raises(ToolError, match="not UTF-8") as refused:
+        await host.load().text()
+    assert "text('cp1252')" in (refused.value.hint or "")
+    assert await host.load().text("cp1252") == "é;ö"
+    assert await Host("a\nb".encode("utf-16"), "text").load().text("utf-16") == "a\nb"
+    with pytest.raises(ToolError, match="not utf-16 text"):
+        await Host(b"\xff\xfea", "text").load().text("utf-16")
+
+
+@pytest.mark.parametrize("content", [b"[" * 99_999 + b"]" * 99_999, b'{"a":' * 99_999])
+async def test_what_is_nested_too_deeply_is_a_fault_of_the_content(content: bytes) -> None:
+    with pytest.raises(ToolError, match="nested too deeply") as refused:
+        await Host(content, "json").load()
+    assert refused.value.code == "invalid_content"
+
+
+@pytest.mark.parametrize("n", [0, -1, True, "2", 1.5])
+async def test_a_number_that_is_none_is_refused(n: Any) -> None:
+    handle = Host(AS_ARRAY, "json").load()
+    with pytest.raises(ValueError, match="takes a number from 1 on"):
+        handle.chunks(n)
+    with pytest.raises(ValueError, match="takes a number from 1 on"):
+        await handle.head(n)
+
+
+async def test_a_handle_is_loaded_by_its_address_too() -> None:
+    host = Host(AS_ARRAY, "json")
+    assert await host.load("toolweft://handles/h_1").head(n=1) == ROWS[:1]
+    assert await collect(host.load("toolweft://handles/h_1").chunks(n=10)) == [ROWS]
 
 
 async def test_reading_the_head_reads_no_more_than_the_first_piece() -> None:

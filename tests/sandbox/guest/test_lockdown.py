@@ -9,7 +9,8 @@ import pytest
 from tests.sandbox.guest.recording import RecordingKernel, make_proc
 
 from toolweft.sandbox.guest import landlock, lockdown, namespaces
-from toolweft.sandbox.guest.lockdown import CAPABILITIES, LANDLOCK, NAMESPACES, SECCOMP, Limits
+from toolweft.sandbox.guest.limits import Limits
+from toolweft.sandbox.guest.lockdown import CAPABILITIES, LANDLOCK, NAMESPACES, SECCOMP
 
 LIMITS = Limits(memory_bytes=1 << 50, disk_bytes=4096, max_files=64, max_threads=16)
 
@@ -39,12 +40,12 @@ def test_the_parent_s_death_is_bound_after_the_last_change_of_credentials():
     assert kernel.names.index("drop_capabilities") < kernel.names.index("die_with_parent")
 
 
-def test_the_filter_without_any_file_layer_names_no_path():
-    kernel = RecordingKernel()
-    lock(kernel, {SECCOMP})
-    ((_name, closed),) = [call for call in kernel.calls if call[0] == "install_filter"]
+def test_the_filter_names_no_path_unless_it_is_told_to():
     kernel = RecordingKernel()
     lock(kernel, {SECCOMP, LANDLOCK})
+    ((_name, closed),) = [call for call in kernel.calls if call[0] == "install_filter"]
+    kernel = RecordingKernel()
+    lock(kernel, {SECCOMP, LANDLOCK}, file_calls="read")
     ((_name, reading),) = [call for call in kernel.calls if call[0] == "install_filter"]
     assert len(closed) < len(reading)
 
@@ -92,11 +93,12 @@ def test_a_scratch_folder_may_be_changed_as_far_as_the_kernel_tells_rights_apart
 def test_a_guest_with_a_scratch_folder_works_in_it_and_may_change_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     kernel = RecordingKernel()
-    lock(kernel, {lockdown.SCRATCH_FOLDER, SECCOMP, LANDLOCK}, scratch=str(tmp_path))
+    layers = {lockdown.SCRATCH_FOLDER, SECCOMP, LANDLOCK}
+    lock(kernel, layers, file_calls="change", scratch=str(tmp_path))
     assert Path.cwd() == tmp_path / "work"
     ((_name, changing),) = [call for call in kernel.calls if call[0] == "install_filter"]
     kernel = RecordingKernel()
-    lock(kernel, {SECCOMP, LANDLOCK})
+    lock(kernel, {SECCOMP, LANDLOCK}, file_calls="read")
     ((_name, reading),) = [call for call in kernel.calls if call[0] == "install_filter"]
     assert len(changing) > len(reading)
 

@@ -105,8 +105,30 @@ def test_one_row_that_is_too_long_alone_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "given"),
+    [
+        ({"a": float("nan")}, '{"a":NaN}'),
+        (float("inf"), "Infinity"),
+        ({"a": "\ud800!"}, {"a": "?!"}),
+        ("\udc80", "?"),
+        ({"\ud800": [float("nan"), "é"]}, '{"?":[NaN,"é"]}'),
+        ("😀", "😀"),
+    ],
+)
+def test_what_json_does_not_know_is_given_as_nearly_as_it_can_be(row, given) -> None:
+    answer = ask([row])
+    assert answer["rows"] == [given]
+    json.dumps(answer, allow_nan=False, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
     "wanted",
     [
+        {"page": "2"},
+        {"page": True},
+        {"page": 1, "page_size": 1.5},
+        {"window": 5},
+        {"grep": 5},
         {"page": 0},
         {"page": 1, "window": "0:1"},
         {"window": "1"},

@@ -10,17 +10,11 @@ from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.monty import MontySession
 
 
-class MontyGuest(Guest):
-    """A session with short defaults."""
-
-    survives_stops = False
-
-
 @asynccontextmanager
-async def open_monty_guest(limits: ProgramLimits = LIMITS) -> AsyncIterator[MontyGuest]:
+async def open_monty_guest(limits: ProgramLimits = LIMITS) -> AsyncIterator[Guest]:
     """One session, unproven."""
     session = await MontySession.open(limits, clock=SystemClock())
     try:
-        yield MontyGuest(session)
+        yield Guest(session)
     finally:
         await session.close()

@@ -31,6 +31,18 @@ def marked(source: str) -> str:
         ("for i in a: i; i", "for i in a: i; i\n_tw_value(None)"),
         ("(a :=\n 1)  # note", "_tw_value(((a :=\n 1)))  # note"),
         ("'t.f(1)'", "_tw_value(('t.f(1)'))"),
+        ("a = (x for x in y)", "a = (_tw_once((x for x in y)))\n_tw_value(None)"),
+        ("a = [x for x in (1, 2)]", "a = [x for x in (1, 2)]\n_tw_value(None)"),
+        ("a = {x: 1 for x in y}", "a = {x: 1 for x in y}\n_tw_value(None)"),
+        (
+            "a = sum(b for b in (c for c in d))",
+            "a = sum(_tw_once((b for b in (_tw_once((c for c in d))))))\n_tw_value(None)",
+        ),
+        (
+            "a = f(  # note\n t.g(b)\n for b in c\n)",
+            "a = f(  # note\n _tw_once((_tw_at(2, t).g(b)\n for b in c\n)))\n_tw_value(None)",
+        ),
+        ("(b for b in c)", "_tw_value(((_tw_once((b for b in c)))))"),
     ],
 )
 def test_calls_and_the_last_value_are_marked(source, text):
@@ -41,6 +53,11 @@ def test_calls_and_the_last_value_are_marked(source, text):
 def test_text_that_cannot_be_read_stays_as_it_is(source):
     text, _is_read = rewrite(source, namespaces=(), functions=())
     assert text.startswith(source)
+
+
+def test_brackets_that_do_not_match_are_left_to_the_interpreter():
+    text, _is_read = rewrite(")(x for x in y", namespaces=(), functions=())
+    assert "_tw_once" not in text
 
 
 _STATEMENTS = st.lists(
@@ -56,6 +73,8 @@ _STATEMENTS = st.lists(
             "# t.f(1)",
             "y[1:2] = 3",
             "'é'; t.f(x='é')",
+            "a = sum(t.f(b) for b in (c for c in\n d) if b)",
+            "f(*(x async for x in y))",
         ]
     ),
     min_size=1,

@@ -4,15 +4,18 @@ import json
 import subprocess
 import sys
 import sysconfig
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import anyio
+from tests import machine
 
 from toolweft.core.clock import SystemClock
 from toolweft.core.ports import GuestCall, GuestNames, GuestReply, SandboxOutcome
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.guest.lockdown import LANDLOCK, NAMESPACES
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import TIERS, Tier
 from toolweft.sandbox.process.zygote import Zygote
@@ -34,6 +37,7 @@ def launch_unlocked(_tier: Tier, control_fd: int, *inherited: int) -> "subproces
     """A zygote of the same code, in an ordinary interpreter and without any layer."""
     setup = {
         "layers": [],
+        "file_calls": "none",
         "standard_library": sysconfig.get_path("stdlib"),
         "packages": "",
         "preload": [],
@@ -50,7 +54,10 @@ def launch_unlocked(_tier: Tier, control_fd: int, *inherited: int) -> "subproces
 
 @asynccontextmanager
 async def open_zygote(tier: Tier) -> AsyncIterator[Zygote]:
-    """A warm zygote of a tier, not proven."""
+    """A warm zygote of a tier, not proven; skips the test where the machine cannot have one."""
+    for name, layer in (("ns", NAMESPACES), ("landlock", LANDLOCK)):
+        if layer in tier.layers:
+            machine.need(name)
     launch = launch_unlocked if tier is UNLOCKED else None
     zygote = await Zygote.start(tier, timeout_s=START_TIMEOUT_S, launch=launch)
     try:
@@ -63,24 +70,33 @@ async def open_zygote(tier: Tier) -> AsyncIterator[Zygote]:
 async def open_guest(tier: Tier, limits: ProgramLimits = LIMITS) -> AsyncIterator["Guest"]:
     """One session of a tier."""
     async with open_zygote(tier) as zygote:
-        session = await ProcessSession.open(zygote, limits, clock=SystemClock())
+        kind = MeasuredSession if tier is UNLOCKED else ProcessSession
+        session = await kind.open(zygote, limits, clock=SystemClock())
         try:
             yield Guest(session)
         finally:
-            if tier is UNLOCKED:
-                await _let_go(session)
             await session.close()
 
 
-async def _let_go(session: ProcessSession) -> None:
-    """Let an unlocked guest end by itself, so that what it ran is measured."""
-    if session._exit_status is not None:
-        return
-    session._cancel_pause()
-    session._child.resume()
-    session._channel.close()
-    with anyio.move_on_after(5):
-        await session._child.wait_exit()
+class MeasuredSession(ProcessSession):
+    """A session of an unlocked guest."""
+
+    async def close(self) -> None:
+        """Let the guest end by itself, so that what it ran is measured."""
+        if self.is_alive:
+            self._cancel_pause()
+            self._child.resume()
+            self._channel.close()
+            with anyio.move_on_after(5):
+                await self._child.wait_exit()
+        await super().close()
+
+
+@asynccontextmanager
+async def open_unlocked() -> AsyncIterator[Callable[[ProgramLimits], Awaitable[ProcessSession]]]:
+    """What opens sessions of unlocked guests."""
+    async with open_zygote(UNLOCKED) as zygote:
+        yield lambda limits: MeasuredSession.open(zygote, limits, clock=SystemClock())
 
 
 async def echo(call: GuestCall) -> GuestReply:
@@ -91,9 +107,8 @@ async def echo(call: GuestCall) -> GuestReply:
 class Guest:
     """A session with short defaults."""
 
-    survives_stops = True
-
-    def __init__(self, session: ProcessSession) -> None:
+    def __init__(self, session: Any) -> None:
+        # A `SandboxSession` of any backend.
         self.session = session
 
     async def run(

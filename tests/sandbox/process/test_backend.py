@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests import machine
 from tests.sandbox.process.guests import (
     ALL_TIERS,
     LIMITS,
@@ -24,7 +25,8 @@ from tests.sandbox.process.guests import (
 
 from toolweft.core.clock import SystemClock
 from toolweft.core.errors import SandboxUnavailable
-from toolweft.sandbox import ProcessBackend, SandboxOptions
+from toolweft.sandbox import SandboxOptions
+from toolweft.sandbox.process import ProcessBackend
 from toolweft.sandbox.process.proof import prove_isolation
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import TIERS
@@ -48,6 +50,7 @@ def backend(tier="auto", **arguments):
 
 @pytest.mark.parametrize("name", [tier.name for tier in TIERS])
 async def test_each_tier_of_this_machine_proves_itself_and_runs_programs(name):
+    machine.need(name)
     async with backend(name) as opened:
         assert [(report.tier, report.holds) for report in opened.reports] == [(name, True)]
         assert opened.capabilities.tier == name
@@ -58,6 +61,14 @@ async def test_each_tier_of_this_machine_proves_itself_and_runs_programs(name):
     assert not session.is_alive
 
 
+async def test_the_tier_used_is_the_strongest_this_machine_has_the_ground_for():
+    async with backend() as opened:
+        assert opened.capabilities.tier == machine.strongest()
+        for report in opened.reports:
+            assert report.holds == (report.tier == machine.strongest())
+            assert report.holds or (report.reason and report.hint)
+
+
 async def test_the_strongest_tier_that_holds_is_used_and_the_reasons_are_kept():
     async def only_weakest(_zygote, tier, _clock):
         if tier.name != "noopen":
@@ -65,30 +76,36 @@ async def test_the_strongest_tier_that_holds_is_used_and_the_reasons_are_kept():
 
     async with backend(proof=only_weakest) as opened:
         assert opened.capabilities.tier == "noopen"
-        assert [(r.tier, r.holds, r.reason) for r in opened.reports] == [
-            ("ns", False, "not here"),
-            ("landlock", False, "not here"),
-            ("noopen", True, ""),
+        assert [(report.tier, report.holds) for report in opened.reports] == [
+            ("ns", False),
+            ("landlock", False),
+            ("noopen", True),
         ]
+        for report in opened.reports[:2]:
+            # Where the machine lacks what a tier stands on, no proof is ever asked.
+            assert report.reason == "not here" or machine.missing(report.tier)
 
 
 async def test_a_survey_reports_the_weaker_tiers_too_and_uses_the_strongest():
     async with backend(proof=accept, survey=True) as opened:
-        assert [report.holds for report in opened.reports] == [True, True, True]
-        assert opened.capabilities.tier == "ns"
+        assert [report.tier for report in opened.reports] == ["ns", "landlock", "noopen"]
+        assert all(r.holds == (not machine.missing(r.tier)) for r in opened.reports)
+        assert opened.capabilities.tier == machine.strongest()
 
 
 @pytest.mark.promise("sandbox.refusal")
 async def test_when_no_tier_holds_the_reason_for_each_is_given():
-    with pytest.raises(SandboxUnavailable, match=r"ns: ns was refused.*noopen: noopen was"):
+    tried = r"ns: \S.*; landlock: \S.*; noopen: noopen was refused"
+    with pytest.raises(SandboxUnavailable, match=tried):
         await backend(proof=refuse).__aenter__()
 
 
 async def test_a_wanted_tier_that_fails_is_never_replaced_by_a_weaker_one():
-    opened = backend("ns", proof=refuse)
-    with pytest.raises(SandboxUnavailable, match="ns was refused"):
+    machine.need("landlock")
+    opened = backend("landlock", proof=refuse)
+    with pytest.raises(SandboxUnavailable, match="landlock was refused"):
         await opened.__aenter__()
-    assert [report.tier for report in opened.reports] == ["ns"]
+    assert [report.tier for report in opened.reports] == ["landlock"]
 
 
 async def test_a_dry_run_that_hangs_is_a_reason():
@@ -243,3 +260,15 @@ async def test_a_machine_without_free_descriptors_is_a_reason_and_no_crash():
         with pytest.raises(SandboxUnavailable, match="Too many open files"):
             await unusable.__aenter__()
     assert len(unusable.reports) == len(TIERS)
+
+
+@pytest.mark.parametrize("name", [tier.name for tier in TIERS])
+async def test_programs_wait_for_descriptors_in_every_way_python_has(name):
+    code = (
+        "import select, socket\n"
+        "a, b = socket.socketpair()\nb.send(b'x')\n"
+        "poll = select.poll()\npoll.register(a, select.POLLIN)\n"
+        "[len(select.select([a], [], [], 5)[0]), len(poll.poll(5000))]"
+    )
+    async with open_guest(ALL_TIERS[name]) as guest:
+        assert (await guest.run(code)).value == b"[1,1]"

@@ -56,8 +56,11 @@ def test_a_guest_without_standard_streams_is_refused() -> None:
 def test_descriptors_are_read_as_the_kernel_names_them() -> None:
     with socket.socket() as held:
         fd, inode = held.fileno(), os.fstat(held.fileno()).st_ino
-        waiting = [sys.executable, "-c", "input()"]
-        with subprocess.Popen(waiting, stdin=subprocess.PIPE, pass_fds=[fd]) as process:
+        waiting = [sys.executable, "-c", "print(flush=True); input()"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(waiting, stdin=pipe, stdout=pipe, pass_fds=[fd]) as process:
+            # Until it says so it is still opening and closing files of its own.
+            process.stdout.readline()
             found = read_descriptors(process.pid)
             process.communicate(b"\n")
     assert found[fd] == f"socket:[{inode}]"

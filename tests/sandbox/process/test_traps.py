@@ -53,21 +53,6 @@ async def test_the_scratch_folder_time_zones_and_late_imports_work():
     ]
 
 
-@pytest.mark.parametrize(
-    ("code", "limit"),
-    [
-        ("f = open('/tmp/f', 'wb')\nwhile True: f.write(bytes(1 << 20))", "disk"),
-        ("i = 0\nwhile True:\n    open(f'/tmp/{i}', 'w').close()\n    i += 1", "disk"),
-        ("kept = []\nwhile True: kept.append(open('/dev/null'))", "files"),
-    ],
-)
-async def test_files_have_limits(code, limit):
-    async with open_guest(ALL_TIERS["ns"]) as guest:
-        outcome = await guest.run(code)
-    assert (outcome.status, outcome.limit) == ("limit", limit)
-    assert outcome.error.hint
-
-
 async def test_arguments_that_wait_in_the_host_are_bounded():
     held, most, was_reading = 0, 0, []
     release = anyio.Event()

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
 import typer
 
@@ -17,19 +16,18 @@ from toolweft.cli.masking import mask_urls
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import write, write_json
 from toolweft.cli.session import IN_MEMORY, open_session, read_settings, run_async
-from toolweft.config import Settings, lookup_paths, read_environment
+from toolweft.config import Settings, lookup_paths, read_environment, read_home
 from toolweft.core.errors import ConfigError, LedgerUnavailable, SandboxUnavailable
 from toolweft.core.ports import IsolationReport
 from toolweft.sandbox.abilities import MONTY_CAPABILITIES
 from toolweft.sandbox.choice import monty_is_installed
-from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.options import TIER_NAMES, SandboxOptions
 from toolweft.stores.location import is_memory
 
 __all__ = ("app", "doctor")
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-_TIERS: tuple[Literal["ns", "landlock", "noopen"], ...] = ("ns", "landlock", "noopen")
 _PACKAGES = (
     "toolweft",
     "mcp",
@@ -77,11 +75,11 @@ async def _examine(common: Common, settings: Settings) -> Diagnosis:
 
 
 async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
-    failure = ""
+    failure, hint = "", ""
     try:
         await app_.backend.start()
     except SandboxUnavailable as error:
-        failure = str(error)
+        failure, hint = error.message, error.hint or ""
     ledger_failure = await _try_ledger(app_)
     snapshot = app_.catalog.snapshot
     capabilities = app_.backend.capabilities
@@ -96,8 +94,10 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
             if tool.status == "disabled"
         ),
         sandbox="" if failure else f"{capabilities.backend}/{capabilities.tier}",
+        is_isolated=capabilities.is_isolated,
         tiers=(*app_.backend.reports, *await _try_other_tiers(settings, app_.backend.reports)),
         sandbox_failure=failure,
+        sandbox_hint=hint,
         ledger_url=mask_urls(settings.ledger.url),
         durability="" if ledger_failure else app_.ledger.durability,
         ledger_failure=ledger_failure,
@@ -120,7 +120,7 @@ def _other_sandboxes(options: SandboxOptions, tried: Collection[str]) -> list[Sa
     """The options again, once for each tier and backend that starting did not need."""
     if options.tier != "auto" or options.backend == "monty":
         return []
-    others = [replace(options, tier=tier) for tier in _TIERS if tier not in tried]
+    others = [replace(options, tier=tier) for tier in TIER_NAMES if tier not in tried]
     is_untried = MONTY_CAPABILITIES.tier not in tried
     if options.backend == "auto" and monty_is_installed() and is_untried:
         others.append(replace(options, backend="monty"))
@@ -150,7 +150,7 @@ async def _try_other_tiers(
 
 
 def _look_up(*, read: tuple[Path, ...]) -> tuple[LookedUp, ...]:
-    paths = lookup_paths(environ=read_environment(), cwd=Path.cwd(), home=Path.home())
+    paths = lookup_paths(environ=read_environment(), cwd=Path.cwd(), home=read_home())
     resolved = {path.resolve() for path in read}
     # Named on the command line, in the environment, or included.
     named = [path for path in read if path.resolve() not in {p.resolve() for p in paths}]

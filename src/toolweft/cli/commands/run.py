@@ -145,7 +145,11 @@ def _report(common: Common, outcome: ProgramOutcome) -> None:
         write("")
     dropped = outcome.stdout_characters - len(outcome.stdout)
     if dropped > 0:
-        note(f"note: {dropped} printed characters were dropped")
+        kept = len(outcome.stdout)
+        note(
+            f"note: {dropped:,} printed characters were dropped;"
+            f" limits.kept_characters is {kept:,}: raise it for more"
+        )
     if outcome.value is not None:
         note(f"value: {outcome.value!r}")
     for warning in outcome.warnings:

@@ -16,6 +16,7 @@ from toolweft.core.errors import SandboxError, SandboxUnavailable
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import IsolationReport, SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.abilities import FEW_MODULES, guest_limits
 from toolweft.sandbox.container.address import parse_address
 from toolweft.sandbox.container.disposal import Disposal
 from toolweft.sandbox.container.engine import Engine, EngineError
@@ -29,11 +30,11 @@ from toolweft.sandbox.container.owner import (
 )
 from toolweft.sandbox.container.parcel import load_parcel
 from toolweft.sandbox.container.pool import Pool
-from toolweft.sandbox.container.recipe import fixed_limits
 from toolweft.sandbox.container.session import ContainerSession
 from toolweft.sandbox.container.survey import survey_containers
 from toolweft.sandbox.container.tiers import INNER_TIERS, InnerTier
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
+from toolweft.sandbox.limits import fixed_limits
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.trial import TRIAL_LIMITS, try_session
 
@@ -145,6 +146,12 @@ class ContainerBackend:
             tier=tier.name,
             language=f"CPython {version}",
             files=tier.has_files,
+            # Not every engine takes such a number for a folder in memory.
+            counted_files=False,
+            every_module=tier.has_files,
+            lacks="" if tier.has_files else FEW_MODULES,
+            handles=True,
+            limits=guest_limits(has_files=tier.has_files),
         )
 
     @property

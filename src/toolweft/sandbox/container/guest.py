@@ -57,12 +57,21 @@ class ContainerGuest:
         self._turn = anyio.Lock()
         self._is_polling = False
         self._has_ended = False
+        # Of the last interrupt: set once the engine has sent it.
+        self._interrupted: anyio.Event | None = None
         self.was_killed = False
 
     def interrupt(self) -> None:
         """Ask the program to stop."""
         self.resume()
-        self._tasks.start_soon(self._signal, "SIGINT")
+        self._interrupted = anyio.Event()
+        self._tasks.start_soon(self._interrupt, self._interrupted)
+
+    async def settled(self) -> None:
+        """Return once the last interrupt was sent, however late the engine was with it."""
+        if self._interrupted is not None:
+            await self._interrupted.wait()
+            self._interrupted = None
 
     def kill(self) -> None:
         """End the container."""
@@ -126,6 +135,12 @@ class ContainerGuest:
             log.warning("sandbox.container_status_unknown", extra={"reason": str(fault)})
             return 0
         return _SIGNAL_STATUS - status if status > _SIGNAL_STATUS else status
+
+    async def _interrupt(self, sent: anyio.Event) -> None:
+        try:
+            await self._signal("SIGINT")
+        finally:
+            sent.set()
 
     async def _signal(self, name: str) -> None:
         await self._try(self._engine.kill(self.container, signal=name))

@@ -18,7 +18,7 @@ from toolweft.sandbox.container.guest import ContainerGuest
 from toolweft.sandbox.container.recipe import build_recipe
 from toolweft.sandbox.container.session import PAUSE_AFTER_S, ContainerSession
 from toolweft.sandbox.container.usage import CgroupUsage, PolledUsage, Usage
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.options import EngineOptions
 from toolweft.sandbox.session import SessionStart
 
@@ -75,7 +75,7 @@ class ContainerMaker:
                 if not start.succeeded:
                     raise SandboxUnavailable(_describe_failure(start, attachment))
                 usage = await self._find_usage(container)
-                session = self._build_session(container, channel, usage)
+                session = self._build_session(container, channel, usage, limits)
         finally:
             if session is None:
                 channel.close()
@@ -130,7 +130,9 @@ class ContainerMaker:
         attachment.write(self.parcel)
         return attachment
 
-    def _build_session(self, container: str, channel: Channel, usage: Usage) -> ContainerSession:
+    def _build_session(
+        self, container: str, channel: Channel, usage: Usage, limits: Limits
+    ) -> ContainerSession:
         guest = ContainerGuest(
             container=container,
             engine=self._engine,
@@ -139,7 +141,11 @@ class ContainerMaker:
             discard=self._disposal.discard,
         )
         return ContainerSession(
-            child=guest, channel=channel, clock=self._clock, pause_after_s=PAUSE_AFTER_S
+            child=guest,
+            channel=channel,
+            clock=self._clock,
+            fixed=limits,
+            pause_after_s=PAUSE_AFTER_S,
         )
 
     async def _find_usage(self, container: str) -> Usage:

@@ -3,14 +3,13 @@
 import json
 
 from toolweft.core.json import JsonObject
-from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.container.owner import LABEL
 from toolweft.sandbox.container.parcel import BOOT
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.guest.namespaces import SCRATCH
 from toolweft.sandbox.options import EngineOptions
 
-__all__ = ("build_recipe", "fixed_limits", "max_processes")
+__all__ = ("build_recipe", "max_processes")
 
 # Threads a guest may need for a moment beside those of its program.
 _SPARE_PROCESSES = 16
@@ -23,16 +22,6 @@ _NANOSECONDS = 1_000_000_000
 _CLOSED_FOLDERS = ("/run", "/var/tmp")  # noqa: S108  # nosec B108  closed, not used
 _CLOSED = "ro,noexec,nosuid,nodev,size=4k"
 _SHARED_MEMORY_BYTES = 4096
-
-
-def fixed_limits(limits: ProgramLimits) -> Limits:
-    """Those of a session's limits that are fixed once its container is made."""
-    return Limits(
-        memory_bytes=limits.memory_bytes,
-        disk_bytes=limits.disk_bytes,
-        max_files=limits.max_files,
-        max_threads=limits.max_threads,
-    )
 
 
 def max_processes(limits: Limits) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .channel import check_size
-from .faults import Fault, Stop, describe
+from .faults import PARSER_HINT, Fault, Stop, describe
 from .names import PROGRAM_PREFIX, ToolError
 
 __all__ = ("CellResult", "Program", "parse_program", "run_program")
@@ -81,9 +81,8 @@ async def run_program(
     try:
         program = _parse(code, filename)
     except _ParserLimit as fault:
-        described = Fault(
-            "SyntaxError", f"the program is too deeply nested: {fault}", "", None, None, "parser"
-        )
+        message = f"the program is too deeply nested: {fault}"
+        described = Fault("SyntaxError", message, "", None, PARSER_HINT, "parser")
         return CellResult("limit", limit="parser", fault=described)
     except (SyntaxError, ValueError) as fault:
         return CellResult("invalid", fault=describe(fault, hide=hide))
@@ -151,7 +150,7 @@ def _encode_value(value: Any, *, max_value_bytes: int) -> CellResult:
     text, is_repr = _value_text(value, max_value_bytes=max_value_bytes)
     if text is None or len(text) > max_value_bytes:
         message = f"the value of the last expression is larger than {max_value_bytes} bytes"
-        hint = "print a summary, or keep the value in a variable"
+        hint = "print a summary, or keep the value in a variable; limits.max_value_bytes raises it"
         fault = Fault("ValueTooLarge", message, "", None, hint, "result")
         return CellResult("limit", limit="result", fault=fault)
     return CellResult("ok", value=text, value_is_repr=is_repr)

@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .handles import make_handle
@@ -46,6 +46,8 @@ class Channel:
         self.is_broken = False
         # A signal handler must not raise while this is set: half a frame would end the session.
         self.is_sending = False
+        # What was printed before a call leaves before it; set by whoever keeps the output.
+        self.before_call: Callable[[], None] = _nothing
         for fd in {read_fd, write_fd}:
             os.set_blocking(fd, False)
         loop.add_reader(read_fd, self._on_readable)
@@ -80,11 +82,19 @@ class Channel:
         if not self._is_open or self.is_broken:
             raise ToolError(f"{name} was called after the end of the run", "run_ended")
         body = encode_arguments(name, arguments, max_bytes=self._max_argument_bytes)
-        self._number += 1
-        number = self._number
+        self.before_call()
+        number = self._number + 1
+        head = {"name": name, "line": line}
+        data = encode_frame(FrameKind.CALL, number=number, head=head, body=body)
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting[number] = future
-        self.send(FrameKind.CALL, number=number, head={"name": name, "line": line}, body=body)
+        # The host expects every number, so one that was taken is sent: nothing comes between.
+        self.is_sending = True
+        try:
+            self._number = number
+            self._waiting[number] = future
+            self._push(data)
+        finally:
+            self.is_sending = False
         try:
             return await future
         except ToolError as error:
@@ -104,9 +114,17 @@ class Channel:
         body: bytes = b"",
     ) -> None:
         """Send a frame, later where the host reads too slowly."""
-        data = memoryview(encode_frame(kind, number=number, head=head, body=body))
+        self._push(encode_frame(kind, number=number, head=head, body=body))
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether everything sent has left."""
+        return not self._outgoing
+
+    def _push(self, frame: bytes) -> None:
         self.is_sending = True
         try:
+            data = memoryview(frame)
             if not self._outgoing:
                 data = self._write(data)
             if data:
@@ -114,11 +132,6 @@ class Channel:
                 self._loop.add_writer(self._write_fd, self._on_writable)
         finally:
             self.is_sending = False
-
-    @property
-    def is_drained(self) -> bool:
-        """Whether everything sent has left."""
-        return not self._outgoing
 
     def _write(self, data: memoryview) -> memoryview:
         try:
@@ -179,6 +192,10 @@ class Channel:
             if not future.done():
                 future.set_exception(MemoryError("no memory left for a tool's result"))
         self._waiting.clear()
+
+
+def _nothing() -> None:
+    pass
 
 
 def encode_arguments(name: str, arguments: dict[str, Any], *, max_bytes: int) -> bytes:
@@ -266,7 +283,7 @@ def _too_large(name: str, max_bytes: int) -> ToolError:
     return ToolError(
         f"the arguments of {name} are larger than {max_bytes} bytes",
         "argument_too_large",
-        "send less in one call",
+        "send less in one call; limits.max_argument_bytes raises it",
     )
 
 

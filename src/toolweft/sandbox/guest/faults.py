@@ -6,13 +6,14 @@ the name of the limit it stands for, if it is one.
 
 import errno
 import linecache
+import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from .names import PROGRAM_PREFIX, ToolError
 
-__all__ = ("Fault", "Stop", "describe", "limit_of")
+__all__ = ("PARSER_HINT", "Fault", "Stop", "describe", "limit_of")
 
 _MAX_MESSAGE_CHARACTERS = 4000
 _MAX_TRACEBACK_CHARACTERS = 4000
@@ -34,10 +35,15 @@ _LIMIT_OF_ERRNO = {
     errno.EFBIG: "disk",
     errno.EDQUOT: "disk",
 }
+PARSER_HINT = (
+    "split the deeply nested expression into several statements; Python's parser fixes this depth"
+)
 _HINTS = {
     "memory": "work on smaller pieces, and `del` large variables: they stay between runs",
-    "recursion": "use a loop instead of recursion",
-    "parser": "split the deeply nested expression into several statements",
+    "recursion": (
+        "use a loop instead of recursion; sys.setrecursionlimit raises it, as far as the stack goes"
+    ),
+    "parser": PARSER_HINT,
     "files": "close files after use: `with open(...) as file`",
     "disk": "the scratch folder is small; keep data in variables, delete files after use",
     "threads": "use asyncio.gather for parallel calls",
@@ -95,6 +101,8 @@ def describe(error: BaseException, *, hide: Callable[[str], str] = str) -> Fault
     message = hide(_message_of(error))
     if isinstance(error, MemoryError) and not message:
         message = "memory limit: the program used all the memory it may have"
+    if isinstance(error, RecursionError):
+        message = f"{message} (the limit is {sys.getrecursionlimit()} frames)"
     if limit is not None and hint is None:
         hint = _HINTS.get(limit)
     if isinstance(error, RuntimeError) and any(text in message for text in _LOOP_MESSAGES):

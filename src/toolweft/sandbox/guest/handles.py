@@ -12,7 +12,7 @@ from typing import Any
 
 from .names import CallTool, ToolError, program_line
 from .paths import BadPath, Step, follow, parse_path
-from .queries import BadQuery, Query
+from .queries import DEFAULT_PAGE_SIZE, BadQuery, Query
 from .rows import ArrayRows, BadRow, LineRows, RowReader, parse_lines
 
 __all__ = ("READ_BYTES", "Handle", "bind_load", "make_handle")
@@ -21,6 +21,8 @@ __all__ = ("READ_BYTES", "Handle", "bind_load", "make_handle")
 READ_BYTES = 1024 * 1024
 DEFAULT_ROWS = 1_000
 DEFAULT_HEAD = 5
+# Where clients read it; programs may name a handle by its address too.
+SCHEME = "toolweft://handles/"
 _PEEK_BYTES = 256
 
 
@@ -52,38 +54,46 @@ class Handle:
             whole += piece
         return bytes(whole)
 
-    async def text(self) -> str:
-        """All of it as text."""
+    async def text(self, encoding: str = "utf-8") -> str:
+        """All of it as text; `encoding` where it is not UTF-8, such as "cp1252" or "utf-16"."""
+        data = (await self.raw()).removeprefix(codecs.BOM_UTF8)
         try:
-            return (await self.raw()).removeprefix(codecs.BOM_UTF8).decode()
+            return data.decode(encoding)
         except UnicodeDecodeError:
-            raise self._error("it is not UTF-8 text", "await load(h).raw()") from None
+            raise self._not_text(encoding) from None
 
-    def chunks(self, size: int | None = None) -> AsyncIterator[Any]:
-        """Lists of `size` rows: items of a JSON array, values of JSON lines, lines of text.
+    def chunks(self, n: int | None = None) -> AsyncIterator[Any]:
+        """Lists of `n` rows: items of a JSON array, values of JSON lines, lines of text.
 
-        Of anything binary: pieces of `size` bytes.
+        Of anything binary: pieces of `n` bytes.
         """
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-            raise ValueError(f"chunks takes a number from 1 on, not {size!r}")
-        return self._chunks(size)
+        if n is not None:
+            _check_count("chunks", n)
+        return self._chunks(n)
 
-    async def head(self, count: int = DEFAULT_HEAD) -> Any:
+    async def head(self, n: int = DEFAULT_HEAD) -> Any:
         """The first rows, the first keys of a JSON object, or the first bytes."""
+        _check_count("head", n)
         if await self._shape() == "object":
             value = await self
-            return (
-                dict(itertools.islice(value.items(), count)) if isinstance(value, dict) else value
-            )
-        async for rows in self.chunks(count):
+            return dict(itertools.islice(value.items(), n)) if isinstance(value, dict) else value
+        async for rows in self.chunks(n):
             return rows
         return b"" if (await self.info())["kind"] == "binary" else []
 
-    async def query(self, *, path: str | None = None, **wanted: Any) -> dict[str, Any]:
+    async def query(
+        self,
+        *,
+        path: str | None = None,
+        grep: str | None = None,
+        page: int | None = None,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        window: str | None = None,
+    ) -> dict[str, Any]:
         """A part of it: `path="$.items[*].id"`, `grep="…"`, and `page=2` or `window="0:100"`."""
         try:
             steps = [] if path is None else parse_path(path)
-            query = Query(**wanted)
+            query = Query(grep=grep, page=page, page_size=page_size, window=window)
         except (BadPath, BadQuery) as fault:
             raise self._error(str(fault), code="invalid_arguments") from None
         index = 0
@@ -154,6 +164,8 @@ class Handle:
             return json.loads((await self.raw()).removeprefix(codecs.BOM_UTF8))
         except ValueError as fault:
             raise self._not_rows(f"it is not JSON: {fault}") from None
+        except RecursionError:
+            raise self._not_rows("it is nested too deeply") from None
 
     async def _each(self) -> AsyncIterator[Any]:
         """One row after the other, or of anything binary one piece."""
@@ -172,7 +184,7 @@ class Handle:
                 yield piece
             return
         if shape == "object":
-            raise self._error("it is one JSON object and has no rows", "value = await load(h)")
+            raise self._error("it is one JSON value, no array of rows", "value = await load(h)")
         reader: RowReader = ArrayRows() if shape == "array" else LineRows()
         count = DEFAULT_ROWS if size is None else size
         first = 0
@@ -240,7 +252,7 @@ class Handle:
         except BadRow as fault:
             raise self._not_rows(str(fault)) from None
         except UnicodeDecodeError:
-            raise self._not_rows("it is not UTF-8 text") from None
+            raise self._not_text("utf-8") from None
 
     def _safely(self, read: Callable[..., Any], *piece: bytes) -> list[Any]:
         try:
@@ -251,10 +263,22 @@ class Handle:
     def _not_rows(self, reason: str) -> ToolError:
         return self._error(reason, "await load(h).text() or .raw() gives it as it is")
 
+    def _not_text(self, encoding: str) -> ToolError:
+        name = "UTF-8" if encoding == "utf-8" else encoding
+        return self._error(
+            f"it is not {name} text",
+            "await load(h).text('cp1252') reads another encoding, .raw() the bytes",
+        )
+
     def _error(
         self, reason: str, hint: str | None = None, *, code: str = "invalid_content"
     ) -> ToolError:
         return ToolError(f"handle {self._key!r}: {reason}", code, hint, "load")
+
+
+def _check_count(what: str, n: Any) -> None:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ValueError(f"{what} takes a number from 1 on, not {n!r}")
 
 
 def make_handle(call: CallTool, known: dict[str, Any]) -> Handle:
@@ -271,7 +295,7 @@ def bind_load(variables: MutableMapping[str, Any], call: CallTool) -> None:
             return handle
         if not isinstance(handle, str):
             raise TypeError(f"load takes a handle's id or name, not {type(handle).__name__}")
-        return Handle(call, handle)
+        return Handle(call, handle.removeprefix(SCHEME))
 
     load.__module__ = "tools"
     if "load" not in variables or getattr(variables["load"], "__module__", None) == "tools":

@@ -60,6 +60,7 @@ def plan_exec(
     inside = json.dumps(
         {
             "layers": setup["layers"],
+            "file_calls": setup["file_calls"],
             "standard_library": f"{library}/{version}",
             "packages": PACKAGES_ROOT if setup["packages"] else "",
             "preload": setup["preload"],

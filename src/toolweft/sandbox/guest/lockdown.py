@@ -6,10 +6,11 @@ A layer that cannot be put on raises, and the process ends before any program ru
 import os
 import resource
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Self
+from typing import Literal, TypeAlias
 
 from . import namespaces
 from .landlock import restrict_files
+from .limits import Limits
 from .seccomp import build_filter, build_rules
 from .syscalls import Kernel
 
@@ -20,7 +21,7 @@ __all__ = (
     "NAMESPACES",
     "SCRATCH_FOLDER",
     "SECCOMP",
-    "Limits",
+    "FileCalls",
     "lock_down",
 )
 
@@ -33,6 +34,9 @@ LIMITS = "limits"
 SCRATCH_FOLDER = "scratch"
 SECCOMP = "seccomp"
 
+# Which calls on paths the system call list holds: no layer, but how far one of them goes.
+FileCalls: TypeAlias = Literal["none", "read", "change"]
+
 _DEVICES = ("/dev/null", "/dev/urandom")
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 _TIME_ZONES = "/usr/share/zoneinfo"
@@ -43,20 +47,6 @@ _STACK_BYTES = 8 * 1024 * 1024
 _SPARE_THREADS = 2
 
 
-class Limits(NamedTuple):
-    """What one guest may use over its whole life."""
-
-    memory_bytes: int
-    disk_bytes: int
-    max_files: int
-    max_threads: int
-
-    @classmethod
-    def from_dict(cls, data: dict[str, int]) -> Self:
-        """The limits of a spawn request."""
-        return cls(*(int(data[name]) for name in cls._fields))
-
-
 def lock_down(
     kernel: Kernel,
     layers: Collection[str],
@@ -64,6 +54,7 @@ def lock_down(
     *,
     readable: Sequence[str],
     proc_fd: int,
+    file_calls: FileCalls = "none",
     scratch: str = namespaces.SCRATCH,
 ) -> None:
     """Put every layer on this process, which never gets out again.
@@ -75,10 +66,11 @@ def lock_down(
         limits: sizes.
         readable: folders that imports come from.
         proc_fd: the host's /proc; used and closed with namespaces only.
+        file_calls: what the system call list allows on paths; whatever is in reach of them has
+            to be held by another layer.
         scratch: the folder that `SCRATCH_FOLDER` is about.
     """
-    own_files = NAMESPACES in layers
-    if own_files:
+    if NAMESPACES in layers:
         namespaces.enter_session(kernel, proc_fd, scratch_bytes=limits.disk_bytes)
     if CAPABILITIES in layers:
         kernel.drop_capabilities()
@@ -100,8 +92,8 @@ def lock_down(
     if SECCOMP in layers:
         rules = build_rules(
             own_pid=os.getpid(),
-            read_files=own_files or LANDLOCK in layers,
-            write_files=own_files or has_folder,
+            read_files=file_calls in ("read", "change"),
+            write_files=file_calls == "change",
         )
         kernel.install_filter(build_filter(rules, kernel.machine))
 

@@ -127,7 +127,7 @@ landlock_create_ruleset    444      444
 landlock_add_rule          445      445
 landlock_restrict_self     446      446
 clone3                     435      435
-pselect6                     -       72
+pselect6                   270       72
 """
 # AUDIT_ARCH_*: how the kernel names the numbering a call came by.
 _ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}

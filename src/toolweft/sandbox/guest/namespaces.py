@@ -199,6 +199,9 @@ def write_id_maps(proc_fd: int, *, uid: int, gid: int) -> None:
         fd = os.open(f"self/{name}", os.O_WRONLY, dir_fd=proc_fd)
         try:
             os.write(fd, line.encode())
+        except OSError as refusal:
+            # By itself it would not say which file it was.
+            raise OSError(refusal.errno, f"{name}: {refusal.strerror}") from refusal
         finally:
             os.close(fd)
 

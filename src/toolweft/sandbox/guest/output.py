@@ -43,7 +43,7 @@ class Output(io.TextIOBase):
 
     def finish(self) -> int:
         """End a run: send what is pending and tell how many characters were printed."""
-        self._flush_now()
+        self.send_pending()
         self._room = 0
         return self.characters
 
@@ -82,16 +82,17 @@ class Output(io.TextIOBase):
         self._pending.append(text)
         self._pending_characters += len(text)
         if threading.get_ident() != self._thread:
-            self._loop.call_soon_threadsafe(self._flush_now)
+            self._loop.call_soon_threadsafe(self.send_pending)
         elif (
             self._pending_characters >= _BATCH_CHARACTERS
             or time.monotonic() - self._sent_s >= _INTERVAL_S
         ):
-            self._flush_now()
+            self.send_pending()
         elif self._timer is None:
-            self._timer = self._loop.call_later(_INTERVAL_S, self._flush_now)
+            self._timer = self._loop.call_later(_INTERVAL_S, self.send_pending)
 
-    def _flush_now(self) -> None:
+    def send_pending(self) -> None:
+        """Send what was printed and kept so far."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ("BadQuery", "Query")
+__all__ = ("DEFAULT_PAGE_SIZE", "BadQuery", "Query")
 
 DEFAULT_PAGE_SIZE = 100
 
@@ -47,11 +47,8 @@ class Query:
 
     def take(self, index: int, row: Any) -> bool:
         """Look at one row; False where no further one is wanted."""
-        text = None
-        if self._pattern is not None:
-            text = _text(row)
-            if self._pattern.search(text) is None:
-                return True
+        if self._pattern is not None and self._pattern.search(_text(row)) is None:
+            return True
         number = self._count
         self._count += 1
         if number < self._start:
@@ -59,7 +56,7 @@ class Query:
         if self._stop is not None and number >= self._stop:
             self._next = number
             return False
-        text = _text(row) if text is None else text
+        row, text = _as_json(row)
         if len(text) > self._left:
             if self._rows:
                 self._next = number
@@ -81,6 +78,9 @@ class Query:
 
 
 def _bounds(page: int | None, page_size: int, window: str | None) -> tuple[int, int | None]:
+    for number in (page, page_size):
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+            raise BadQuery(f"pages are counted in whole numbers, not {number!r:.40}")
     if page is not None and window is not None:
         raise BadQuery("page and slice exclude one another")
     if page is not None:
@@ -89,9 +89,9 @@ def _bounds(page: int | None, page_size: int, window: str | None) -> tuple[int, 
         return (page - 1) * page_size, page * page_size
     if window is None:
         return 0, None
-    found = re.fullmatch(r"(\d{0,12}):(\d{0,12})", window)
+    found = re.fullmatch(r"(\d{0,12}):(\d{0,12})", str(window))
     if found is None:
-        raise BadQuery(f"a slice is written start:stop, from 0, not {window[:40]!r}")
+        raise BadQuery(f"a slice is written start:stop, from 0, not {window!r:.60}")
     return int(found[1] or 0), int(found[2]) if found[2] else None
 
 
@@ -100,8 +100,33 @@ def _compile(grep: str | None) -> "re.Pattern[str] | None":
         return None
     try:
         return re.compile(grep, re.IGNORECASE)
-    except (re.error, RecursionError, OverflowError) as fault:
-        raise BadQuery(f"{grep[:80]!r} is no regular expression: {fault}") from None
+    except (re.error, RecursionError, OverflowError, TypeError) as fault:
+        raise BadQuery(f"{grep!r:.80} is no regular expression: {fault}") from None
+
+
+def _as_json(row: Any) -> tuple[Any, str]:
+    """A row that any reader of JSON can have, and its text.
+
+    Files hold what JSON does not know: a row with NaN is given as text, and half of a surrogate
+    pair as "?".
+    """
+    try:
+        json.dumps(row, allow_nan=False)
+    except ValueError:
+        row = _text(row)
+    text = _text(row)
+    if not _is_unicode(text):
+        text = text.encode("utf-8", "replace").decode()
+        row = text if isinstance(row, str) else json.loads(text)
+    return row, text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(row: Any) -> str:

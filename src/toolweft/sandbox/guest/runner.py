@@ -8,6 +8,7 @@ import gc
 import inspect
 import io
 import json
+import mmap
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ from .cell import CellResult, restore_builtins, run_program
 from .channel import Channel
 from .faults import Fault, Stop, describe
 from .handles import bind_load
-from .lockdown import Limits
+from .limits import Limits
 from .names import Blob, ToolError, bind_names
 from .namespaces import SCRATCH
 from .output import Output
@@ -31,8 +32,10 @@ from .wire import Frame, FrameKind, encode_frame
 
 __all__ = ("Runner", "run_guest")
 
-# Kept aside so that a program which used up all memory can still be reported.
+# Address space kept aside, never touched, so that a program which used up all of its own can still
+# be reported: it is address space that is limited, and pages nobody touches cost nothing.
 _BALLAST_BYTES = 2 * 1024 * 1024
+_BALLAST_FLAGS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 # How long left-over tasks may take to notice that they are cancelled.
 _CLEANUP_S = 0.1
 _THREAD_STACK_BYTES = 512 * 1024
@@ -75,6 +78,7 @@ class Runner:
         asyncio.set_event_loop(self._loop)
         self._channel = Channel(self._loop, read_fd=read_fd, write_fd=write_fd)
         self._output = Output(self._loop, self._send_text)
+        self._channel.before_call = self._output.send_pending
         self._module = types.ModuleType("__main__")
         self._variables = self._module.__dict__
         self._variables.update(
@@ -83,7 +87,7 @@ class Runner:
         self._runs = 0
         self._cell: asyncio.Task[CellResult] | None = None
         self._main: asyncio.Task[None] | None = None
-        self._ballast: bytearray | None = None
+        self._ballast: mmap.mmap | None = None
         self._forgotten: list[str] = []
         self._max_threads = max_threads
 
@@ -128,7 +132,7 @@ class Runner:
         restore_builtins()
         self._channel.close_run()
         if result.limit == "memory":
-            self._ballast = None
+            self._drop_ballast()
             gc.collect()
         await self._cancel_tasks()
         self._finish(result)
@@ -136,9 +140,10 @@ class Runner:
     async def _run_cell(self, frame: Frame) -> CellResult:
         head = frame.head
         try:
-            # Where memory is full from before, the program may be here to make room.
-            with contextlib.suppress(MemoryError):
-                self._ballast = bytearray(_BALLAST_BYTES)
+            if self._ballast is None:
+                # Where memory is full from before, the program may be here to make room.
+                with contextlib.suppress(OSError):
+                    self._ballast = mmap.mmap(-1, _BALLAST_BYTES, flags=_BALLAST_FLAGS)
             bind_names(
                 self._variables,
                 self._channel.call,
@@ -165,6 +170,11 @@ class Runner:
             fault = describe(error)
             status = "error" if fault.limit is None else "limit"
             return CellResult(status, limit=fault.limit, fault=fault)
+
+    def _drop_ballast(self) -> None:
+        ballast, self._ballast = self._ballast, None
+        if ballast is not None:
+            ballast.close()
 
     async def _cancel_tasks(self) -> None:
         others = asyncio.all_tasks(self._loop) - {self._main}
@@ -278,7 +288,7 @@ def _cap_threads(max_threads: int) -> None:
 def _capped(start: Callable[..., Any], count: Callable[[], int], max_threads: int) -> Any:
     def start_thread(*arguments: Any, **named: Any) -> Any:
         if count() >= max_threads:
-            raise RuntimeError(f"can't start new thread: {max_threads} are the limit")
+            raise RuntimeError(f"can't start new thread: the limit is {max_threads} threads")
         return start(*arguments, **named)
 
     return start_thread

@@ -14,7 +14,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from .lockdown import Limits, lock_down
+from .limits import Limits
+from .lockdown import SCRATCH_FOLDER, lock_down
 from .runner import run_guest
 from .syscalls import Kernel
 from .zygote import PRELOADED
@@ -38,7 +39,15 @@ def main(setup_text: str) -> None:
 
     def lock() -> None:
         library = str(Path(os.__file__).parent)
-        lock_down(kernel, setup["layers"], limits, readable=[library], proc_fd=-1)
+        layers = setup["layers"]
+        lock_down(
+            kernel,
+            layers,
+            limits,
+            readable=[library],
+            proc_fd=-1,
+            file_calls="change" if SCRATCH_FOLDER in layers else "none",
+        )
 
     run_guest(lock, read_fd=read_fd, write_fd=write_fd, kernel=kernel, limits=limits)
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ("Frame", "FrameDecoder", "FrameError", "FrameKind", "encode_frame")
+__all__ = ("Frame", "FrameDecoder", "FrameError", "FrameKind", "encode_frame", "encode_start")
 
 # kind, 3 bytes of padding that must be zero, number, size of the head, size of the body
 _HEADER = struct.Struct(">B3sIII")
@@ -57,8 +57,15 @@ def encode_frame(
     kind: FrameKind, *, number: int = 0, head: Mapping[str, Any] | None = None, body: bytes = b""
 ) -> bytes:
     """The bytes of one frame."""
+    return encode_start(kind, number=number, head=head, body_bytes=len(body)) + body
+
+
+def encode_start(
+    kind: FrameKind, *, number: int, head: Mapping[str, Any] | None, body_bytes: int
+) -> bytes:
+    """What stands before the body of a frame, for who sends a large body without copying it."""
     text = json.dumps(head, separators=(",", ":")).encode() if head else b""
-    return b"".join((_HEADER.pack(kind, _PADDING, number, len(text), len(body)), text, body))
+    return _HEADER.pack(kind, _PADDING, number, len(text), body_bytes) + text
 
 
 class FrameDecoder:

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 from . import probe
-from .lockdown import LANDLOCK, NAMESPACES, Limits, lock_down
+from .limits import Limits
+from .lockdown import LANDLOCK, NAMESPACES, FileCalls, lock_down
 from .namespaces import SESSION_FLAGS
 from .runner import run_guest
 from .syscalls import Kernel
@@ -57,6 +58,8 @@ class Setup(NamedTuple):
     """What the host decided about all guests of this zygote."""
 
     layers: frozenset[str]
+    # What the system call list allows on paths.
+    file_calls: FileCalls
     standard_library: str
     # The folder of further packages, "" for none, and the modules of it to import beforehand.
     packages: str
@@ -70,6 +73,7 @@ class Setup(NamedTuple):
         data = json.loads(text)
         return cls(
             layers=frozenset(data["layers"]),
+            file_calls=data["file_calls"],
             standard_library=data["standard_library"],
             packages=data["packages"],
             preload=tuple(data["preload"]),
@@ -131,6 +135,7 @@ class Zygote:
             limits,
             readable=[setup.standard_library, *([setup.packages] if setup.packages else [])],
             proc_fd=setup.proc_fd,
+            file_calls=setup.file_calls,
         )
 
 

@@ -25,7 +25,10 @@ from toolweft.sandbox.options import SandboxOptions
 __all__ = ("MontyBackend",)
 
 _MIB = 1024 * 1024
-_PROOF = ProgramLimits(memory_bytes=64 * _MIB, active_s=0.3, wall_s=10.0, max_output_characters=999)
+# Time enough to meet every other limit first, on a busy machine too.
+_PROOF = ProgramLimits(memory_bytes=64 * _MIB, active_s=5.0, wall_s=10.0, max_output_characters=999)
+# For the program that only computes: it uses all of it.
+_SHORT = replace(_PROOF, active_s=0.3)
 # What has to be refused or stopped before anything of a user runs, and how.
 _REFUSED = (
     "open('/etc/passwd').read()",
@@ -36,10 +39,11 @@ _REFUSED = (
     "import ctypes",
     "().__class__.__mro__[-1].__subclasses__()",
 )
-_LIMITED: tuple[tuple[str, LimitName], ...] = (
-    ("x = []\nwhile True:\n    x.append('a' * 1000)", "memory"),
-    ("while True:\n    pass", "cpu"),
-    ("print('x' * 5000)\nwhile True:\n    pass", "output"),
+_LIMITED: tuple[tuple[str, LimitName, ProgramLimits], ...] = (
+    # In few steps: on a busy machine many would take longer than the time that is tried next.
+    ("x = []\nwhile True:\n    x.append('a' * 100_000)", "memory", _PROOF),
+    ("while True:\n    pass", "cpu", _SHORT),
+    ("print('x' * 5000)\nwhile True:\n    pass", "output", _PROOF),
 )
 
 
@@ -109,15 +113,15 @@ class MontyBackend:
         session = await MontySession.open(_PROOF, clock=self._clock)
         try:
             for code in _REFUSED:
-                outcome = await _try(session, code)
+                outcome = await _try(session, code, _PROOF)
                 if outcome.status not in ("error", "invalid"):
                     return f"{code!r} was not refused"
         finally:
             await session.close()
-        for code, limit in _LIMITED:
-            session = await MontySession.open(_PROOF, clock=self._clock)
+        for code, limit, limits in _LIMITED:
+            session = await MontySession.open(limits, clock=self._clock)
             try:
-                outcome = await _try(session, code)
+                outcome = await _try(session, code, limits)
             finally:
                 await session.close()
             if outcome.limit != limit:
@@ -125,8 +129,8 @@ class MontyBackend:
         return ""
 
 
-async def _try(session: MontySession, code: str) -> SandboxOutcome:
+async def _try(session: MontySession, code: str, limits: ProgramLimits) -> SandboxOutcome:
     async def refuse(_call: GuestCall) -> GuestReply:
         return GuestReply()
 
-    return await session.run(code, names=GuestNames(), limits=replace(_PROOF), on_call=refuse)
+    return await session.run(code, names=GuestNames(), limits=limits, on_call=refuse)

@@ -9,7 +9,7 @@ import pydantic_monty as monty
 from toolweft.core.calls import Failure
 from toolweft.core.programs import LimitName, ProgramError
 from toolweft.sandbox.monty.prelude import OWN_PREFIX, TOOL_ERROR_TYPES
-from toolweft.sandbox.monty.worker import is_rejected
+from toolweft.sandbox.monty.worker import MAX_DEPTH, is_rejected
 
 __all__ = ("Fault", "ProgramText", "describe")
 
@@ -29,6 +29,10 @@ _MODULE_HINT = (
     " itertools, functools, decimal, csv, random, base64, hashlib and a few more"
 )
 _AWAIT_HINT = "a tool was called without await: write `await` before the call"
+_PARSER_HINT = (
+    "split the deeply nested expression into several statements; the parser's depth is fixed"
+)
+_RECURSION_HINT = "use a loop instead of recursion; this depth is fixed"
 _MEMORY_HINT = "work on smaller pieces; variables stay between runs"
 
 
@@ -87,7 +91,7 @@ def describe(
         line = places[-1].line
     if isinstance(error, monty.MontySyntaxError):
         deep = "too deeply nested" in message
-        hint = "split the deeply nested expression into several statements" if deep else None
+        hint = _PARSER_HINT if deep else None
         fault = ProgramError(type=kind, message=message, line=line, hint=hint)
         return _fault(fault, limit="parser" if deep else None, status="invalid")
     if is_rejected(error):
@@ -106,6 +110,8 @@ def describe(
         fault = replace(fault, message=failure.message, hint=failure.hint)
         return _fault(fault, limit=_LIMIT_OF_CODE.get(failure.code))
     limit, hint, is_final = _own_limit(kind, message)
+    if limit == "recursion":
+        fault = replace(fault, message=f"{message} (the limit is {MAX_DEPTH} frames)")
     if kind == "SystemExit":
         fault = replace(fault, message=f"the program called sys.exit({message})")
     return _fault(replace(fault, hint=hint or _hint(kind, message)), limit=limit, is_final=is_final)
@@ -118,7 +124,7 @@ def _own_limit(kind: str, message: str) -> tuple[LimitName | None, str | None, b
     if kind == "TimeoutError" and "time limit exceeded" in message:
         return "cpu", "do less work in one run", True
     if kind == "RecursionError":
-        return "recursion", "use a loop instead of recursion", False
+        return "recursion", _RECURSION_HINT, False
     return None, None, False
 
 

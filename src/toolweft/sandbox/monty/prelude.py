@@ -24,9 +24,20 @@ PRELUDE = """\
 import json as _tw_json
 from csv import Error as ToolError
 
+_tw_once = iter
 _tw_line = None
 _tw_max_argument = 0
 _tw_max_value = 0
+
+
+def _tw_iterator(builtin):
+    def _tw_builtin(*positional, **named):
+        return _tw_once(builtin(*positional, **named))
+
+    return _tw_builtin
+
+
+_tw_iterators = [_tw_iterator(builtin) for builtin in (map, filter, zip, enumerate, reversed)]
 
 
 def _tw_at(line, thing):
@@ -104,6 +115,9 @@ class _tw_Space:
 def _tw_fill(space, tools):
     for short, parameters in tools:
         setattr(space, short, _tw_tool(space._tw_name + "." + short, parameters))
+
+
+map, filter, zip, enumerate, reversed = _tw_iterators
 """
 
 _WORD = re.compile(r"[^\W\d]\w*")

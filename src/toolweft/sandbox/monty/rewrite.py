@@ -1,4 +1,4 @@
-"""Marks in a program's text: the line of each tool call, and its last expression.
+"""Marks in a program's text: the line of each tool call, its last expression, its generators.
 
 Only tokens are looked at, as reading the text into a syntax tree would let a program's nesting
 reach this process. Lines stay where they are. What cannot be marked runs all the same.
@@ -79,7 +79,10 @@ def rewrite(
     edits = [
         edit
         for _, tokens in lines
-        for edit in _calls(tokens, namespaces=namespaces, functions=functions)
+        for edit in (
+            *_calls(tokens, namespaces=namespaces, functions=functions),
+            *_generators(tokens),
+        )
     ]
     value = _value(*lines[-1]) if lines else ()
     edits += value
@@ -122,6 +125,31 @@ def _calls(
             row, column = token.start
             marked = f"_tw_at({row}, {token.string})"
             edits.append(_Edit(row, column, 1, marked, len(token.string)))
+    return edits
+
+
+def _generators(tokens: list[tokenize.TokenInfo]) -> list[_Edit]:
+    """Edits that make each generator expression what it is: gone through once.
+
+    The interpreter takes it for a list, which can be gone through again, counted and sent.
+    """
+    edits: list[_Edit] = []
+    # For each open bracket: where its inside begins, and whether it is a generator expression.
+    open_brackets: list[tuple[tuple[int, int], bool]] = []
+    for index, token in enumerate(tokens):
+        if token.string in "([{" and token.type == tokenize.OP:
+            start = tokens[index + 1].start if index + 1 < len(tokens) else token.end
+            open_brackets.append((start, False))
+        elif token.string in ")]}" and token.type == tokenize.OP:
+            if not open_brackets:
+                # No Python; the interpreter says so.
+                return []
+            start, is_generator = open_brackets.pop()
+            if is_generator and token.string == ")":
+                edits.append(_Edit(*start, 0, "_tw_once(("))
+                edits.append(_Edit(*token.start, 0, "))"))
+        elif token.string == "for" and open_brackets and tokens[index - 1].string != "async":
+            open_brackets[-1] = (open_brackets[-1][0], True)
     return edits
 
 

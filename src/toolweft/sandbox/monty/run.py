@@ -19,7 +19,7 @@ from toolweft.core.calls import Failure
 from toolweft.core.clock import Clock
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestReply
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
-from toolweft.sandbox.ending import limit_error
+from toolweft.sandbox.limits import limit_error
 from toolweft.sandbox.meter import Meter
 from toolweft.sandbox.monty.prelude import CALL
 from toolweft.sandbox.monty.worker import Worker
@@ -61,6 +61,8 @@ class MontyRun:
         self._tasks: TaskGroup | None = None
         self._settled: dict[int, _Settled] = {}
         self._news = anyio.Event()
+        # Calls the program sent, the refused ones included.
+        self._asked = 0
         self._queued_bytes = 0
         self._sleeps = 0
         self._output: list[str] = []
@@ -132,7 +134,8 @@ class MontyRun:
     async def _function(self, stop: Any) -> Any:
         name = stop.function_name
         if name == CALL and not stop.is_os_function:
-            self._start_call(stop.call_id, _parse_call(stop.args, index=self.meter.calls + 1))
+            self._asked += 1
+            self._start_call(stop.call_id, _parse_call(stop.args, index=self._asked))
             await self._room_for_arguments()
         elif stop.is_os_function and name in ("system.sleep", "time.sleep"):
             await anyio.sleep(_duration_s(stop.args, self._limits))
@@ -175,10 +178,10 @@ class MontyRun:
     # ------------------------------------------------------------------ calls and sleeps
 
     def _start_call(self, number: int, call: GuestCall | tuple[str, int]) -> None:
-        self.meter.calls += 1
-        if self.meter.calls > self._limits.max_calls:
+        if self._asked > self._limits.max_calls:
             self._stop("calls")
             return
+        self.meter.calls += 1
         assert self._tasks is not None
         if not isinstance(call, GuestCall):
             self._settle(number, self._answer_of(call[0], _too_large(call[0], self._limits)))
@@ -313,7 +316,7 @@ def _too_large(name: str, limits: ProgramLimits) -> GuestReply:
         failure=Failure(
             code="argument_too_large",
             message=f"the arguments of {name} are larger than {limits.max_argument_bytes} bytes",
-            hint="send less in one call",
+            hint="send less in one call; limits.max_argument_bytes raises it",
         )
     )
 

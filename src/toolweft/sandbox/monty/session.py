@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -11,7 +12,8 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerBusy, SandboxError, SandboxUnavailable
 from toolweft.core.ports import GuestCallHandler, GuestNames, SandboxOutcome
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
-from toolweft.sandbox.ending import crash_outcome, is_exit_without_fault, limit_error
+from toolweft.sandbox.ending import crash_outcome, is_exit_without_fault
+from toolweft.sandbox.limits import explain_limit, limit_error
 from toolweft.sandbox.monty.faults import ProgramText, describe
 from toolweft.sandbox.monty.prelude import PRELUDE, binding_code
 from toolweft.sandbox.monty.rewrite import rewrite
@@ -91,6 +93,7 @@ class MontySession:
         if isinstance(source, SandboxOutcome):
             return source
         self._check_ready()
+        limits = replace(limits, memory_bytes=self._worker.max_memory_bytes)
         self._active = run = MontyRun(
             worker=self._worker,
             clock=self._clock,
@@ -129,10 +132,10 @@ class MontySession:
                 return self._stopped(run, run.stopped)
             return _finished(run, output, limits, self._stats(run))
         except monty.MontyCrashedError as fault:
-            return self._gone(run, fault)
+            return self._gone(run, fault, limits)
         except BrokenWord as fault:
             self._is_over = True
-            return self._crash(run, f"{fault}")
+            return self._crash(run, f"{fault}", limits)
         except monty.MontyError as fault:
             if run.stopped is not None:
                 return self._stopped(run, run.stopped)
@@ -148,19 +151,28 @@ class MontySession:
             return _outcome(run, self._stats(run), status="ok")
         if told.limit == "cpu":
             error = limit_error("cpu", limits, error)
+        elif told.limit is not None:
+            error = explain_limit(told.limit, limits, error)
         return _outcome(run, self._stats(run), status=told.status, limit=told.limit, error=error)
 
-    def _gone(self, run: MontyRun, fault: monty.MontyCrashedError) -> SandboxOutcome:
+    def _gone(
+        self, run: MontyRun, fault: monty.MontyCrashedError, limits: ProgramLimits
+    ) -> SandboxOutcome:
         self._is_over = True
         if run.stopped is not None:
             return self._stopped(run, run.stopped)
         if fault.timed_out:
             return self._stopped(run, "cpu")
-        return self._crash(run, "")
+        return self._crash(run, "", limits)
 
-    def _crash(self, run: MontyRun, fault: str) -> SandboxOutcome:
+    def _crash(self, run: MontyRun, fault: str, limits: ProgramLimits) -> SandboxOutcome:
         return crash_outcome(
-            exit_status=1, was_killed=False, fault=fault, stdout=run.stdout, stats=self._stats(run)
+            exit_status=1,
+            was_killed=False,
+            fault=fault,
+            stdout=run.stdout,
+            stats=self._stats(run),
+            limits=limits,
         )
 
     def _stopped(self, run: MontyRun, limit: LimitName) -> SandboxOutcome:
@@ -210,10 +222,11 @@ def _finished(
     kind, value = read_value(output, limits)
     if kind == "large":
         error = ProgramError(
-            type="LimitExceeded",
+            type="ValueTooLarge",
             message="the value of the last expression is larger than"
             f" {limits.max_value_bytes} bytes",
-            hint="print a summary, or keep the value in a variable",
+            hint="print a summary, or keep the value in a variable;"
+            " limits.max_value_bytes raises it",
         )
         return _outcome(run, stats, status="limit", limit="result", error=error)
     return _outcome(run, stats, status="ok", value=value, value_is_repr=kind == "repr")

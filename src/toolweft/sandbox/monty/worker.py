@@ -21,13 +21,14 @@ import pydantic_monty as monty
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.programs import ProgramLimits
 
-__all__ = ("Worker", "is_rejected")
+__all__ = ("MAX_DEPTH", "Worker", "is_rejected")
 
 # Of the library's own watchdog, for work that looks at no clock; the host's own comes first.
 _GRACE_S = 1.0
 _START_TIMEOUT_S = 20.0
 _END_TIMEOUT_S = 5.0
-_MAX_DEPTH = 1000
+# Of calls inside one another; the interpreter has no more.
+MAX_DEPTH = 1000
 # Above what the host itself allows, so that the host comes first.
 _CPU_MARGIN_S = 2
 # Suspensions are name look-ups too, so calls are counted by the host and these are not.
@@ -84,9 +85,10 @@ class Worker:
         except BaseException as fault:
             pending.add_done_callback(worker._abandon)
             worker._thread.shutdown(wait=False)
-            if isinstance(fault, (monty.MontyError, OSError, TimeoutError)):
-                reason = f"the interpreter's process did not start: {str(fault) or 'not in time'}"
-                raise SandboxUnavailable(reason) from fault
+            # The library raises many things where it cannot find its program.
+            if isinstance(fault, Exception):
+                said = f"{type(fault).__name__}: {fault}" if str(fault) else "not in time"
+                raise SandboxUnavailable(f"the interpreter did not start: {said}") from fault
             raise
         return worker
 
@@ -94,6 +96,11 @@ class Worker:
     def process_id(self) -> int | None:
         """Of the interpreter; None where it has ended."""
         return None if self.is_dead else self._pid
+
+    @property
+    def max_memory_bytes(self) -> int:
+        """What its programs may use."""
+        return self._limits.memory_bytes
 
     def active_s(self) -> float:
         """Seconds the interpreter was at work since it started, the step it is in included."""
@@ -172,7 +179,7 @@ class Worker:
             "max_memory": self._limits.memory_bytes,
             # The host stops a run by its own limit; this one ends what the host forgot.
             "max_feed_duration_secs": max(self._limits.active_s, self._limits.wall_s),
-            "max_recursion_depth": _MAX_DEPTH,
+            "max_recursion_depth": MAX_DEPTH,
             "max_suspensions": _MAX_SUSPENSIONS,
         }
         pool = monty.Monty(min_processes=1, max_processes=1, feed_duration_limit_grace=_GRACE_S)

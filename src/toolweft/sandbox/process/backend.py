@@ -1,5 +1,6 @@
 """The process backend: real Python in confined child processes, on Linux."""
 
+import logging
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import SandboxError, SandboxUnavailable
 from toolweft.core.ports import IsolationReport, SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.abilities import FEW_MODULES, guest_limits
 from toolweft.sandbox.environments import (
     MIN_MEMORY_BYTES,
     PackageEnvironment,
@@ -20,19 +22,22 @@ from toolweft.sandbox.environments import (
     load_environment,
 )
 from toolweft.sandbox.options import SandboxOptions
+from toolweft.sandbox.process.advice import advise
 from toolweft.sandbox.process.proof import prove_isolation
 from toolweft.sandbox.process.session import ProcessSession
-from toolweft.sandbox.process.tiers import TIERS, Tier
+from toolweft.sandbox.process.tiers import TIERS, UNSAFE, Tier
 from toolweft.sandbox.process.zygote import Zygote, launch_zygote
 
 __all__ = ("ProcessBackend", "Proof")
+
+log = logging.getLogger(__name__)
 
 # Gets a zygote of a tier and raises `SandboxUnavailable` unless the tier holds.
 Proof = Callable[[Zygote, Tier, Clock], Awaitable[None]]
 
 _HINT = (
-    "allow user namespaces (kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu),"
-    " or run on a kernel with Landlock; `toolweft doctor` shows every tier"
+    'take another backend, sandbox.backend = "container" with an engine or "monty" with'
+    " toolweft[monty]; or mend a tier: `toolweft doctor` says what each needs"
 )
 
 
@@ -59,7 +64,8 @@ class ProcessBackend:
         """
         self._options = options
         self._clock = clock
-        self._tiers = tiers
+        # It has to be spelled out: "auto" never comes to it.
+        self._tiers = (UNSAFE,) if options.tier == UNSAFE.name else tiers
         self._proof = proof
         self._survey = survey
         self._zygote: Zygote | None = None
@@ -82,12 +88,20 @@ class ProcessBackend:
             if wanted not in ("auto", tier.name):
                 continue
             reason = await self._try(tier)
+            note = "" if tier.is_confining else "its limits only, nothing is confined"
             self._reports.append(
-                IsolationReport(tier=tier.name, holds=reason is None, reason=reason or "")
+                IsolationReport(
+                    tier=tier.name,
+                    holds=reason is None,
+                    reason=reason or note,
+                    hint=advise(reason or ""),
+                )
             )
             if reason is None and not self._survey:
                 break
         if self._tier is not None:
+            if not self._tier.is_confining:
+                log.warning("sandbox.unsafe", extra={"tier": self._tier.name})
             return self
         tried = "; ".join(f"{report.tier}: {report.reason}" for report in self._reports)
         raise SandboxUnavailable(
@@ -122,9 +136,14 @@ class ProcessBackend:
             tier=tier.name,
             language=f"CPython {version}",
             files=tier.has_files,
+            counted_files=tier.has_files,
             standard_library=True,
+            every_module=tier.has_imports,
+            lacks="" if tier.has_imports else FEW_MODULES,
             environments=self._environments,
             handles=True,
+            limits=guest_limits(has_files=tier.has_files),
+            is_isolated=tier.is_confining,
         )
 
     @property

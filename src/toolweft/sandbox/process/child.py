@@ -46,6 +46,9 @@ class Child:
         self.resume()
         self._send(signal.SIGINT)
 
+    async def settled(self) -> None:
+        """Nothing to wait for: a signal is sent when it is asked for."""
+
     def kill(self) -> None:
         """End the process."""
         self.was_killed = True

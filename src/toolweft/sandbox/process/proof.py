@@ -7,28 +7,31 @@ module in between or a wrong filter shows here, before any program runs.
 from pathlib import Path
 
 from toolweft.core.clock import Clock
-from toolweft.sandbox.guest.lockdown import LANDLOCK, NAMESPACES
+from toolweft.sandbox.guest.lockdown import NAMESPACES
 from toolweft.sandbox.process.session import ProcessSession
 from toolweft.sandbox.process.tiers import Tier
 from toolweft.sandbox.process.zygote import Zygote
-from toolweft.sandbox.trial import TRIAL_LIMITS, check_status, try_session
+from toolweft.sandbox.trial import TRIAL_LIMITS, check_status, try_limits, try_session
 
 __all__ = ("prove_isolation",)
 
 
 async def prove_isolation(zygote: Zygote, tier: Tier, clock: Clock) -> None:
-    """Return where everything holds.
+    """Return where everything holds; of a tier that confines nothing, where its limits do.
 
     Raises:
         SandboxUnavailable: something does not; the message names it.
     """
     session = await ProcessSession.open(zygote, TRIAL_LIMITS, clock=clock)
     try:
+        if not tier.is_confining:
+            await try_limits(session, imports=True)
+            return
         check_status(_read_status(session.pid))
         await try_session(
             session,
             own_files=NAMESPACES in tier.layers,
-            imports=bool(tier.layers & {NAMESPACES, LANDLOCK}),
+            imports=tier.has_imports,
         )
     finally:
         await session.close()

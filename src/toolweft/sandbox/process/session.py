@@ -8,6 +8,8 @@ import anyio
 from toolweft.core.clock import Clock
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.channel import Channel
+from toolweft.sandbox.guest.limits import Limits
+from toolweft.sandbox.limits import fixed_limits
 from toolweft.sandbox.process.child import Child
 from toolweft.sandbox.process.descriptors import check_descriptors, read_descriptors
 from toolweft.sandbox.process.zygote import Zygote
@@ -19,13 +21,17 @@ _START_TIMEOUT_S = 10.0
 _EXIT_TIMEOUT_S = 5.0
 # A process that is ending has its status at once; one that only closed its channel is killed.
 _LEAVE_TIMEOUT_S = 0.25
+# Of the host's own end: a large result goes over in few turns of the loop. The kernel may cap it.
+_SEND_BUFFER_BYTES = 1024 * 1024
 
 
 class ProcessSession(GuestSession[Child]):
     """One guest; made by `open`."""
 
-    def __init__(self, *, zygote: Zygote, child: Child, channel: Channel, clock: Clock) -> None:
-        super().__init__(child=child, channel=channel, clock=clock)
+    def __init__(
+        self, *, zygote: Zygote, child: Child, channel: Channel, clock: Clock, fixed: Limits
+    ) -> None:
+        super().__init__(child=child, channel=channel, clock=clock, fixed=fixed)
         self._zygote = zygote
 
     @classmethod
@@ -38,7 +44,9 @@ class ProcessSession(GuestSession[Child]):
         child, sock = await zygote.spawn(limits)
         start = SessionStart()
         channel = await _connect(sock, start)
-        session = cls(zygote=zygote, child=child, channel=channel, clock=clock)
+        session = cls(
+            zygote=zygote, child=child, channel=channel, clock=clock, fixed=fixed_limits(limits)
+        )
         try:
             await start.wait(_START_TIMEOUT_S)
             check_descriptors(read_descriptors(child.pid), channel_inode=child.channel_inode)
@@ -71,6 +79,7 @@ class ProcessSession(GuestSession[Child]):
 
 
 async def _connect(sock: socket.socket, start: SessionStart) -> Channel:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     channel = Channel(start)
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: channel, sock=sock)

@@ -163,6 +163,7 @@ def launch_zygote(
     interpreter = os.path.realpath(sys.executable)
     setup = {
         "layers": sorted(tier.layers),
+        "file_calls": tier.file_calls,
         "standard_library": standard_library,
         "packages": "" if packages is None else str(packages.site),
         "preload": [] if packages is None else list(packages.preload),

@@ -4,6 +4,7 @@ Knows nothing of messages. Used by the stdio transport.
 """
 
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -77,10 +78,10 @@ class ServerProcess:
         await self.stdin.aclose()
         if not await self._exits_within(_EXIT_GRACE_S):
             self._was_signalled = True
-            self._signal_group(signal.SIGTERM)
+            self._end_group()
             await self._exits_within(_TERMINATE_GRACE_S)
         # Always: a grandchild may have stayed behind where the server itself went politely.
-        self._signal_group(signal.SIGKILL)
+        self._end_group(at_once=True)
         await self._exits_within(_KILL_GRACE_S)
         with anyio.move_on_after(_STDERR_GRACE_S):
             await self._stderr_ended.wait()
@@ -100,10 +101,16 @@ class ServerProcess:
                 await anyio.sleep(_EXIT_POLL_S)
         return self._process.returncode is not None
 
-    def _signal_group(self, number: signal.Signals) -> None:
-        # The server leads its own group, so its pid names the group, also after its death.
+    def _end_group(self, *, at_once: bool = False) -> None:
+        kill_group = getattr(os, "killpg", None)
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+            if kill_group is not None:
+                # The server leads its own group, so its pid names the group, also after its death.
+                name = "SIGKILL" if at_once else "SIGTERM"
+                kill_group(self._process.pid, signal.Signals[name])
+            elif self._process.returncode is None:
+                # Windows has no groups of this kind, and only one way to end a process.
+                self._process.kill()
 
 
 @asynccontextmanager
@@ -132,7 +139,7 @@ async def _spawn(options: StdioServerOptions) -> Process:
     environment |= {name: reveal(value) for name, value in options.env.items()}
     try:
         return await anyio.open_process(
-            [options.command, *options.args],
+            [_find_command(options, path=environment.get("PATH")), *options.args],
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
@@ -142,6 +149,14 @@ async def _spawn(options: StdioServerOptions) -> Process:
         )
     except (OSError, ValueError) as exc:
         raise _cannot_start(exc, options, path=environment.get("PATH", "")) from exc
+
+
+def _find_command(options: StdioServerOptions, *, path: str | None) -> str:
+    """The command as the system starts it."""
+    if os.name != "nt":
+        return options.command
+    # Windows itself looks for nothing but .exe, and `npx` is a .cmd.
+    return shutil.which(options.command, path=path) or options.command
 
 
 def _cannot_start(

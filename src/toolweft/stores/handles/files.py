@@ -13,6 +13,7 @@ its last use.
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from toolweft.core.ids import HandleId
 from toolweft.core.json import JsonObject
 from toolweft.core.principals import Principal
 from toolweft.stores.handles.kinds import SNIFF_BYTES, guess_kind
+from toolweft.stores.opening import AS_IT_IS
 
 __all__ = ("COPY_BYTES", "HandleFiles", "Written", "owner_key", "read_pieces")
 
@@ -42,6 +44,8 @@ _FOLDER_MODE: Final = 0o700
 _TOUCH_AFTER_S: Final = 30.0
 # Nobody writes one result for longer.
 _ABANDONED_S: Final = 3600.0
+# A record is a file, so what it says becomes no part of a path before it was looked at.
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 # 128 bits tell any two names apart.
 _KEY_DIGITS: Final = 32
 
@@ -175,9 +179,10 @@ class HandleFiles:
             FileNotFoundError: it was dropped since.
         """
         path = self._folder / "owned" / owner_key(handle.owner) / handle.id / "data"
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | AS_IT_IS)
         try:
-            return os.pread(fd, max(0, min(size_bytes, handle.size_bytes - start)), start)
+            os.lseek(fd, start, os.SEEK_SET)
+            return os.read(fd, max(0, min(size_bytes, handle.size_bytes - start)))
         finally:
             os.close(fd)
 
@@ -203,10 +208,15 @@ class HandleFiles:
 
     # ------------------------------------------------------------------------------- removing
 
-    def drop(self, handle_id: HandleId, *, owner: Principal) -> None:
-        """Remove the owner's handle, and its content where no other handle has it."""
-        _remove(self._folder / "owned" / owner_key(owner) / handle_id)
-        self._remove_unlinked(self._folder / "content" / _name_key(owner.tenant))
+    def drop(self, handle: Handle) -> None:
+        """Remove a handle that was found, and its content where no other handle has it."""
+        _remove(self._folder / "owned" / owner_key(handle.owner) / handle.id)
+        # Only this content is looked at: there may be thousands, and `sweep` finds what is left.
+        if _SHA256.match(handle.sha256):
+            content = self._folder / "content" / _name_key(handle.owner.tenant) / handle.sha256
+            with suppress(FileNotFoundError):
+                if content.lstat().st_nlink == 1:
+                    content.unlink(missing_ok=True)
 
     def sweep(self, *, now: datetime) -> dict[str, dict[str, int]]:
         """Remove what expired or was left half-written.
@@ -242,7 +252,8 @@ class HandleFiles:
         with suppress(FileNotFoundError), os.scandir(contents) as entries:
             for entry in entries:
                 # A writer that links it meanwhile keeps its own link, and loses only the sharing.
-                if entry.stat(follow_symlinks=False).st_nlink == 1:
+                # What the listing itself says of links is 0 on Windows.
+                if os.lstat(entry.path).st_nlink == 1:
                     Path(entry.path).unlink(missing_ok=True)
 
 
@@ -297,7 +308,7 @@ def _make_folder(folder: Path) -> None:
 @contextmanager
 def _created(path: Path) -> Iterator[int]:
     """The descriptor of a file that was not there, for its user alone."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | AS_IT_IS
     fd = os.open(path, flags, _FILE_MODE)
     try:
         yield fd

@@ -17,15 +17,23 @@ SNIFF_BYTES: Final = 64 * 1024
 
 _BY_SUFFIX: Final[dict[str, tuple[HandleKind, str]]] = {
     ".csv": ("text", "text/csv"),
+    ".gif": ("binary", "image/gif"),
     ".geojson": ("json", "application/json"),
     ".html": ("text", "text/html"),
+    ".jpeg": ("binary", "image/jpeg"),
+    ".jpg": ("binary", "image/jpeg"),
     ".json": ("json", "application/json"),
     ".jsonl": ("json_lines", "application/x-ndjson"),
     ".log": ("text", "text/plain"),
     ".md": ("text", "text/markdown"),
+    ".mp3": ("binary", "audio/mpeg"),
     ".ndjson": ("json_lines", "application/x-ndjson"),
+    ".pdf": ("binary", "application/pdf"),
+    ".png": ("binary", "image/png"),
     ".tsv": ("text", "text/tab-separated-values"),
     ".txt": ("text", "text/plain"),
+    ".wav": ("binary", "audio/wav"),
+    ".webp": ("binary", "image/webp"),
     ".xml": ("text", "text/xml"),
 }
 _MEDIA_TYPES: Final[dict[HandleKind, str]] = {
@@ -59,9 +67,10 @@ def guess_kind(draft: Draft, *, path: PurePath | None, sample: bytes) -> tuple[H
     if draft.media_type is not None:
         return _kind_of_type(draft.media_type, sample), draft.media_type
     suffix = path.suffix.lower() if path is not None else ""
-    if suffix in _BY_SUFFIX:
-        return _BY_SUFFIX[suffix]
     kind = _sniff(sample)
+    # Many tools write JSON lines into what they call .json.
+    if suffix in _BY_SUFFIX and (suffix != ".json" or kind != "json_lines"):
+        return _BY_SUFFIX[suffix]
     return kind, _MEDIA_TYPES[kind]
 
 

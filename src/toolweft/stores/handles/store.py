@@ -5,6 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _ID = re.compile(r"h_[0-9A-Za-z]{1,64}\Z")
 _MAX_NAME_CHARACTERS: Final = 100
+# Newest names that a wrong one is compared with; the event loop waits meanwhile.
+_MAX_COMPARED: Final = 100
 # Large copies must not take every thread from whoever else needs one.
 _MAX_THREADS: Final = 4
 
@@ -95,7 +98,7 @@ class FileHandleStore:
                 partial(self._files.find, handle_id, owner=owner, now=now)
             )
         if found is None:
-            raise self._not_found(key)
+            raise self._not_found(key, owner)
         return found
 
     async def read(self, key: str, *, owner: Principal, start: int, size_bytes: int) -> bytes:
@@ -107,13 +110,13 @@ class FileHandleStore:
                 partial(self._read, handle_id, owner=owner, start=start, size_bytes=size_bytes)
             )
         if data is None:
-            raise self._not_found(key)
+            raise self._not_found(key, owner)
         return data
 
     async def drop(self, key: str, *, owner: Principal) -> None:
         """Forget a handle before its time."""
         handle = await self.find(key, owner=owner)
-        await self._in_thread(partial(self._files.drop, handle.id, owner=owner))
+        await self._in_thread(partial(self._files.drop, handle))
         self._usage.forget(owner_key(owner), handle.id)
         for name in [name for name, known in self._names.items() if known == handle.id]:
             del self._names[name]
@@ -144,11 +147,18 @@ class FileHandleStore:
             await self.sweep()
             await anyio.sleep(self._options.sweep_s)
 
-    def _not_found(self, key: str) -> HandleNotFound:
+    def _not_found(self, key: str, owner: Principal) -> HandleNotFound:
+        hint = f"one that nobody uses for {self._options.expire_s:g} s (handles.expire_s) is gone;"
+        if _ID.match(key):
+            return HandleNotFound(
+                f"there is no handle {key[:100]!r}", hint=f"{hint} make the result again"
+            )
+        own = [name for whose, name in self._names if whose == owner and name != key]
+        near = get_close_matches(key[:_MAX_NAME_CHARACTERS], own[-_MAX_COMPARED:], n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
         return HandleNotFound(
             f"there is no handle {key[:100]!r}",
-            hint=f"one that nobody uses is gone after {self._options.expire_s:g} s;"
-            " make the result again",
+            hint=f"{meant}{hint} names are known only to the process that put them",
         )
 
     # ----------------------------------------------------------------------------- in a thread

@@ -1,4 +1,4 @@
-"""Hostile programs, by what they go for.
+"""Hostile programs, by what they go for; what each backend's channel is told stands last.
 
 A program prints REACHED where it got something it must not get, and otherwise ends with an error
 of its own. `{names}` in capitals are filled in by the judge: they point at things on the host.
@@ -18,6 +18,8 @@ class Attack:
     code: str
     # "refused": an error; "limited": a limit; "ended": anything but ok, the process may be gone.
     expected: Expected = "refused"
+    # The capability it works with; where a sandbox has not got it, it has to be refused.
+    means: str = ""
 
 
 _SYSCALL = """
@@ -271,6 +273,7 @@ PROCESS = (
         name="stop itself",
         code="import signal, time\nsignal.raise_signal(signal.SIGSTOP)\nwhile True: time.sleep(1)",
         expected="limited",
+        means="standard_library",
     ),
     Attack(name="leave quietly", code="import os\nos._exit(0)", expected="ended"),
     Attack(name="crash", code="import ctypes\nctypes.memset(8, 0, 8)", expected="ended"),
@@ -288,10 +291,15 @@ RESOURCES = (
     Attack(
         name="grow", code="kept = []\nwhile True: kept.append(bytes(1 << 20))", expected="limited"
     ),
-    Attack(name="one huge object", code="bytearray(20 << 30)", expected="limited"),
+    Attack(name="one huge object", code="b'x' * (20 << 30)", expected="limited"),
     Attack(name="one huge number", code="10 ** 10 ** 9", expected="limited"),
     Attack(name="spin", code="while True: pass", expected="limited"),
-    Attack(name="wait for ever", code="import asyncio\nawait asyncio.Future()", expected="limited"),
+    Attack(
+        name="wait for ever",
+        code="import asyncio\nawait asyncio.Future()",
+        expected="limited",
+        means="full_asyncio",
+    ),
     Attack(
         name="swallow every stop",
         code=(
@@ -300,7 +308,12 @@ RESOURCES = (
         ),
         expected="limited",
     ),
-    Attack(name="many descriptors", code="import os\nwhile True: os.dup(0)", expected="limited"),
+    Attack(
+        name="many descriptors",
+        code="import os\nwhile True: os.dup(0)",
+        expected="limited",
+        means="limits.files",
+    ),
     Attack(
         name="many threads",
         code=(
@@ -308,17 +321,20 @@ RESOURCES = (
             "while True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()"
         ),
         expected="limited",
+        means="limits.threads",
     ),
     Attack(name="flood", code="while True: print('x' * 4096)", expected="limited"),
     Attack(
         name="flood of bytes",
         code="import sys\nwhile True: sys.stderr.buffer.write(b'x' * 4096)",
         expected="limited",
+        means="standard_library",
     ),
     Attack(
         name="error without end",
         code="class E(Exception):\n    def __str__(self): return 'x' * (1 << 30)\nraise E()",
         expected="limited",
+        means="full_language",
     ),
     Attack(
         name="value without end",
@@ -326,17 +342,17 @@ RESOURCES = (
         expected="limited",
     ),
     Attack(name="deep source", code="x = " + "(" * 5000 + ")" * 5000, expected="limited"),
-)
-SCRATCH = (
     Attack(
         name="fill the scratch folder",
         code="f = open('/tmp/f', 'wb')\nwhile True: f.write(bytes(1 << 20))",
         expected="limited",
+        means="limits.disk",
     ),
     Attack(
         name="many files",
         code="i = 0\nwhile True:\n    open(f'/tmp/{i}', 'w').close()\n    i += 1",
         expected="limited",
+        means="limits.disk",
     ),
 )
 
@@ -434,6 +450,22 @@ CHANNEL = (
     ),
 )
 
+# For a guest that is an interpreter: its own functions called as no program calls them.
+WORDS = tuple(
+    Attack(name=f"forged word {number}", code=code, expected="ended")
+    for number, code in enumerate(
+        (
+            "_tw_call('t.f')",
+            "_tw_call('', 1, '{}')",
+            "_tw_call('t.f', -1, '{}')",
+            "_tw_call('t.f', 1, [1])",
+            "_tw_value = lambda value: ('json', '{')\n1",
+            "_tw_value = lambda value: ('other', '1')\n1",
+        ),
+        start=1,
+    )
+)
+
 CLASSES = {
     "import": IMPORT,
     "introspection": INTROSPECTION,
@@ -441,5 +473,4 @@ CLASSES = {
     "network": NETWORK,
     "process": PROCESS,
     "resource": RESOURCES,
-    "channel": CHANNEL,
 }
