@@ -1,0 +1,36 @@
+"""What a user sets for a model behind the Responses API."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.secret import Secret
+from toolweft.providers.openai.target import Platform
+
+__all__ = ("OpenAIOptions",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAIOptions:
+    """One model of OpenAI, or one deployment on Azure."""
+
+    # On Azure the name of the deployment.
+    model: str
+    platform: Platform = "openai"
+    # On Azure "https://<resource>.openai.azure.com/openai/v1/", which has no default.
+    base_url: str | None = None
+    # None: from the environment, OPENAI_API_KEY or AZURE_OPENAI_API_KEY.
+    key: Secret | None = None
+    # In place of a key: a fresh token for each request, as Entra ID gives them.
+    token_source: Callable[[], Awaitable[str]] | None = None
+    # The name under which the tables know a deployment's model: "gpt-5.6-sol".
+    known_as: str | None = None
+    # None: from the table.
+    capabilities: ModelCapabilities | None = None
+    prices: TokenPrices | None = None
+    # None: the vendor's default.
+    effort: str | None = None
+    # None: made of the instructions and tools.
+    cache_key: str | None = None
+    timeout_s: float = 600.0
+    connect_timeout_s: float = 10.0
