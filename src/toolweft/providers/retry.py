@@ -59,7 +59,7 @@ async def with_retries(
 
 
 def _choose_delay_s(error: ProviderError, *, tried: int, random: Callable[[], float]) -> float:
-    backoff_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2 ** (tried - 1))
+    backoff_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * (1 << (tried - 1)))
     # Between half of it and the whole, so that clients that failed together do not return together.
     jittered_s = backoff_s * (0.5 + random() / 2)
     return max(jittered_s, error.retry_after_s or 0.0)

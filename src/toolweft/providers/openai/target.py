@@ -18,8 +18,8 @@ class Target:
 
     # On Azure the name of the deployment.
     model: str
-    platform: Platform = "openai"
-    capabilities: ModelCapabilities = ModelCapabilities()
+    platform: Platform
+    capabilities: ModelCapabilities
     # Its reasoning comes encrypted, to be echoed.
     is_reasoning: bool = False
     # None: the vendor's default.

@@ -20,5 +20,5 @@ class Target:
     model: str
     # Whose items go back untouched: "ollama", "openrouter", or the server's host and port.
     platform: str
-    capabilities: ModelCapabilities = ModelCapabilities()
+    capabilities: ModelCapabilities
     limit_name: LimitName = "max_tokens"
