@@ -99,8 +99,6 @@ class Connection:
         if key is None:
             # The SDK insists on a key; where there is none, its header is left out.
             key = "none" if options.key is None else options.key.reveal()
-        if options.key is None and options.token_source is None:
-            headers["Authorization"] = sdk.Omit()
         timeout = sdk.Timeout(options.timeout_s, connect=options.connect_timeout_s)
         return sdk.AsyncOpenAI(
             api_key=key,
@@ -111,6 +109,12 @@ class Connection:
             # A key and a history are not sent to wherever an answer points.
             http_client=sdk.DefaultAsyncHttpx2Client(follow_redirects=False, timeout=timeout),
         )
+
+    def _headers(self, accept: str) -> dict[str, Any]:
+        headers: dict[str, Any] = {"Accept": accept}
+        if self._options.key is None and self._options.token_source is None:
+            headers["Authorization"] = self._sdk.Omit()
+        return headers
 
     async def post(self, path: str, body: JsonObject) -> WireAnswer:
         """Send one request and read its whole answer.
@@ -123,7 +127,10 @@ class Connection:
         try:
             with anyio.fail_after(self._options.timeout_s):
                 response = await self._client.post(
-                    path, cast_to=httpx2.Response, content=_encode(body)
+                    path,
+                    cast_to=httpx2.Response,
+                    content=_encode(body),
+                    options={"headers": self._headers("application/json")},
                 )
         except TimeoutError:
             reason = f"no answer after {self._options.timeout_s:g} s"
@@ -154,7 +161,7 @@ class Connection:
                 path,
                 cast_to=object,
                 content=_encode(body),
-                options={"headers": {"Accept": "text/event-stream"}},
+                options={"headers": self._headers("text/event-stream")},
                 stream=True,
                 stream_cls=self._sdk.AsyncStream[object],
             )

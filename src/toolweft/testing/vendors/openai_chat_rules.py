@@ -119,8 +119,8 @@ def check_results_follow_calls(request: ChatRequest) -> None:
         if message["role"] == "tool":
             if message.get("tool_call_id") not in open_ids:
                 raise Refusal(
-                    "Invalid parameter: messages with role 'tool' must be a response to a preceeding"
-                    " message with 'tool_calls'.",
+                    "Invalid parameter: messages with role 'tool' must be a response to a"
+                    " preceeding message with 'tool_calls'.",
                     param=f"messages.[{index}].role",
                 )
         else:

@@ -99,13 +99,14 @@ def check_outputs_follow_calls(request: ParsedRequest) -> None:
         kind = item["type"]
         if kind in _OUTPUTS:
             asked.add((_OUTPUTS[kind], item.get("call_id")))
-        elif kind in _OUTPUTS.values() and item.get("execution") != "server":
-            if (kind, item.get("call_id")) not in asked:
-                what = kind.removesuffix("_output").replace("_", " ")
-                raise Refusal(
-                    f"No tool call found for {what} output with call_id {item.get('call_id')}.",
-                    param="input",
-                )
+        elif kind in _OUTPUTS.values() and (kind, item.get("call_id")) not in asked:
+            if item.get("execution") == "server":
+                continue
+            what = kind.removesuffix("_output").replace("_", " ")
+            raise Refusal(
+                f"No tool call found for {what} output with call_id {item.get('call_id')}.",
+                param="input",
+            )
 
 
 def check_calls_are_answered(request: ParsedRequest) -> None:

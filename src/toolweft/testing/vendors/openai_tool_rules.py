@@ -194,7 +194,8 @@ def check_programs_have_tools(request: ParsedRequest) -> None:
     has_search = any(tool.get("type") == "tool_search" for tool in request.tools)
     if _program_tools(request) and not eligible and not has_search:
         raise Refusal(
-            "programmatic_tool_calling requires at least one tool that allows programmatic callers.",
+            "programmatic_tool_calling requires at least one tool that allows programmatic"
+            " callers.",
             param="tools",
         )
 
