@@ -32,6 +32,7 @@ async def with_retries(
     clock: Clock,
     random: Callable[[], float],
     is_allowed: bool = True,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> T:
     """What `attempt` gives, tried up to three times.
 
@@ -40,6 +41,7 @@ async def with_retries(
         clock: for the deadline over all tries.
         random: a number of [0, 1) at each call, for jitter.
         is_allowed: False where a second try could repeat what the first one did.
+        sleep: waits that many seconds.
 
     Raises:
         ProviderError: the last one; the first where it does not call itself retryable.
@@ -54,12 +56,12 @@ async def with_retries(
             if not (is_allowed and exc.is_retryable) or is_late:
                 raise
             log.info("provider.retry", extra={"attempt": tried, "status": exc.status})
-        await anyio.sleep(delay_s)
+        await sleep(delay_s)
     return await attempt()
 
 
 def _choose_delay_s(error: ProviderError, *, tried: int, random: Callable[[], float]) -> float:
-    backoff_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * (1 << (tried - 1)))
+    backoff_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** (tried - 1))
     # Between half of it and the whole, so that clients that failed together do not return together.
     jittered_s = backoff_s * (0.5 + random() / 2)
     return max(jittered_s, error.retry_after_s or 0.0)

@@ -61,6 +61,7 @@ class OpenAIProvider:
             is_reasoning=row.is_reasoning,
             effort=options.effort,
             cache_key=options.cache_key,
+            lists_deferred=options.lists_deferred,
         )
         self._connection = Connection(
             ConnectionOptions(

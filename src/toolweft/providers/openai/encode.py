@@ -29,7 +29,7 @@ def encode(request: ModelRequest, target: Target) -> JsonObject:
 
 def encode_with_plan(request: ModelRequest, target: Target) -> tuple[JsonObject, ToolPlan]:
     """The whole body, and how its tools went into it."""
-    plan = plan_tools(request, target.capabilities)
+    plan = plan_tools(request, target.capabilities, lists_deferred=target.lists_deferred)
     body: JsonObject = {"model": target.model, "store": False}
     if plan.listed:
         body["tools"] = list(plan.listed)

@@ -16,6 +16,7 @@ from toolweft.core.messages import (
     Message,
     ModelCall,
     ModelResult,
+    RawItems,
     ResultsMessage,
     ToolsMessage,
     UserMessage,
@@ -74,7 +75,7 @@ class _Writer:
 
     def _add_assistant(self, message: AssistantMessage) -> None:
         raw = message.raw
-        if raw is not None and (raw.api, raw.platform) == (API, self._target.platform):
+        if raw is not None and self._can_echo(raw):
             items = _cut_dangling(raw.items)
         else:
             items = self._synthesise(message)
@@ -82,6 +83,15 @@ class _Writer:
             if item.get("type") in _CALL_TYPES and item.get("call_id"):
                 self._calls[item["call_id"]] = item
         self.items += items
+
+    def _can_echo(self, raw: RawItems) -> bool:
+        if (raw.api, raw.platform) != (API, self._target.platform):
+            return False
+        # What another model of the same platform did may be unknown to this one.
+        kinds = {item.get("type") for item in raw.items}
+        capabilities = self._target.capabilities
+        is_lost = "tool_search_call" in kinds and not capabilities.has_deferral
+        return not is_lost and not ("program" in kinds and capabilities.programs == "none")
 
     def _synthesise(self, message: AssistantMessage) -> list[JsonObject]:
         items: list[JsonObject] = []

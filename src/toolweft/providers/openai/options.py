@@ -32,5 +32,8 @@ class OpenAIOptions:
     effort: str | None = None
     # None: made of the instructions and tools.
     cache_key: str | None = None
+    # List deferred tools with their descriptions, so that the model knows of them before it
+    # searches; their schemas stay out either way.
+    lists_deferred: bool = False
     timeout_s: float = 600.0
     connect_timeout_s: float = 10.0

@@ -27,3 +27,5 @@ class Target:
     # Requests with the same prefix and the same key find each other's cache; None: made of the
     # prefix.
     cache_key: str | None = None
+    # Deferred tools are in the prompt by name and description, not only once a search finds them.
+    lists_deferred: bool = False

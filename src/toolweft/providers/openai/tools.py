@@ -23,7 +23,7 @@ class ToolPlan:
     listed: tuple[JsonObject, ...]
     # Every tool that was ever told, those of messages too.
     by_name: dict[str, ModelTool]
-    # Those told at the start whose schemas are withheld.
+    # Those told at the start that are not in the prompt, or not wholly.
     deferred: frozenset[str]
     # The tool that goes out as a search executed by the client; None where it is a function.
     search_name: str | None
@@ -33,8 +33,14 @@ class ToolPlan:
     capabilities: ModelCapabilities
 
 
-def plan_tools(request: ModelRequest, capabilities: ModelCapabilities) -> ToolPlan:
-    """How the tools of a request go out to a model of these capabilities."""
+def plan_tools(
+    request: ModelRequest, capabilities: ModelCapabilities, *, lists_deferred: bool
+) -> ToolPlan:
+    """How the tools of a request go out to a model of these capabilities.
+
+    A deferred function that is listed keeps its name and description in the prompt. Where a search
+    of ours brings its whole definition, it need not be listed, and then costs nothing until found.
+    """
     later = [
         tool
         for message in request.messages
@@ -56,7 +62,7 @@ def plan_tools(request: ModelRequest, capabilities: ModelCapabilities) -> ToolPl
     for tool in usable:
         if tool.name == search_name:
             listed.append(_encode_search(tool))
-        else:
+        elif tool.name not in deferred or search_name is None or lists_deferred:
             listed.append(encode_function(tool, capabilities, is_deferred=tool.name in deferred))
     return ToolPlan(
         listed=tuple(listed),

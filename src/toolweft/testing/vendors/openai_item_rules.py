@@ -122,9 +122,10 @@ def check_calls_are_answered(request: ParsedRequest) -> None:
 
 def check_namespaces(request: ParsedRequest) -> None:
     """A call of a tool that was deferred names its namespace, its own name for a flat one."""
+    found = [tool for item in request.of_type("tool_search_output") for tool in item["tools"]]
     deferred = {
         tool["name"]
-        for tool in flatten_tools(request.tools)
+        for tool in flatten_tools([*request.tools, *found])
         if tool.get("type") == "function" and tool.get("defer_loading")
     }
     for item in request.of_type("function_call"):
