@@ -15,7 +15,7 @@ from toolweft.providers.openai.encode import encode_with_plan
 from toolweft.providers.openai.models import find_model
 from toolweft.providers.openai.options import OpenAIOptions
 from toolweft.providers.openai.stream import StreamFold
-from toolweft.providers.openai.target import Target
+from toolweft.providers.openai.target import Target, limit_to_native
 from toolweft.providers.openai.tools import ToolPlan
 from toolweft.providers.openai_wire import Connection, ConnectionOptions
 from toolweft.providers.retry import with_retries
@@ -57,7 +57,8 @@ class OpenAIProvider:
         self._target = Target(
             model=options.model,
             platform=options.platform,
-            capabilities=options.capabilities or row.capabilities,
+            capabilities=options.capabilities
+            or limit_to_native(row.capabilities, options.native, is_proven=row.is_proven),
             is_reasoning=row.is_reasoning,
             effort=options.effort,
             cache_key=options.cache_key,

@@ -23,6 +23,8 @@ class ModelRow:
     capabilities: ModelCapabilities
     # Reasons before it answers, encrypted for whoever is not its vendor.
     is_reasoning: bool = False
+    # Its native forms were seen to work at the live API.
+    is_proven: bool = False
     prices: TokenPrices | None = None
 
 

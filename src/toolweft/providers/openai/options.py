@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.providers import ModelCapabilities, Native, TokenPrices
 from toolweft.core.secret import Secret
 from toolweft.providers.openai.target import Platform
 
@@ -25,7 +25,9 @@ class OpenAIOptions:
     token_source: Callable[[], Awaitable[str]] | None = None
     # The name under which the tables know a deployment's model: "gpt-5.6-sol".
     known_as: str | None = None
-    # None: from the table.
+    # The vendor's own search, added tools and programs; "auto": where they were proven.
+    native: Native = "off"
+    # None: from the table. What is given here is taken as it is, whatever `native` says.
     capabilities: ModelCapabilities | None = None
     prices: TokenPrices | None = None
     # None: the vendor's default.
