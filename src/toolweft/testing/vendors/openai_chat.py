@@ -33,7 +33,7 @@ from toolweft.testing.vendors.openai_http import (
     serve_app,
 )
 
-__all__ = ("OpenAIChatServer", "call", "say")
+__all__ = ("OpenAIChatServer", "call", "render_chunks", "say")
 
 # Any moment will do; a fixed one keeps answers alike.
 _CREATED_AT: Final = 1_790_000_000
@@ -139,8 +139,9 @@ class OpenAIChatServer:
             return refuse(step, request_id=request_id)
         completion = self._build_completion(body, step, tokens)
         if body.get("stream"):
+            has_usage = bool((body.get("stream_options") or {}).get("include_usage"))
             return EventStream(
-                _render_chunks(completion, body),
+                render_chunks(completion, has_usage=has_usage),
                 request_id=request_id,
                 break_after=step.break_after,
             )
@@ -179,8 +180,8 @@ class OpenAIChatServer:
         return {**completion, "error": turn.error} if turn.error else completion
 
 
-def _render_chunks(completion: JsonObject, body: JsonObject) -> Iterator[str]:
-    """Every chunk as it stands on the wire."""
+def render_chunks(completion: JsonObject, *, has_usage: bool) -> Iterator[str]:
+    """A completion as the chunks of a stream, as they stand on the wire."""
     head: JsonObject = {
         **{key: completion[key] for key in ("id", "created", "model")},
         "object": "chat.completion.chunk",
@@ -192,7 +193,7 @@ def _render_chunks(completion: JsonObject, body: JsonObject) -> Iterator[str]:
     for delta in _list_deltas(choice["message"]):
         yield _render({**head, "choices": [_delta_choice(delta, None)]})
     yield _render({**head, "choices": [_delta_choice({}, choice["finish_reason"])]})
-    if (body.get("stream_options") or {}).get("include_usage"):
+    if has_usage:
         yield _render({**head, "choices": [], "usage": completion["usage"]})
     yield "data: [DONE]\n\n"
 
