@@ -62,6 +62,16 @@ FAULTS = {
         "import httpx2",
         "httpx2 stays in sources, search and gateway",
     ),
+    "a provider goes past its connection": (
+        "providers/openai/client.py",
+        "import openai",
+        "openai stays in its folder",
+    ),
+    "one provider imports another": (
+        "providers/openai/target.py",
+        "import toolweft.providers.openai_chat",
+        "adapters do not know each other",
+    ),
     "the toolbox prints in colour": (
         "toolbox/options.py",
         "import rich",

@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.providers.openai.cases import (
     ETA,
     PROGRAM_STOCK,
@@ -14,6 +13,7 @@ from tests.providers.openai.cases import (
     target,
     user,
 )
+
 from toolweft.core.messages import Message, ModelRequest, ModelTool, ToolsMessage
 from toolweft.providers.openai import encode
 from toolweft.providers.prefix import prefix_hash

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-
 from tests.providers.openai.cases import (
     ANSWER,
     ETA,
@@ -17,6 +16,7 @@ from tests.providers.openai.cases import (
     results,
     user,
 )
+
 from toolweft.core.calls import TextContent
 from toolweft.core.errors import ConfigError, ContextFull, ProviderError
 from toolweft.core.json import JsonObject
@@ -24,6 +24,7 @@ from toolweft.core.messages import (
     AssistantMessage,
     CallProposed,
     Message,
+    ModelEvent,
     ModelRequest,
     ReplyDone,
     TextPrinted,
@@ -276,11 +277,15 @@ async def test_nothing_is_sent_twice_where_programs_run() -> None:
 
 async def test_a_stream_that_breaks_off_is_not_begun_again() -> None:
     script = [Turn(items=(message("Hello there, friend."),), break_after=6)]
-    seen = []
+    seen: list[ModelEvent] = []
+
+    async def watch(provider: OpenAIProvider) -> None:
+        async for event in provider.stream(ModelRequest(messages=(user("Hello"),))):
+            seen.append(event)
+
     async with talking(script) as (provider, server):
         with pytest.raises(ProviderError) as caught:
-            async for event in provider.stream(ModelRequest(messages=(user("Hello"),))):
-                seen.append(event)  # noqa: PERF401 - the events before the error are wanted
+            await watch(provider)
 
     assert seen
     assert all(isinstance(event, TextPrinted) for event in seen)
@@ -325,7 +330,7 @@ async def test_a_history_that_is_too_long_is_told_apart() -> None:
 async def test_nobody_at_the_address_is_an_error() -> None:
     script = [Turn(items=(message("Yes."),))]
     async with talking(script, base_url="http://127.0.0.1:1/v1") as (provider, _):
-        with pytest.raises(ProviderError, match="127.0.0.1:1") as caught:
+        with pytest.raises(ProviderError, match=r"127\.0\.0\.1:1") as caught:
             await provider.complete(ModelRequest(messages=(user("Hello"),)))
 
     assert caught.value.is_retryable
@@ -353,7 +358,7 @@ async def test_the_environment_adds_nothing_to_a_request(monkeypatch: pytest.Mon
 def test_what_is_missing_is_named_before_anything_is_sent(
     platform: str, environment: dict[str, str], reason: str
 ) -> None:
-    options = OpenAIOptions(model="gpt-5.4", platform=platform)  # type: ignore[arg-type]
+    options = OpenAIOptions(model="gpt-5.4", platform=platform)
     with pytest.raises(ConfigError, match=reason):
         OpenAIProvider(options, environment=environment, clock=FakeClock(), random=lambda: 0.0)
 

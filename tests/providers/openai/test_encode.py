@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-
 from tests.providers.openai.cases import (
     CALL,
     ETA,
@@ -21,6 +20,7 @@ from tests.providers.openai.cases import (
     target,
     user,
 )
+
 from toolweft.core.calls import TextContent
 from toolweft.core.messages import AssistantMessage, ModelCall, ModelRequest, ToolsMessage
 from toolweft.providers.openai import encode

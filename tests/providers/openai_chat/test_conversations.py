@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-
 from tests.providers.openai_chat.cases import (
     ANSWER,
     FOREIGN,
@@ -15,6 +14,7 @@ from tests.providers.openai_chat.cases import (
     results,
     user,
 )
+
 from toolweft.core.calls import TextContent
 from toolweft.core.errors import ConfigError, ContextFull, ProviderError
 from toolweft.core.messages import CallProposed, ModelRequest, ModelResult, ReplyDone, TextPrinted
@@ -131,7 +131,7 @@ async def test_no_key_is_sent_where_there_is_none(monkeypatch: pytest.MonkeyPatc
 )
 async def test_a_key_is_sent_where_one_is_set(given: dict[str, object]) -> None:
     async with OpenAIChatServer([Turn(items=(say("Hi."),))], key="k") as server:
-        options = OpenAIChatOptions(model="local", base_url=server.base_url, **given)  # type: ignore[arg-type]
+        options = OpenAIChatOptions(model="local", base_url=server.base_url, **given)
         async with OpenAIChatProvider(
             options, environment={"LOCAL_KEY": "k"}, clock=FakeClock(), random=lambda: 0.0
         ) as provider:
@@ -173,7 +173,7 @@ async def test_a_history_that_is_too_long_is_told_apart() -> None:
 
 @pytest.mark.parametrize("options", [{"key_variable": "UNSET"}, {"base_url": "localhost:80"}])
 def test_what_is_missing_is_named_before_anything_is_sent(options: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="UNSET|localhost:80"):
+    with pytest.raises(ConfigError, match=r"UNSET|localhost:80"):
         OpenAIChatProvider(
             OpenAIChatOptions(**{"model": "m", "base_url": "http://127.0.0.1:1/v1", **options}),
             environment={},

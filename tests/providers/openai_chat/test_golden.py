@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-
 from tests.providers.openai_chat.cases import REQUESTS
+
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelReply
 from toolweft.providers.openai_chat import StreamFold, decode, encode

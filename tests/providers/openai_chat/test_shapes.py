@@ -5,7 +5,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.providers.openai_chat.cases import (
     ASKED,
     ETA,
@@ -17,6 +16,7 @@ from tests.providers.openai_chat.cases import (
     user,
     wire_call,
 )
+
 from toolweft.core.errors import ContextFull, ProviderError
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.messages import CallProposed, Message, ModelEvent, ModelRequest, TextPrinted
@@ -78,6 +78,14 @@ def test_arguments_that_nobody_can_read_do_not_go_back() -> None:
 
     assert [c["function"]["arguments"] for c in sent["tool_calls"]] == ["{}", '{"sku":"B"}']
     assert sent["reasoning_content"] == "Hmm."
+
+
+@pytest.mark.parametrize("calls", [None, []])
+def test_a_message_that_says_nothing_goes_back_so_that_it_is_taken(calls: Json) -> None:
+    item = {"role": "assistant", "content": None, "tool_calls": calls}
+    [sent] = encode(ModelRequest(messages=(said(item),)), TARGET)["messages"]
+
+    assert sent == {"role": "assistant", "content": ""}
 
 
 def test_a_message_of_another_server_is_written_anew() -> None:

@@ -38,13 +38,16 @@ async def test_the_sdk_reads_a_completion() -> None:
 
 
 async def test_the_sdk_puts_a_stream_together() -> None:
-    async with OpenAIChatServer([ASKING]) as server, connect(server) as client:
-        async with client.chat.completions.stream(
+    async with (
+        OpenAIChatServer([ASKING]) as server,
+        connect(server) as client,
+        client.chat.completions.stream(
             model="local",
             messages=[{"role": "user", "content": "Hello"}],
             stream_options={"include_usage": True},
-        ) as stream:
-            completion = await stream.get_final_completion()
+        ) as stream,
+    ):
+        completion = await stream.get_final_completion()
 
     message = completion.choices[0].message
     assert message.content == "I look."

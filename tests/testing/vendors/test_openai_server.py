@@ -66,9 +66,12 @@ async def test_the_sdk_reads_every_event_of_a_stream() -> None:
 
 
 async def test_the_sdk_puts_a_stream_together() -> None:
-    async with OpenAIServer([EVERYTHING]) as server, connect(server) as client:
-        async with client.responses.stream(model="gpt-5.6-sol", input="Hello") as stream:
-            response = await stream.get_final_response()
+    async with (
+        OpenAIServer([EVERYTHING]) as server,
+        connect(server) as client,
+        client.responses.stream(model="gpt-5.6-sol", input="Hello") as stream,
+    ):
+        response = await stream.get_final_response()
 
     assert response.output_text == "I look."
 

@@ -106,7 +106,7 @@ def _encode_message(message: Message, target: Target) -> list[JsonObject]:
 def _encode_assistant(message: AssistantMessage, target: Target) -> list[JsonObject]:
     raw = message.raw
     if raw is not None and (raw.api, raw.platform) == (API, target.platform):
-        return [_mend_calls(item) for item in raw.items]
+        return [_mend(item) for item in raw.items]
     item: JsonObject = {"role": "assistant", "content": message.text or None}
     if message.calls:
         item["tool_calls"] = [_encode_call(call) for call in message.calls]
@@ -115,17 +115,24 @@ def _encode_assistant(message: AssistantMessage, target: Target) -> list[JsonObj
     return [item]
 
 
-def _mend_calls(item: JsonObject) -> JsonObject:
-    """The message as it came, but for arguments that are no JSON object.
+def _mend(item: JsonObject) -> JsonObject:
+    """The message as it came, but for what servers send and do not take.
 
-    Servers parse the arguments of a history to show them to the model, and refuse the whole
-    request for one they cannot. What was wrong stands in the call's result.
+    Arguments that are no JSON object: servers parse those of a history to show them to the model,
+    and refuse the whole request for one they cannot. What was wrong stands in the call's result.
+    An empty list of calls, and no content where there are no calls either.
     """
-    calls = item.get("tool_calls")
-    if not isinstance(calls, list) or all(map(_is_readable, calls)):
-        return item
-    mended = [call if _is_readable(call) else _without_arguments(call) for call in calls]
-    return {**item, "tool_calls": mended}
+    mended = dict(item)
+    calls = mended.pop("tool_calls", None)
+    if calls:
+        # Where it stood, so that an item in order is the same to the byte.
+        mended = {
+            **item,
+            "tool_calls": [c if _is_readable(c) else _without_arguments(c) for c in calls],
+        }
+    elif mended.get("content") is None and not mended.get("refusal"):
+        mended["content"] = ""
+    return mended
 
 
 def _is_readable(call: JsonObject) -> bool:

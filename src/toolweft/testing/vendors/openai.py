@@ -33,11 +33,11 @@ from toolweft.testing.vendors.openai_http import (
     count_tokens,
     read_body,
     refuse,
-    serve_app,
 )
 from toolweft.testing.vendors.openai_item_rules import ITEM_RULES
 from toolweft.testing.vendors.openai_request import MODELS, ModelFacts, ParsedRequest
 from toolweft.testing.vendors.openai_tool_rules import SETTING_RULES
+from toolweft.testing.vendors.serving import serve_app
 
 __all__ = ("OpenAIServer",)
 
@@ -86,7 +86,8 @@ class OpenAIServer:
     async def __aenter__(self) -> Self:
         """Serve."""
         routes = [Route("/v1/responses", self._respond, methods=["POST"])]
-        self.base_url = await self._stack.enter_async_context(serve_app(Starlette(routes=routes)))
+        address = await self._stack.enter_async_context(serve_app(Starlette(routes=routes)))
+        self.base_url = f"{address}/v1"
         return self
 
     async def __aexit__(

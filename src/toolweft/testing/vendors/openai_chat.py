@@ -30,8 +30,8 @@ from toolweft.testing.vendors.openai_http import (
     count_tokens,
     read_body,
     refuse,
-    serve_app,
 )
+from toolweft.testing.vendors.serving import serve_app
 
 __all__ = ("OpenAIChatServer", "call", "render_chunks", "say")
 
@@ -91,7 +91,8 @@ class OpenAIChatServer:
     async def __aenter__(self) -> Self:
         """Serve."""
         routes = [Route("/v1/chat/completions", self._respond, methods=["POST"])]
-        self.base_url = await self._stack.enter_async_context(serve_app(Starlette(routes=routes)))
+        address = await self._stack.enter_async_context(serve_app(Starlette(routes=routes)))
+        self.base_url = f"{address}/v1"
         return self
 
     async def __aexit__(

@@ -1,17 +1,13 @@
-"""What the servers of OpenAI's two APIs share: HTTP on loopback, scripts, errors, tokens."""
+"""What the servers of OpenAI's two APIs share: scripts, errors, streams, tokens."""
 
 import json
-import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-import anyio
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from toolweft.core.json import Json, JsonObject
 
@@ -28,11 +24,8 @@ __all__ = (
     "count_tokens",
     "read_body",
     "refuse",
-    "serve_app",
 )
 
-_START_TIMEOUT_S: Final = 10.0
-_GRACE_S: Final = 1
 _BYTES_PER_TOKEN: Final = 4
 # Shorter prefixes are not cached.
 _MIN_CACHED_TOKENS: Final = 1024
@@ -216,44 +209,3 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
         if not self._is_broken:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-@asynccontextmanager
-async def serve_app(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application on loopback; gives its address, with the version."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-    )
-    port = listener.getsockname()[1]
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve, [listener])
-        try:
-            with anyio.fail_after(_START_TIMEOUT_S):
-                await server.listening.wait()
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            server.should_exit = True
-
-
-class _Server(uvicorn.Server):
-    """uvicorn that leaves the process's signals alone and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = anyio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.listening.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
