@@ -1,7 +1,7 @@
 """Whole conversations against a server that refuses what the vendor refuses."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -291,6 +291,28 @@ async def test_a_stream_that_breaks_off_is_not_begun_again() -> None:
     assert all(isinstance(event, TextPrinted) for event in seen)
     assert len(server.headers) == 1
     assert caught.value.is_retryable
+
+
+async def test_whoever_stops_watching_leaves_the_next_request_alone() -> None:
+    script = [Turn(items=(message("Hello there, friend."),)), Turn(items=(message("Yes."),))]
+    async with talking(script) as (provider, _):
+        request = ModelRequest(messages=(user("Hello"),))
+        async with aclosing(provider.stream(request)) as events:
+            first = await anext(events)
+        second = await provider.complete(request)
+
+    assert first == TextPrinted("Hello t")
+    assert second.message.text == "Yes."
+
+
+async def test_connections_are_used_again_after_streams() -> None:
+    turn = Turn(items=(message("Hello."),))
+    async with talking([turn] * 3) as (provider, server):
+        for _ in range(3):
+            async for _event in provider.stream(ModelRequest(messages=(user("Hello"),))):
+                pass
+
+    assert len(server.peers) == 1
 
 
 FAILURES = {

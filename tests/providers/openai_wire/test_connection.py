@@ -16,7 +16,7 @@ from toolweft.core.errors import ConfigError, ProviderError
 from toolweft.core.secret import Secret
 from toolweft.providers.openai_wire import Connection, ConnectionOptions
 from toolweft.testing import FakeClock
-from toolweft.testing.vendors.serving import serve_app
+from toolweft.testing.vendors.serving import ServedApp
 
 pytestmark = pytest.mark.network
 
@@ -30,7 +30,7 @@ async def answering(response: Response, **options: object) -> AsyncIterator[Conn
         return response
 
     app = Starlette(routes=[Route("/v1/x", answer, methods=["POST"])])
-    async with serve_app(app) as address:
+    async with ServedApp(app) as address:
         chosen = replace(OPTIONS, base_url=f"{address}/v1", **options)
         async with Connection(chosen, clock=FakeClock()) as connection:
             yield connection
@@ -79,7 +79,7 @@ async def test_a_server_that_never_answers_is_left() -> None:
         return Response("{}")
 
     app = Starlette(routes=[Route("/v1/x", wait, methods=["POST"])])
-    async with serve_app(app) as address:
+    async with ServedApp(app) as address:
         options = replace(OPTIONS, base_url=f"{address}/v1", timeout_s=0.05)
         async with Connection(options, clock=FakeClock()) as connection:
             with pytest.raises(ProviderError, match="no answer") as caught:
@@ -99,7 +99,7 @@ async def test_half_a_character_is_sent_as_a_question_mark() -> None:
         return Response("{}")
 
     app = Starlette(routes=[Route("/v1/x", keep, methods=["POST"])])
-    async with serve_app(app) as address:
+    async with ServedApp(app) as address:
         options = replace(OPTIONS, base_url=f"{address}/v1")
         async with Connection(options, clock=FakeClock()) as connection:
             await connection.post("/x", {"b": "ä\ud800", "a": 1})

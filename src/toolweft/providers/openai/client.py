@@ -139,8 +139,6 @@ class OpenAIProvider:
             async for wire_event in stream:
                 for event in fold.add(wire_event):
                     yield event
-                if fold.is_ended:
-                    break
         finally:
             await stream.aclose()
         yield ReplyDone(self._decode(fold.body, request, request_id=stream.request_id, plan=plan))

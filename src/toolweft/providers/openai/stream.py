@@ -43,11 +43,6 @@ class StreamFold:
         return ()
 
     @property
-    def is_ended(self) -> bool:
-        """Whether the last event has come."""
-        return self._ended is not None
-
-    @property
     def body(self) -> JsonObject:
         """The whole response.
 

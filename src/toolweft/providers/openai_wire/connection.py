@@ -5,7 +5,7 @@ gives connections, authorisation and the reading of event streams. It never trie
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
 from typing import Any, Final, Self
@@ -246,16 +246,21 @@ class WireStream:
         if self._first is None:
             raise self._fail("the answer is no stream of events, or an empty one")
 
-    async def __aiter__(self) -> AsyncIterator[JsonObject]:
-        """Every event to the end.
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> JsonObject:
+        """The next event, to the end.
 
         Raises:
             ProviderError: the stream broke off, or what came is no event.
         """
         event, self._first = self._first, None
-        while event is not None:
-            yield event
+        if event is None:
             event = await self._next()
+        if event is None:
+            raise StopAsyncIteration
+        return event
 
     async def aclose(self) -> None:
         """Give the connection back, whatever was read."""

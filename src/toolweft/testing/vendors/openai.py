@@ -37,7 +37,7 @@ from toolweft.testing.vendors.openai_http import (
 from toolweft.testing.vendors.openai_item_rules import ITEM_RULES
 from toolweft.testing.vendors.openai_request import MODELS, ModelFacts, ParsedRequest
 from toolweft.testing.vendors.openai_tool_rules import SETTING_RULES
-from toolweft.testing.vendors.serving import serve_app
+from toolweft.testing.vendors.serving import ServedApp
 
 __all__ = ("OpenAIServer",)
 
@@ -75,8 +75,10 @@ class OpenAIServer:
         self.base_url = ""
         # Headers of each request, refused ones too.
         self.headers: list[dict[str, str]] = []
-        # The last refusal's message, for tests that ask why.
+        # Messages of refusals, for tests that ask why.
         self.refusals: list[str] = []
+        # The ports that requests came from: one for each connection.
+        self.peers: set[int] = set()
         self._models = models
         self._issued: dict[str, JsonObject] = {}
         self._reasons: dict[str, str] = {}
@@ -86,7 +88,7 @@ class OpenAIServer:
     async def __aenter__(self) -> Self:
         """Serve."""
         routes = [Route("/v1/responses", self._respond, methods=["POST"])]
-        address = await self._stack.enter_async_context(serve_app(Starlette(routes=routes)))
+        address = await self._stack.enter_async_context(ServedApp(Starlette(routes=routes)))
         self.base_url = f"{address}/v1"
         return self
 
@@ -130,6 +132,7 @@ class OpenAIServer:
 
     async def _respond(self, http: Request) -> Response:
         self.headers.append(dict(http.headers))
+        self.peers.add(http.client.port if http.client else 0)
         request_id = f"req_{len(self.headers)}"
         try:
             check_key(http, self.key)

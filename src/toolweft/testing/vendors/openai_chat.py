@@ -31,7 +31,7 @@ from toolweft.testing.vendors.openai_http import (
     read_body,
     refuse,
 )
-from toolweft.testing.vendors.serving import serve_app
+from toolweft.testing.vendors.serving import ServedApp
 
 __all__ = ("OpenAIChatServer", "call", "render_chunks", "say")
 
@@ -80,6 +80,8 @@ class OpenAIChatServer:
         # Headers of each request, refused ones too.
         self.headers: list[dict[str, str]] = []
         self.refusals: list[str] = []
+        # The ports that requests came from: one for each connection.
+        self.peers: set[int] = set()
         self._key = key
         self._models = models
         self._context_tokens = context_tokens
@@ -91,7 +93,7 @@ class OpenAIChatServer:
     async def __aenter__(self) -> Self:
         """Serve."""
         routes = [Route("/v1/chat/completions", self._respond, methods=["POST"])]
-        address = await self._stack.enter_async_context(serve_app(Starlette(routes=routes)))
+        address = await self._stack.enter_async_context(ServedApp(Starlette(routes=routes)))
         self.base_url = f"{address}/v1"
         return self
 
@@ -126,6 +128,7 @@ class OpenAIChatServer:
 
     async def _respond(self, http: Request) -> Response:
         self.headers.append(dict(http.headers))
+        self.peers.add(http.client.port if http.client else 0)
         request_id = f"req_{len(self.headers)}"
         try:
             check_key(http, self._key)
