@@ -78,6 +78,15 @@ def test_an_item_is_taken_from_the_event_that_ends_it() -> None:
     assert fold.body["output"] == [REASONING, CALL]
 
 
+def test_an_item_that_is_complete_only_in_its_own_event_is_taken_from_there() -> None:
+    events = events_of(response(REASONING, CALL))
+    events[-1]["response"]["output"][0] = {**REASONING, "encrypted_content": "gAAA"}
+    fold = StreamFold(search_name="find")
+    watch(fold, events)
+
+    assert fold.body["output"] == [REASONING, CALL]
+
+
 def test_unknown_events_are_passed_over() -> None:
     events = events_of(response(MESSAGE))
     events.insert(2, {"type": "response.hologram.delta", "delta": 3})

@@ -12,7 +12,24 @@ from typing import Final
 from toolweft.core.json import JsonObject
 from toolweft.testing.vendors.openai_http import Refusal
 
-__all__ = ("RULES", "ChatRequest")
+__all__ = (
+    "RULES",
+    "ChatRequest",
+    "check_arguments_are_json",
+    "check_calls_are_answered",
+    "check_calls_are_complete",
+    "check_content_is_given",
+    "check_images",
+    "check_messages_are_given",
+    "check_model_exists",
+    "check_output_limit",
+    "check_parameters_are_known",
+    "check_response_format",
+    "check_results_are_text",
+    "check_results_follow_calls",
+    "check_stream_options",
+    "check_tools_are_complete",
+)
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")

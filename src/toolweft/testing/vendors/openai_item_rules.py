@@ -12,7 +12,24 @@ from toolweft.core.json import Json, JsonObject
 from toolweft.testing.vendors.openai_http import Refusal
 from toolweft.testing.vendors.openai_request import ParsedRequest, flatten_tools
 
-__all__ = ("ITEM_RULES",)
+__all__ = (
+    "ITEM_RULES",
+    "check_additional_tools",
+    "check_call_ids",
+    "check_callers_are_copied",
+    "check_calls_are_answered",
+    "check_images",
+    "check_items_are_known",
+    "check_namespaces",
+    "check_outputs_follow_calls",
+    "check_program_calls_have_programs",
+    "check_program_outputs_are_text",
+    "check_programs_are_unchanged",
+    "check_reasoning_is_carried",
+    "check_reasoning_is_followed",
+    "check_reasoning_is_kept",
+    "check_reasoning_is_unchanged",
+)
 
 _ITEM_TYPES: Final = frozenset(
     [

@@ -12,7 +12,26 @@ from toolweft.core.json import Json, JsonObject
 from toolweft.testing.vendors.openai_http import Refusal
 from toolweft.testing.vendors.openai_request import ParsedRequest
 
-__all__ = ("SETTING_RULES",)
+__all__ = (
+    "SETTING_RULES",
+    "check_client_search_is_described",
+    "check_deferred_tools_have_search",
+    "check_model_exists",
+    "check_output_limit",
+    "check_parameters_are_known",
+    "check_program_tool_is_one",
+    "check_programmatic_tools_have_programs",
+    "check_programs_are_supported",
+    "check_programs_have_tools",
+    "check_reasoning_settings",
+    "check_search_is_one",
+    "check_search_is_supported",
+    "check_strict_functions",
+    "check_temperature",
+    "check_text_format",
+    "check_tool_names",
+    "check_tools_are_complete",
+)
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MIN_OUTPUT_TOKENS: Final = 16
