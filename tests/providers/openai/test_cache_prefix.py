@@ -1,5 +1,6 @@
 """Whatever a conversation comes to hold, what the vendor caches first stays the same."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.providers.openai.cases import (
@@ -40,6 +41,7 @@ PARTS: dict[str, tuple[Message, ...]] = {
 }
 
 
+@pytest.mark.promise("openai.prefix")
 @given(
     parts=st.lists(st.sampled_from(sorted(PARTS)), max_size=8),
     model=st.sampled_from(["gpt-5.4", "gpt-5.6-sol"]),

@@ -214,6 +214,7 @@ LOSSES: dict[str, tuple[Removal, str]] = {
 }
 
 
+@pytest.mark.promise("openai.echo")
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_every_echo_is_needed(loss: str) -> None:
     lose, reason = LOSSES[loss]
@@ -265,6 +266,7 @@ async def test_a_stream_that_does_not_begin_is_asked_for_again() -> None:
     assert isinstance(done, ReplyDone)
 
 
+@pytest.mark.promise("openai.once")
 async def test_nothing_is_sent_twice_where_programs_run() -> None:
     async with talking([Failure(status=503)] * 2) as (provider, server):
         request = ModelRequest(tools=(PROGRAM_STOCK,), messages=(user("Hello"),))

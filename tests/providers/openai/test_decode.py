@@ -31,6 +31,7 @@ def test_odd_fields_are_no_crash() -> None:
     odd = [
         {"type": "message"},
         {"type": "message", "content": ["?", None]},
+        {"type": "message", "content": 3},
         {"type": "function_call", "call_id": None, "arguments": None},
         {"type": None},
         {},

@@ -120,6 +120,22 @@ def test_an_error_under_a_good_status_is_an_error() -> None:
         decode({"choices": [{"error": {"message": "upstream"}}]}, platform="p")
 
 
+@pytest.mark.promise("openai.no-guess")
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "get_stock", "arguments": {"sku": "A"}}',
+        '<tool_call>{"name": "get_stock", "arguments": {}}</tool_call>',
+        "[TOOL_CALLS]get_stock{}",
+    ],
+)
+def test_text_that_looks_like_a_call_is_text(text: str) -> None:
+    reply = decode(body({"content": text}), platform="p")
+
+    assert reply.message.calls == ()
+    assert (reply.message.text, reply.stop) == (text, "end_turn")
+
+
 def test_content_in_parts_is_read() -> None:
     parts = [{"type": "thinking", "thinking": "?"}, {"type": "text", "text": "Hi"}]
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from toolweft.core.errors import ConfigError, ProviderError
@@ -84,11 +84,28 @@ async def test_a_server_that_never_answers_is_left() -> None:
         async with Connection(options, clock=FakeClock()) as connection:
             with pytest.raises(ProviderError, match="no answer") as caught:
                 await connection.post("/x", {})
-            with pytest.raises(ProviderError, match="no answer in time"):
+            with pytest.raises(ProviderError, match="no answer after"):
                 await connection.open_stream("/x", {})
         release.set()
 
     assert caught.value.is_retryable
+
+
+async def test_signs_of_life_do_not_hold_up_the_deadline() -> None:
+    async def drip(_: Request) -> Response:
+        async def comments() -> AsyncIterator[str]:
+            while True:
+                yield ": still there\n\n"
+                await anyio.lowlevel.checkpoint()
+
+        return StreamingResponse(comments(), media_type="text/event-stream")
+
+    app = Starlette(routes=[Route("/v1/x", drip, methods=["POST"])])
+    async with ServedApp(app) as address:
+        options = replace(OPTIONS, base_url=f"{address}/v1", timeout_s=0.2)
+        async with Connection(options, clock=FakeClock()) as connection:
+            with pytest.raises(ProviderError, match="no answer after"):
+                await connection.open_stream("/x", {})
 
 
 async def test_half_a_character_is_sent_as_a_question_mark() -> None:

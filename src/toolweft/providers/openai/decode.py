@@ -111,7 +111,7 @@ def _join_content(output: Iterable[JsonObject], kind: str) -> str:
         str(part.get(key) or "")
         for item in output
         if item.get("type") == "message"
-        for part in item.get("content") or ()
+        for part in _list(item.get("content"))
         if isinstance(part, dict) and part.get("type") == kind
     )
 
@@ -140,8 +140,8 @@ def _decide_stop(
 def _decode_usage(usage: Json) -> TokenUsage:
     if not isinstance(usage, dict):
         return TokenUsage()
-    inputs = usage.get("input_tokens_details") or {}
-    outputs = usage.get("output_tokens_details") or {}
+    inputs = _details(usage, "input_tokens_details")
+    outputs = _details(usage, "output_tokens_details")
     total = _count(usage.get("input_tokens"))
     read = _count(inputs.get("cached_tokens"))
     written = _count(inputs.get("cache_write_tokens"))
@@ -153,6 +153,15 @@ def _decode_usage(usage: Json) -> TokenUsage:
         output_tokens=_count(usage.get("output_tokens")),
         reasoning_tokens=_count(outputs.get("reasoning_tokens")),
     )
+
+
+def _details(usage: JsonObject, name: str) -> JsonObject:
+    details = usage.get(name)
+    return details if isinstance(details, dict) else {}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def _count(value: Json) -> int:

@@ -80,15 +80,16 @@ class _Writer:
         else:
             items = self._synthesise(message)
         for item in items:
-            if item.get("type") in _CALL_TYPES and item.get("call_id"):
-                self._calls[item["call_id"]] = item
+            call_id = item.get("call_id")
+            if str(item.get("type")) in _CALL_TYPES and isinstance(call_id, str):
+                self._calls[call_id] = item
         self.items += items
 
     def _can_echo(self, raw: RawItems) -> bool:
         if (raw.api, raw.platform) != (API, self._target.platform):
             return False
         # What another model of the same platform did may be unknown to this one.
-        kinds = {item.get("type") for item in raw.items}
+        kinds = {str(item.get("type")) for item in raw.items}
         capabilities = self._target.capabilities
         is_lost = "tool_search_call" in kinds and not capabilities.has_deferral
         return not is_lost and not ("program" in kinds and capabilities.programs == "none")

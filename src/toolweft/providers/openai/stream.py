@@ -38,7 +38,7 @@ class StreamFold:
             return self._propose(event.get("item"))
         if kind == "response.output_item.done":
             self._keep(event)
-        elif kind in _ENDS and isinstance(event.get("response"), dict):
+        elif isinstance(kind, str) and kind in _ENDS and isinstance(event.get("response"), dict):
             self._ended = event["response"]
         return ()
 

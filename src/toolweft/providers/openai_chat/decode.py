@@ -45,7 +45,7 @@ def decode(body: JsonObject, *, platform: str, request_id: str = "") -> ModelRep
     """
     choice = _first_choice(body)
     completion_id = str(body.get("id") or "")
-    message = _give_ids(choice["message"], completion_id)
+    message = _give_ids({"role": "assistant", **choice["message"]}, completion_id)
     calls = tuple(_decode_calls(message.get("tool_calls") or ()))
     refusal = message.get("refusal")
     stop, detail = _decide_stop(choice, calls, refusal if isinstance(refusal, str) else "")
@@ -136,8 +136,8 @@ def _decide_stop(
 def _decode_usage(usage: Json) -> TokenUsage:
     if not isinstance(usage, dict):
         return TokenUsage()
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
+    prompt = _details(usage, "prompt_tokens_details")
+    completion = _details(usage, "completion_tokens_details")
     total = _count(usage.get("prompt_tokens"))
     read = _count(prompt.get("cached_tokens"))
     written = _count(prompt.get("cache_write_tokens"))
@@ -149,6 +149,11 @@ def _decode_usage(usage: Json) -> TokenUsage:
         output_tokens=_count(usage.get("completion_tokens")),
         reasoning_tokens=_count(completion.get("reasoning_tokens")),
     )
+
+
+def _details(usage: JsonObject, name: str) -> JsonObject:
+    details = usage.get(name)
+    return details if isinstance(details, dict) else {}
 
 
 def _count(value: Json) -> int:

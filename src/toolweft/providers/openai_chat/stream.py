@@ -32,7 +32,8 @@ class StreamFold:
             ProviderError: the chunk tells of an error.
         """
         choices = chunk.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else {}
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        choice = choice if isinstance(choice, dict) else {}
         error = error_of_body(chunk) or error_of_body(choice)
         if error:
             raise build_error(error, status=None)
@@ -84,8 +85,11 @@ class StreamFold:
             place = self._places[index] = len(self._calls)
             self._calls.append({})
         call = self._calls[place]
+        piece = {key: value for key, value in piece.items() if key != "index"}
+        if not isinstance(piece.get("function"), dict):
+            piece.pop("function", None)
         had_name = bool(call.get("function", {}).get("name"))
-        _merge(call, {key: value for key, value in piece.items() if key != "index"})
+        _merge(call, piece)
         name = call.get("function", {}).get("name")
         if name and not had_name:
             yield CallProposed(str(name))

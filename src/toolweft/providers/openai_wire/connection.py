@@ -133,8 +133,7 @@ class Connection:
                     options={"headers": self._headers("application/json")},
                 )
         except TimeoutError:
-            reason = f"no answer after {self._options.timeout_s:g} s"
-            raise self._error({"message": reason}, is_retryable=True) from None
+            raise self._late() from None
         except self._sdk.OpenAIError as exc:
             # Chained to nothing: the SDK's errors hold the request with its headers.
             raise self._convert(exc) from None
@@ -157,18 +156,25 @@ class Connection:
             ProviderError: as `post`; also where the stream ends before it gave anything.
         """
         try:
-            events = await self._client.post(
-                path,
-                cast_to=object,
-                content=_encode(body),
-                options={"headers": self._headers("text/event-stream")},
-                stream=True,
-                stream_cls=self._sdk.AsyncStream[object],
-            )
+            with anyio.fail_after(self._options.timeout_s):
+                events = await self._client.post(
+                    path,
+                    cast_to=object,
+                    content=_encode(body),
+                    options={"headers": self._headers("text/event-stream")},
+                    stream=True,
+                    stream_cls=self._sdk.AsyncStream[object],
+                )
+        except TimeoutError:
+            raise self._late() from None
         except self._sdk.OpenAIError as exc:
             raise self._convert(exc) from None
         stream = WireStream(
-            events, failures=self._sdk.OpenAIError, convert=self._convert, fail=self._error
+            events,
+            failures=(self._sdk.OpenAIError, TimeoutError),
+            convert=self._convert,
+            fail=self._error,
+            timeout_s=self._options.timeout_s,
         )
         try:
             await stream.read_first()
@@ -179,8 +185,8 @@ class Connection:
 
     def _convert(self, exc: Exception) -> ProviderError:
         sdk = self._sdk
-        if isinstance(exc, sdk.APITimeoutError):
-            return self._error("no answer in time", is_retryable=True)
+        if isinstance(exc, TimeoutError | sdk.APITimeoutError):
+            return self._late()
         if isinstance(exc, sdk.APIConnectionError):
             cause = exc.__cause__
             reason = "cannot be reached" if cause is None else f"{type(cause).__name__}: {cause}"
@@ -201,6 +207,9 @@ class Connection:
             # Told in the middle of a stream.
             return self._error(exc.body if isinstance(exc.body, dict) else exc.message)
         return self._error(f"{type(exc).__name__}: {exc}")
+
+    def _late(self) -> ProviderError:
+        return self._error(f"no answer after {self._options.timeout_s:g} s", is_retryable=True)
 
     def _error(self, reason: Json, *, is_retryable: bool | None = None) -> ProviderError:
         error = self._mask(build_error(reason, status=None, where=self._options.name))
@@ -224,15 +233,17 @@ class WireStream:
         self,
         events: Any,
         *,
-        failures: type[Exception],
+        failures: tuple[type[Exception], ...],
         convert: Callable[[Exception], ProviderError],
         fail: Callable[[str], ProviderError],
+        timeout_s: float,
     ) -> None:
         self._events = events
         self._iterator = aiter(events)
         self._failures = failures
         self._convert = convert
         self._fail = fail
+        self._timeout_s = timeout_s
         self._first: JsonObject | None = None
         self.request_id: str = events.response.headers.get("x-request-id", "")
 
@@ -269,7 +280,9 @@ class WireStream:
 
     async def _next(self) -> JsonObject | None:
         try:
-            event = await anext(self._iterator, None)
+            # Beside the SDK's own, which starts anew with every sign of life between events.
+            with anyio.fail_after(self._timeout_s):
+                event = await anext(self._iterator, None)
         except self._failures as exc:
             raise self._convert(exc) from None
         except (ValueError, RecursionError):
