@@ -5,11 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from tests.providers.openai.cases import REQUESTS
+from tests.providers.openai.cases import PROGRAM, REASONING, REQUESTS
 
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelReply
 from toolweft.providers.openai import StreamFold, decode, encode
+from toolweft.testing.vendors.openai import OpenAIServer
 from toolweft.testing.vendors.openai_events import render_events
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -51,6 +52,15 @@ def test_a_request_is_encoded_as_written_down(name: str) -> None:
 
     assert len(key) == 32
     assert body == load("requests", name)
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTS))
+def test_a_request_as_written_down_breaks_no_rule(name: str) -> None:
+    server = OpenAIServer([])
+    server.issue(REASONING)
+    server.issue(PROGRAM)
+
+    server.check(load("requests", name))
 
 
 def test_every_golden_request_is_tried() -> None:

@@ -10,7 +10,7 @@ from tests.providers.openai_chat.cases import REQUESTS
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelReply
 from toolweft.providers.openai_chat import StreamFold, decode, encode
-from toolweft.testing.vendors.openai_chat import render_chunks
+from toolweft.testing.vendors.openai_chat import OpenAIChatServer, render_chunks
 
 GOLDEN = Path(__file__).parent / "golden"
 REPLIES = sorted(path.stem for path in (GOLDEN / "replies").glob("*.json"))
@@ -43,6 +43,11 @@ def test_a_request_is_encoded_as_written_down(name: str) -> None:
     request, target = REQUESTS[name]
 
     assert encode(request, target) == load("requests", name)
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTS))
+def test_a_request_as_written_down_breaks_no_rule(name: str) -> None:
+    OpenAIChatServer([]).check(load("requests", name))
 
 
 def test_every_golden_request_is_tried() -> None:
