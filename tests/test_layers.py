@@ -67,9 +67,14 @@ FAULTS = {
         "import anthropic",
         "anthropic stays in its folder",
     ),
-    "one model knows another": (
-        "providers/anthropic/target.py",
-        "import toolweft.providers.prefix",
+    "a provider goes past its connection": (
+        "providers/openai/client.py",
+        "import openai",
+        "openai stays in its folder",
+    ),
+    "one provider imports another": (
+        "providers/openai/target.py",
+        "import toolweft.providers.openai_chat",
         "adapters do not know each other",
     ),
     "the toolbox prints in colour": (

@@ -1,0 +1,34 @@
+"""What a tool's description says for an API that has no field for it."""
+
+import json
+from collections.abc import Mapping
+
+from toolweft.core.json import Json
+from toolweft.core.messages import ModelTool
+from toolweft.core.tools import ToolExample
+
+__all__ = ("render_description",)
+
+
+def render_description(tool: ModelTool, *, has_output_schema: bool) -> str:
+    """The description, its examples, and the shape of its result where no field carries that.
+
+    The same text for the same tool at all times, as caches match it by its bytes.
+    """
+    parts = [tool.description] if tool.description else []
+    if tool.output_schema is not None and not has_output_schema:
+        parts.append(f"Returns JSON of this schema: {_compact(tool.output_schema)}")
+    if tool.examples:
+        parts.append("\n".join(["Examples:", *map(_render_example, tool.examples)]))
+    return "\n\n".join(parts)
+
+
+def _render_example(example: ToolExample) -> str:
+    line = f"- {example.scenario}: {_compact(example.input)}"
+    if example.output is not None:
+        line += f" -> {_compact(example.output)}"
+    return f"{line} ({example.notes})" if example.notes else line
+
+
+def _compact(value: Mapping[str, Json] | Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
