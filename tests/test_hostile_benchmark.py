@@ -98,6 +98,7 @@ def test_a_canary_is_laid_out_anew(tmp_path):
 
 @pytest.mark.process
 @pytest.mark.network
+@pytest.mark.timeout(300)  # dozens of programs one after the other, each up to its deadline
 async def test_without_the_list_without_paths_the_judge_reports_its_programs(tmp_path, monkeypatch):
     monkeypatch.setenv("HOST_CANARY_ENV", "")
     (tmp_path / "tools.json").write_text(json.dumps(TOOLS))
