@@ -2,6 +2,8 @@
 #   PYTHON=python3.12 make test     another interpreter
 PYTHON ?= python3
 export PYTHON
+# Most tests wait more than they compute.
+WORKERS ?= 3
 
 BIN := .venv/bin
 CACHE := .cache
@@ -18,7 +20,7 @@ demo: env-demo  ## three real sources, one program, what it cost
 
 test: env  ## every test, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

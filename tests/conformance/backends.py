@@ -74,8 +74,6 @@ class Entry:
     enter: Callable[[], AbstractAsyncContextManager[OpenBackend]]
     # Why it cannot be tried here; "" where it can.
     missing: str = ""
-    # Whether anything confines its programs; hostile ones run only there.
-    is_confined: bool = True
 
 
 @asynccontextmanager
@@ -106,6 +104,7 @@ async def _enter_unlocked() -> AsyncIterator[OpenBackend]:
             files=False,
             counted_files=False,
             handles=True,
+            is_isolated=False,
             limits=SESSION_LIMITS - {"memory", "files", "disk"},
         )
         yield OpenBackend(
@@ -170,7 +169,7 @@ ENTRIES = (
     _tier("landlock"),
     _tier("noopen"),
     # The guest's own code without any layer, so that it can be measured.
-    Entry(name="process/unlocked", enter=_enter_unlocked, is_confined=False),
+    Entry(name="process/unlocked", enter=_enter_unlocked),
     Entry(name="monty", enter=_enter_monty),
     Entry(name="container", enter=_enter_container, missing=NO_ENGINE),
 )

@@ -1,15 +1,14 @@
 """Hostile programs in every sandbox, judged from the host; what they say counts for nothing."""
 
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.conformance.backends import ENTRIES, OpenBackend, has_no_process
-from tests.conformance.bait import Host
+from tests.conformance.backends import OpenBackend, has_no_process
+from tests.conformance.bait import Host, open_host
 from tests.conformance.hostile import CHANNEL, CLASSES, WORDS, Attack
-from tests.conformance.needs import has
+from tests.conformance.needs import has, needs
 from tests.sandbox.process.guests import LIMITS, MIB, NAMES, open_zygote
 
 from toolweft.core.clock import SystemClock
@@ -21,15 +20,6 @@ from toolweft.sandbox.process.tiers import TIERS, Tier
 # Each program may take as long as its limits, and there are many.
 pytestmark = [pytest.mark.process, pytest.mark.network, pytest.mark.timeout(300)]
 
-CONFINED = [
-    pytest.param(
-        entry,
-        id=entry.name,
-        marks=pytest.mark.skipif(bool(entry.missing), reason=entry.missing or "-"),
-    )
-    for entry in ENTRIES
-    if entry.is_confined
-]
 ATTACK_LIMITS = replace(
     LIMITS,
     memory_bytes=128 * MIB,
@@ -45,13 +35,9 @@ _KEPT_DESCRIPTORS = 4
 
 
 @pytest.fixture
-def host(tmp_path, monkeypatch):
-    host = Host(tmp_path)
-    monkeypatch.setenv("HOST_SECRET", host.secret)
-    previous = signal.signal(signal.SIGURG, lambda number, _frame: host.signals.append(number))
-    yield host
-    signal.signal(signal.SIGURG, previous)
-    host.close()
+def host(tmp_path):
+    with open_host(tmp_path) as host:
+        yield host
 
 
 def judge(host: Host, attack: Attack, outcome: SandboxOutcome) -> list[str]:
@@ -110,7 +96,7 @@ def count_descriptors() -> int:
 
 
 @pytest.mark.promise("sandbox.no-escape")
-@pytest.mark.parametrize("entered", CONFINED, indirect=True)
+@needs("is_isolated")
 @pytest.mark.parametrize("kind", [*sorted(CLASSES), FORGERIES])
 async def test_no_attack_gets_out_and_each_ends_clearly(kind, opened: OpenBackend, host):
     harmless = Attack(name="a harmless program", code="print(1 + 1)")

@@ -19,6 +19,7 @@ from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
 from toolweft.programs import containers, runs
 from toolweft.programs.check import CheckReport
 from toolweft.programs.containers import ContainerTable, LiveContainer
+from toolweft.programs.handles import RunHandles
 from toolweft.programs.options import ContainerOptions
 from toolweft.programs.outcomes import build_outcome
 from toolweft.programs.pool import ContainerPool
@@ -302,6 +303,7 @@ def test_the_value_of_a_guest_is_read_with_care(raw: bytes, value: object, is_re
         records=(),
         container=None,  # type: ignore[arg-type]  # not looked at
         snapshot=make_snapshot(),
+        handles=RunHandles(None, owner=ANN, max_result_bytes=100),
     )
     assert (outcome.value, outcome.value_is_repr) == (value, is_repr)
     assert outcome.error is not None

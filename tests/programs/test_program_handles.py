@@ -38,6 +38,18 @@ async def test_a_program_learns_of_a_handle_and_reads_a_range(
     assert [blob.data for blob in reply.blobs] == [b"3456"]
 
 
+async def test_what_was_read_counts_once_and_only_if_it_was_there_before(
+    run: RunHandles, store: MemoryHandleStore
+) -> None:
+    await store.keep(b"0123456789", owner=ANN, draft=Draft(name="n", kind="binary"))
+    made = await store.keep(b"01234", owner=ANN, draft=Draft(kind="binary"))
+    run.reply_with(made)
+    for start, size in ((0, 4), (4, 4), (2, 2)):
+        await run.answer("load.read", {"handle": "n", "start": start, "size": size})
+    await run.answer("load.read", {"handle": made.id, "start": 0, "size": 5})
+    assert run.read_bytes() == 8
+
+
 async def test_every_read_asks_whose_it_is(run: RunHandles, store: MemoryHandleStore) -> None:
     handle = await store.keep(b"x", owner=BEN, draft=Draft(name="n"))
     for key in (handle.id, "n"):

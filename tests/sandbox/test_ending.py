@@ -181,14 +181,6 @@ async def test_a_frame_outside_of_a_run_breaks_the_channel():
     assert nobody.fault == "READY frame outside of a run"
 
 
-async def test_a_slow_guest_makes_answers_wait():
-    channel = Channel(Receiver())
-    channel.pause_writing()
-    channel.pause_writing()
-    channel.resume_writing()
-    await channel.writable()
-
-
 def test_the_output_limit_says_what_to_do_in_the_host_s_words():
     text = b'{"type": "Stop", "message": "output limit", "line": 3}'
     error = report(b"1" + text, status="limit", limit="output").error

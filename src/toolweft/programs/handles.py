@@ -39,6 +39,13 @@ class RunHandles:
         self._max_result_bytes = max_result_bytes
         # Of results that were too large.
         self.made: list[Handle] = []
+        # How far each was read, by what the program calls it.
+        self._ends: dict[str, int] = {}
+
+    def read_bytes(self) -> int:
+        """The size of what was read and was there before: a model would have had to read it."""
+        made = {handle.id for handle in self.made}
+        return sum(end for key, end in self._ends.items() if key not in made)
 
     async def answer(self, name: str, arguments: JsonObject) -> GuestReply:
         """The reply to "load.info" or "load.read".
@@ -62,6 +69,7 @@ class RunHandles:
                 start = _number(arguments, "start", 0, _MAX_START)
                 size = _number(arguments, "size", 1, MAX_READ_BYTES)
                 data = await self._store.read(key, owner=self._owner, start=start, size_bytes=size)
+                self._ends[key] = max(self._ends.get(key, 0), start + len(data))
                 blob = GuestBlob(position=None, media_type="application/octet-stream", data=data)
                 return GuestReply(blobs=(blob,))
             case _:

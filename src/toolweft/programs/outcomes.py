@@ -4,12 +4,11 @@ Pure. What a guest said of itself is shown, never trusted.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from toolweft.calls.measure import repair
 from toolweft.core.budgets import estimate_tokens
-from toolweft.core.handles import Handle
 from toolweft.core.ids import RunId
 from toolweft.core.json import Json, decode_json
 from toolweft.core.ports import SandboxOutcome
@@ -22,6 +21,7 @@ from toolweft.core.programs import (
 )
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.check import CheckReport
+from toolweft.programs.handles import RunHandles
 
 __all__ = ("build_outcome", "cancelled_outcome", "crashed_outcome", "refused_outcome")
 
@@ -37,11 +37,12 @@ def build_outcome(  # noqa: PLR0913 -- an outcome has as many parts
     records: Sequence[CallRecord],
     container: Container,
     snapshot: Snapshot,
-    handles: Iterable[Handle] = (),
+    handles: RunHandles,
 ) -> ProgramOutcome:
     """The outcome of a program that ran."""
     value, value_is_repr = _parse_value(inside)
     tokens_out = sum(record.tokens_out for record in records)
+    tokens_out += estimate_tokens(handles.read_bytes())
     shown = estimate_tokens(len(inside.stdout.encode("utf-8", "replace")) + len(inside.value))
     return ProgramOutcome(
         run_id=run_id,
@@ -54,7 +55,7 @@ def build_outcome(  # noqa: PLR0913 -- an outcome has as many parts
         error=_with_near_tools(inside.error, snapshot),
         warnings=report.warnings,
         calls=_in_order(records),
-        handles=tuple(handle.to_dict() for handle in handles),
+        handles=tuple(handle.to_dict() for handle in handles.made),
         stats=replace(inside.stats, tokens_withheld=max(0, tokens_out - shown)),
         container=container,
     )

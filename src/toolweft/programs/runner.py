@@ -331,7 +331,7 @@ class ProgramRunner:
             inside=inside,
             report=report,
             records=bridge.records,
-            handles=bridge.handles.made,
+            handles=bridge.handles,
             container=run.container,
             snapshot=snapshot,
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 
 __all__ = ("explain_limit", "fixed_limits", "limit_error", "memory_words")
 

@@ -17,7 +17,7 @@ from toolweft.core.ports import GuestCallHandler, GuestNames, SandboxOutcome
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import Channel, frames_of_run
 from toolweft.sandbox.ending import crash_outcome, parse_report
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
 from toolweft.sandbox.run import ActiveRun, GuestProcess
 

@@ -73,6 +73,7 @@ class FakeEngine:
         self.refusals: dict[tuple[str, str], list[tuple[int, str]]] = {}
         self.requests: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     def add(self, recipe: dict[str, Any], *, state: str = "running") -> str:
         self.made += 1
@@ -81,6 +82,7 @@ class FakeEngine:
         return container.id
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -214,6 +216,10 @@ class FakeEngine:
             self._signal(container, signal.SIGKILL)
         if self._tasks:
             await asyncio.wait(self._tasks)
+        for writer in self._writers:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ from toolweft.sandbox.container.parcel import load_parcel
 from toolweft.sandbox.container.recipe import build_recipe, max_processes
 from toolweft.sandbox.container.survey import check_runtime, find_faults
 from toolweft.sandbox.container.usage import CgroupUsage, PolledUsage
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.limits import fixed_limits
 from toolweft.sandbox.options import EngineOptions
 

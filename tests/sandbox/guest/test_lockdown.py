@@ -9,7 +9,8 @@ import pytest
 from tests.sandbox.guest.recording import RecordingKernel, make_proc
 
 from toolweft.sandbox.guest import landlock, lockdown, namespaces
-from toolweft.sandbox.guest.lockdown import CAPABILITIES, LANDLOCK, NAMESPACES, SECCOMP, Limits
+from toolweft.sandbox.guest.limits import Limits
+from toolweft.sandbox.guest.lockdown import CAPABILITIES, LANDLOCK, NAMESPACES, SECCOMP
 
 LIMITS = Limits(memory_bytes=1 << 50, disk_bytes=4096, max_files=64, max_threads=16)
 

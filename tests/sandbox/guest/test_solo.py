@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from toolweft.sandbox.container.survey import find_faults
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 
 pytestmark = pytest.mark.process
 

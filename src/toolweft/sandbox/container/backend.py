@@ -33,7 +33,7 @@ from toolweft.sandbox.container.pool import Pool
 from toolweft.sandbox.container.session import ContainerSession
 from toolweft.sandbox.container.survey import survey_containers
 from toolweft.sandbox.container.tiers import INNER_TIERS, InnerTier
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.limits import fixed_limits
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.sandbox.trial import TRIAL_LIMITS, try_session

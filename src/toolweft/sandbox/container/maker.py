@@ -18,7 +18,7 @@ from toolweft.sandbox.container.guest import ContainerGuest
 from toolweft.sandbox.container.recipe import build_recipe
 from toolweft.sandbox.container.session import PAUSE_AFTER_S, ContainerSession
 from toolweft.sandbox.container.usage import CgroupUsage, PolledUsage, Usage
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.options import EngineOptions
 from toolweft.sandbox.session import SessionStart
 

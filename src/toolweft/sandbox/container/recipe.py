@@ -5,7 +5,7 @@ import json
 from toolweft.core.json import JsonObject
 from toolweft.sandbox.container.owner import LABEL
 from toolweft.sandbox.container.parcel import BOOT
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.guest.namespaces import SCRATCH
 from toolweft.sandbox.options import EngineOptions
 

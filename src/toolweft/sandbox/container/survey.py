@@ -13,7 +13,7 @@ from toolweft.core.json import JsonObject
 from toolweft.sandbox.container.engine import Engine
 from toolweft.sandbox.container.maker import ContainerMaker
 from toolweft.sandbox.container.recipe import max_processes
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.guest.namespaces import SCRATCH
 from toolweft.sandbox.options import EngineOptions
 from toolweft.sandbox.trial import check_status

@@ -6,10 +6,11 @@ A layer that cannot be put on raises, and the process ends before any program ru
 import os
 import resource
 from collections.abc import Collection, Sequence
-from typing import Literal, NamedTuple, Self, TypeAlias
+from typing import Literal, TypeAlias
 
 from . import namespaces
 from .landlock import restrict_files
+from .limits import Limits
 from .seccomp import build_filter, build_rules
 from .syscalls import Kernel
 
@@ -21,7 +22,6 @@ __all__ = (
     "SCRATCH_FOLDER",
     "SECCOMP",
     "FileCalls",
-    "Limits",
     "lock_down",
 )
 
@@ -45,20 +45,6 @@ _NICENESS = 10
 _STACK_BYTES = 8 * 1024 * 1024
 # The main thread, and one that the interpreter may need for a moment.
 _SPARE_THREADS = 2
-
-
-class Limits(NamedTuple):
-    """What one guest may use over its whole life."""
-
-    memory_bytes: int
-    disk_bytes: int
-    max_files: int
-    max_threads: int
-
-    @classmethod
-    def from_dict(cls, data: dict[str, int]) -> Self:
-        """The limits of a spawn request."""
-        return cls(*(int(data[name]) for name in cls._fields))
 
 
 def lock_down(

@@ -23,7 +23,7 @@ from .cell import CellResult, restore_builtins, run_program
 from .channel import Channel
 from .faults import Fault, Stop, describe
 from .handles import bind_load
-from .lockdown import Limits
+from .limits import Limits
 from .names import Blob, ToolError, bind_names
 from .namespaces import SCRATCH
 from .output import Output

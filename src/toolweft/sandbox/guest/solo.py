@@ -14,7 +14,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from .lockdown import SCRATCH_FOLDER, Limits, lock_down
+from .limits import Limits
+from .lockdown import SCRATCH_FOLDER, lock_down
 from .runner import run_guest
 from .syscalls import Kernel
 from .zygote import PRELOADED

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 from . import probe
-from .lockdown import LANDLOCK, NAMESPACES, FileCalls, Limits, lock_down
+from .limits import Limits
+from .lockdown import LANDLOCK, NAMESPACES, FileCalls, lock_down
 from .namespaces import SESSION_FLAGS
 from .runner import run_guest
 from .syscalls import Kernel

@@ -8,7 +8,7 @@ import anyio
 from toolweft.core.clock import Clock
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.channel import Channel
-from toolweft.sandbox.guest.lockdown import Limits
+from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.limits import fixed_limits
 from toolweft.sandbox.process.child import Child
 from toolweft.sandbox.process.descriptors import check_descriptors, read_descriptors
