@@ -166,14 +166,14 @@ class Zygote:
                 except OSError as refusal:
                     # Nothing was sent.
                     return {"error": str(refusal)}, []
-        return answer
+        return answer if self.is_usable else (unanswered, [])
 
     async def _receive(self) -> tuple[JsonObject, list[int]]:
         await anyio.wait_readable(self._control)
         message, fds, _flags, _address = socket.recv_fds(self._control, _MAX_ANSWER_BYTES, 1)
         if not message:
             self.is_usable = False
-            return {"error": "the zygote has ended"}, []
+            return {"error": "the zygote ended before it was ready"}, []
         for fd in fds:
             os.set_inheritable(fd, False)  # noqa: FBT003  its only argument
         return json.loads(message), fds
