@@ -279,6 +279,22 @@ async def test_only_so_many_finished_runs_are_kept(clock: FakeClock) -> None:
     assert table.find(made[2].id, principal=ANN) is made[2]
 
 
+async def test_finished_runs_are_kept_up_to_a_size_and_the_newest_always(clock: FakeClock) -> None:
+    table = RunTable(clock=clock, keep_finished_s=300)
+    made = [make_run(number) for number in range(3)]
+    for run in made:
+        table.add(run)
+        run.finished_s = clock.monotonic_s()
+        run.kept_bytes = runs.MAX_KEPT_BYTES
+        clock.advance(0.1)
+    made[2].kept_bytes += 1
+    table.forget_old()
+    assert table.find(made[2].id, principal=ANN) is made[2]
+    for run in made[:2]:
+        with pytest.raises(ToolweftError, match="no run"):
+            table.find(run.id, principal=ANN)
+
+
 @pytest.mark.parametrize(
     ("raw", "value", "is_repr"),
     [
