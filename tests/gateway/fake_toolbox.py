@@ -123,6 +123,9 @@ class FakeToolbox:
         print("stray")
         return FakeReply(text="said")
 
+    async def _half(self, arguments, on_output) -> FakeReply:
+        return FakeReply(text="half \ud800 of a character")
+
     async def _picture(self, arguments, on_output) -> FakeReply:
         return FakeReply(
             content=(

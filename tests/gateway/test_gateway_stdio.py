@@ -58,6 +58,17 @@ async def test_the_official_client_lists_and_calls(mode) -> None:
 
 
 @pytest.mark.process
+async def test_an_answer_that_no_text_can_hold_ends_nothing() -> None:
+    with anyio.fail_after(30):
+        async with mcp.Client(stdio_client(child())) as client:
+            half = await client.call_tool("half", {})
+            small = await client.call_tool("echo", {"text": "small"})
+
+    assert half.content[0].text == "half ? of a character"
+    assert small.content[0].text == "small"
+
+
+@pytest.mark.process
 def test_what_tools_print_never_reaches_the_wire() -> None:
     call = {
         "jsonrpc": "2.0",

@@ -74,6 +74,15 @@ def test_room_is_made_from_ones_own_containers_and_from_others_only_when_long_id
     assert table.take_least_recent(ANN) is others
 
 
+def test_a_container_whose_session_ended_while_idle_is_over(table: ContainerTable) -> None:
+    container = add(table)
+    table.release(container)
+    container.session.is_alive = False  # type: ignore[misc]  # the fake's own attribute
+    with pytest.raises(ContainerExpired, match="broke it"):
+        table.claim(container.id, owner=ANN)
+    assert table.take_expired() == [container]
+
+
 def test_too_many_known_names_stand_for_any_name(table: ContainerTable) -> None:
     container = add(table)
     container.learn(f"n{n}" for n in range(containers.MAX_KNOWN_NAMES))
@@ -195,6 +204,29 @@ async def test_there_are_never_more_than_permitted_and_waiters_go_in_order(
     assert sum(not session.is_closed for session in backend.sessions) == 2
 
 
+async def test_a_turn_goes_to_the_first_for_whom_there_is_room(pool: ContainerPool) -> None:
+    held: list[str] = []
+    gate, never = anyio.Event(), anyio.Event()
+
+    async def wait_as_ben() -> None:
+        async with pool.lend(None, principal=BEN, limits=LIMITS):
+            held.append("ben")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hold, pool, held, gate, "a")
+        tasks.start_soon(hold, pool, held, never, "b")
+        await settle()
+        # First in the queue, but what Ann used a moment ago is kept from others.
+        tasks.start_soon(wait_as_ben)
+        await settle()
+        tasks.start_soon(hold, pool, held, never, "c")
+        await settle()
+        gate.set()
+        await settle()
+        assert held == ["a", "b", "c"]
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_waiter_that_gives_up_leaves_its_turn_to_the_next(pool: ContainerPool) -> None:
     held: list[str] = []
     gate, never = anyio.Event(), anyio.Event()
@@ -247,9 +279,32 @@ async def test_only_so_many_finished_runs_are_kept(clock: FakeClock) -> None:
     assert table.find(made[2].id, principal=ANN) is made[2]
 
 
+async def test_finished_runs_are_kept_up_to_a_size_and_the_newest_always(clock: FakeClock) -> None:
+    table = RunTable(clock=clock, keep_finished_s=300)
+    made = [make_run(number) for number in range(3)]
+    for run in made:
+        table.add(run)
+        run.finished_s = clock.monotonic_s()
+        run.kept_bytes = runs.MAX_KEPT_BYTES
+        clock.advance(0.1)
+    made[2].kept_bytes += 1
+    table.forget_old()
+    assert table.find(made[2].id, principal=ANN) is made[2]
+    for run in made[:2]:
+        with pytest.raises(ToolweftError, match="no run"):
+            table.find(run.id, principal=ANN)
+
+
 @pytest.mark.parametrize(
     ("raw", "value", "is_repr"),
-    [(b"", None, False), (b"[1]", [1], False), (b"\xff{", "\ufffd{", True)],
+    [
+        (b"", None, False),
+        (b"[1]", [1], False),
+        (b"\xff{", "\ufffd{", True),
+        # Nothing that no message could carry on.
+        (b'{"\\ud800": ["\\udfff"]}', {"\ufffd": ["\ufffd"]}, False),
+        (b"[NaN, 1e999]", "[NaN, 1e999]", True),
+    ],
 )
 def test_the_value_of_a_guest_is_read_with_care(raw: bytes, value: object, is_repr: bool) -> None:
     outcome = build_outcome(

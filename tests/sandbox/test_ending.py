@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
-from toolweft.sandbox.channel import Channel, frames_of_run
+from toolweft.sandbox.channel import CLOSED, Channel, frames_of_run
 from toolweft.sandbox.ending import crash_outcome, parse_report
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind, encode_frame
 from toolweft.sandbox.limits import explain_limit, limit_error
@@ -155,6 +155,18 @@ async def test_a_channel_without_connection_sends_nothing_and_closes_once():
     channel.break_off("again")
     channel.connection_lost(None)
     assert (receiver.lost, channel.fault) == (1, "closed by the host")
+
+
+def test_a_container_that_was_closed_is_not_put_down_to_its_program():
+    outcome = crash_outcome(
+        exit_status=0,
+        was_killed=False,
+        fault=CLOSED,
+        stdout="",
+        stats=ProgramStats(),
+        limits=LIMITS,
+    )
+    assert outcome.error.message == "the container was closed while the program ran in it"
 
 
 async def test_a_frame_outside_of_a_run_breaks_the_channel():

@@ -5,6 +5,7 @@ standard error and descriptor 0 at the null device, for this process and for its
 """
 
 import json
+import logging
 from dataclasses import dataclass
 
 import anyio
@@ -27,6 +28,8 @@ from toolweft.gateway.outstanding import Outstanding
 from toolweft.gateway.signals import stop_on_signal
 
 __all__ = ("serve_descriptors", "serve_stdio")
+
+log = logging.getLogger(__name__)
 
 # For requests that were piped in (`toolweft serve < requests`); a client that shuts its server
 # down waits about as long before it sends a signal.
@@ -115,9 +118,18 @@ async def _write_messages(
 ) -> None:
     async with from_server:
         async for item in from_server:
-            text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-            await write_all(fd, text.encode() + b"\n")
+            await write_all(fd, _encode(item.message) + b"\n")
             outstanding.sent(item.message)
+
+
+def _encode(message: mcp_types.JSONRPCMessage) -> bytes:
+    try:
+        return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+    except ValueError:
+        # A lone surrogate somewhere: one answer must not end the server for all that follow.
+        log.exception("gateway.message_unsendable")
+        data = message.model_dump(mode="python", by_alias=True, exclude_unset=True)
+        return json.dumps(data, default=str, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _refusal(reason: str, *, request_id: str | int | None = None) -> SessionMessage:

@@ -203,14 +203,18 @@ class ContainerTable:
         The asker's own one used longest ago, or else anybody's that has been idle for
         `KEPT_FROM_OTHERS_S`; None where there is neither.
         """
+        container = self.find_least_recent(asker)
+        if container is not None:
+            self.remove(container, "evicted")
+        return container
+
+    def find_least_recent(self, asker: Principal) -> LiveContainer | None:
+        """What `take_least_recent` would take."""
         before_s = self._clock.monotonic_s() - KEPT_FROM_OTHERS_S
         idle = [container for container in self._live.values() if not container.is_busy]
         own = (container for container in idle if container.owner == asker)
         old = (container for container in idle if container.last_active_s <= before_s)
-        container = next(chain(own, old), None)
-        if container is not None:
-            self.remove(container, "evicted")
-        return container
+        return next(chain(own, old), None)
 
     def take_for_memory(self, excess_bytes: int) -> list[LiveContainer]:
         """Remove and return idle containers that hold this much, least recently used first."""
@@ -257,7 +261,11 @@ class ContainerTable:
     def _reason_to_end(self, container: LiveContainer) -> EndReason | None:
         """Why an idle container is over; a busy one ends with its run at the earliest."""
         now_s = self._clock.monotonic_s()
-        if container.is_busy or now_s < self._ends_s(container):
+        if container.is_busy:
+            return None
+        if not container.session.is_alive:
+            return "died"
+        if now_s < self._ends_s(container):
             return None
         return "age" if now_s >= container.created_s + self._options.max_age_s else "idle"
 

@@ -3,14 +3,14 @@
 Pure. What a guest said of itself is shown, never trusted.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from toolweft.calls.measure import repair
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.ids import RunId
-from toolweft.core.json import Json
+from toolweft.core.json import Json, decode_json
 from toolweft.core.ports import SandboxOutcome
 from toolweft.core.programs import (
     CallRecord,
@@ -123,10 +123,12 @@ def _in_order(records: Sequence[CallRecord]) -> tuple[CallRecord, ...]:
 def _parse_value(inside: SandboxOutcome) -> tuple[Json, bool]:
     if not inside.value:
         return None, False
+    text = inside.value.decode("utf-8", "replace")
     try:
-        return json.loads(inside.value), inside.value_is_repr
+        value = decode_json(text)
+        # Nobody could send a lone surrogate on; only an escape makes one.
+        return (repair(value) if "\\u" in text else value), inside.value_is_repr
     except (ValueError, RecursionError):
-        text = inside.value.decode("utf-8", "replace")
         return text[:_MAX_SHOWN_VALUE_CHARACTERS], True
 
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -20,6 +21,14 @@ __all__ = ("ContainerPool",)
 
 # Closing ends a child process; one that will not end is left to the backend's own exit.
 _CLOSE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Turn:
+    """A run's place in the queue."""
+
+    principal: Principal
+    come: anyio.Event = field(default_factory=anyio.Event)
 
 
 class ContainerPool:
@@ -43,7 +52,7 @@ class ContainerPool:
         self._memory = MemoryKeeper(self._table, limit_bytes=limit_bytes)
         # Slots taken by containers that are being opened.
         self._opening = 0
-        self._waiting: deque[anyio.Event] = deque()
+        self._waiting: deque[_Turn] = deque()
 
     @asynccontextmanager
     async def lend(
@@ -204,7 +213,7 @@ class ContainerPool:
             )
         with anyio.move_on_after(self._options.queue_s):
             while True:
-                await self._wait_for_turn()
+                await self._wait_for_turn(principal)
                 if await self._take_slot(principal):
                     return
         raise self._overloaded(
@@ -212,13 +221,13 @@ class ContainerPool:
             key=f"containers.queue_s ({self._options.queue_s:g} s)",
         )
 
-    async def _wait_for_turn(self) -> None:
-        turn = anyio.Event()
+    async def _wait_for_turn(self, principal: Principal) -> None:
+        turn = _Turn(principal=principal)
         self._waiting.append(turn)
         try:
-            await turn.wait()
+            await turn.come.wait()
         except BaseException:
-            if turn.is_set():
+            if turn.come.is_set():
                 # Called and gone at the same moment: the turn passes to the next.
                 self._wake_one()
             else:
@@ -233,8 +242,16 @@ class ContainerPool:
         )
 
     def _wake_one(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().set()
+        """Call the first in the queue for whom there is room; not everybody may take any."""
+        for turn in self._waiting:
+            if self._has_room(turn.principal):
+                self._waiting.remove(turn)
+                turn.come.set()
+                return
+
+    def _has_room(self, principal: Principal) -> bool:
+        is_full = len(self._table) + self._opening >= self._options.max_live
+        return not is_full or self._table.find_least_recent(principal) is not None
 
     async def _end(self, containers: Iterable[LiveContainer], reason: EndReason) -> None:
         ended = list(containers)

@@ -335,6 +335,7 @@ class ProgramRunner:
             container=run.container,
             snapshot=snapshot,
         )
+        run.kept_bytes = len(inside.value) + len(inside.stdout)
         record_end(self._desk.ledger, self._desk.clock, run, outcome)
         return outcome
 

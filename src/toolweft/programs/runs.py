@@ -21,8 +21,11 @@ log = logging.getLogger(__name__)
 # Gets printed text as it is printed.
 OnOutput: TypeAlias = Callable[[str], None]
 
-# Finished runs of one principal kept for whoever asks again; each may hold a whole output.
+# Finished runs of one principal kept for whoever asks again.
 MAX_KEPT = 256
+# What they printed and their values as JSON text; read, a value of many small parts takes some
+# twenty times as much memory. The newest is kept whatever its size.
+MAX_KEPT_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -46,6 +49,8 @@ class Run:
     # Why it was stopped from outside, if it was.
     stop_reason: str = ""
     finished_s: float | None = None
+    # The size of its value as JSON text, and of what it printed, once it is over.
+    kept_bytes: int = 0
     finished: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -128,7 +133,12 @@ class RunTable:
         # Newest first: what comes after the first `MAX_KEPT` of a principal is too many.
         finished.sort(key=lambda run: run.finished_s or 0.0, reverse=True)
         kept: Counter[Principal] = Counter()
+        kept_bytes: Counter[Principal] = Counter()
         for run in finished:
             kept[run.principal] += 1
-            if kept[run.principal] > MAX_KEPT or (run.finished_s or 0.0) <= limit_s:
+            kept_bytes[run.principal] += run.kept_bytes
+            is_newest = kept[run.principal] == 1
+            is_too_much = kept_bytes[run.principal] > MAX_KEPT_BYTES and not is_newest
+            is_old = (run.finished_s or 0.0) <= limit_s
+            if kept[run.principal] > MAX_KEPT or is_too_much or is_old:
                 del self._runs[run.id]

@@ -19,7 +19,10 @@ from toolweft.sandbox.guest.wire import (
     encode_start,
 )
 
-__all__ = ("Channel", "Receiver", "frames_of_run")
+__all__ = ("CLOSED", "Channel", "Receiver", "frames_of_run")
+
+# The fault of a channel that nobody broke.
+CLOSED = "closed by the host"
 
 _MAX_HEAD_BYTES = 4096
 _MAX_FAULT_BYTES = 64 * 1024
@@ -123,7 +126,7 @@ class Channel(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection; idempotent."""
-        self._lose("closed by the host")
+        self._lose(CLOSED)
 
     def break_off(self, fault: str) -> None:
         """Close the connection because of what the guest sent."""

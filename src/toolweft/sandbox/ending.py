@@ -8,6 +8,7 @@ from typing import Literal, TypeGuard, get_args
 from toolweft.core.json import Json
 from toolweft.core.ports import SandboxOutcome
 from toolweft.core.programs import LIMIT_NAMES, LimitName, ProgramError, ProgramLimits, ProgramStats
+from toolweft.sandbox.channel import CLOSED
 from toolweft.sandbox.guest.wire import Frame, FrameError
 from toolweft.sandbox.limits import explain_limit, limit_error
 
@@ -101,7 +102,9 @@ def crash_outcome(
     """
     limit: LimitName | None = None
     hint = "run again in a new container; variables are gone"
-    if fault:
+    if fault == CLOSED:
+        message = "the container was closed while the program ran in it"
+    elif fault:
         message = f"the program broke its channel to the host: {fault}"
     elif _signal_name(-exit_status) == "SIGKILL" and not was_killed:
         limit = "memory"

@@ -79,6 +79,7 @@ class ActiveRun:
         self._scopes: dict[int, anyio.CancelScope] = {}
         # Calls the guest sent, the refused ones included: it numbers all of them.
         self._asked = 0
+        self._cancelled = 0
         self._queued_bytes = 0
         self._is_reading = True
         self._output: list[str] = []
@@ -144,8 +145,7 @@ class ActiveRun:
         if frame.kind is FrameKind.CALL:
             self._start_call(frame)
         elif frame.kind is FrameKind.CANCEL:
-            if (scope := self._scopes.get(frame.number)) is not None:
-                scope.cancel()
+            self._cancel_call(frame.number)
         elif frame.kind is FrameKind.OUTPUT:
             self._take_output(frame)
         else:
@@ -156,7 +156,18 @@ class ActiveRun:
         """The guest is gone."""
         self._wake.set()
 
+    def _cancel_call(self, number: int) -> None:
+        # At most one for each call, so that these cannot keep the host busy without end.
+        self._cancelled += 1
+        if self._cancelled > self._asked:
+            raise FrameError("more calls were given up than made")
+        if (scope := self._scopes.get(number)) is not None:
+            scope.cancel()
+
     def _take_output(self, frame: Frame) -> None:
+        if not frame.body:
+            # Counted by its characters it would never end.
+            raise FrameError("an output frame without text")
         text = frame.body.decode("utf-8", "replace")
         self._output_characters += len(text)
         if self._output_characters > self._limits.kept_characters:

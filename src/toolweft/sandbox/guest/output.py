@@ -100,7 +100,9 @@ class Output(io.TextIOBase):
             return
         pending, self._pending, self._pending_characters = self._pending, [], 0
         self._sent_s = time.monotonic()
-        self._send("".join(pending))
+        # `print(end="")` writes nothing, and the host takes no empty frame.
+        if text := "".join(pending):
+            self._send(text)
 
 
 class _Bytes(io.RawIOBase):

@@ -156,22 +156,44 @@ class ProcessBackend:
     ) -> ProcessSession:
         """A fresh session."""
         self._proven_tier()
-        assert self._zygote is not None
-        zygote = self._zygote
         if environment is not None:
             _check_memory(limits, environment)
-            zygote = await self._zygote_with(environment)
-        session = await ProcessSession.open(zygote, limits, clock=self._clock)
+        zygote = await self._zygote_for(environment)
+        try:
+            session = await ProcessSession.open(zygote, limits, clock=self._clock)
+        except SandboxUnavailable:
+            if zygote.is_usable:
+                raise
+            # It died, or hung: a fresh one takes its place.
+            zygote = await self._zygote_for(environment)
+            session = await ProcessSession.open(zygote, limits, clock=self._clock)
         self._sessions = {known for known in self._sessions if known.is_alive}
         self._sessions.add(session)
         return session
+
+    async def _zygote_for(self, environment: str | None) -> Zygote:
+        """The zygote whose guests have these packages; a fresh one for one that is lost."""
+        if environment is not None:
+            return await self._zygote_with(environment)
+        async with self._starting:
+            tier = self._proven_tier()
+            assert self._zygote is not None
+            if not self._zygote.is_usable:
+                log.warning("sandbox.zygote_lost", extra={"tier": tier.name})
+                await self._zygote.close()
+                self._zygote = await self._start_proven(tier)
+            return self._zygote
 
     async def _zygote_with(self, name: str) -> Zygote:
         """The zygote whose guests have the packages of an environment; proven like the first."""
         async with self._starting:
             known = self._with_packages.get(name)
-            if known is not None:
+            if known is not None and known.is_usable:
                 return known
+            if known is not None:
+                log.warning("sandbox.zygote_lost", extra={"environment": name})
+                del self._with_packages[name]
+                await known.close()
             folder, tier = self._options.environments, self._proven_tier()
             if folder is None:
                 raise SandboxUnavailable(

@@ -12,7 +12,6 @@ import subprocess  # nosec B404  starts this interpreter with fixed arguments on
 import sys
 import sysconfig
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -53,12 +52,20 @@ class Zygote:
     """A warm process that makes guests of one tier."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], control: socket.socket, *, has_scratch: bool = False
+        self,
+        process: subprocess.Popen[bytes],
+        control: socket.socket,
+        *,
+        has_scratch: bool = False,
+        answer_timeout_s: float = _ANSWER_TIMEOUT_S,
     ) -> None:
         self._process = process
         self._control = control
         self._has_scratch = has_scratch
+        self._answer_timeout_s = answer_timeout_s
         self._lock = anyio.Lock()
+        # Whether it answers; once it did not, it never gets another request.
+        self.is_usable = True
 
     @classmethod
     async def start(cls, tier: Tier, *, timeout_s: float, launch: Launch | None = None) -> Self:
@@ -100,7 +107,10 @@ class Zygote:
         Raises:
             SandboxUnavailable: the kernel refused.
         """
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as refusal:
+            raise SandboxUnavailable(f"no guest could be made: {refusal}") from refusal
         request = {
             "memory_bytes": limits.memory_bytes,
             "disk_bytes": limits.disk_bytes,
@@ -112,7 +122,11 @@ class Zygote:
             answer, fds = await self._ask({"spawn": request}, [theirs.fileno()])
         if "error" in answer or not fds:
             ours.close()
-            raise SandboxUnavailable(f"no guest could be made: {answer.get('error')}")
+            if "pid" in answer:
+                # This process could not take its descriptor; without a channel the guest ends.
+                await self._ask({"reap": answer["pid"]}, [])
+            reason = answer.get("error", "too many files are open here")
+            raise SandboxUnavailable(f"no guest could be made: {reason}")
         ours.setblocking(False)  # noqa: FBT003  its only argument
         child = Child(
             int(answer["pid"]),
@@ -129,25 +143,36 @@ class Zygote:
 
     async def close(self) -> None:
         """End the zygote and every guest it made."""
+        self.is_usable = False
         self._control.close()
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_wait, self._process)
 
     async def _ask(self, request: JsonObject, fds: list[int]) -> tuple[JsonObject, list[int]]:
-        answer: JsonObject = {"error": "the zygote does not answer"}
-        passed: list[int] = []
-        # Answers carry no number, so an exchange is never left half done.
+        unanswered: JsonObject = {"error": "the zygote does not answer"}
+        # Answers carry no number, so an exchange is never left half done: an answer that came
+        # too late would be taken for that of the next request.
         with anyio.CancelScope(shield=True):
             async with self._lock:
-                with suppress(OSError), anyio.move_on_after(_ANSWER_TIMEOUT_S):
+                if not self.is_usable:
+                    return unanswered, []
+                try:
                     socket.send_fds(self._control, [json.dumps(request).encode()], fds)
-                    answer, passed = await self._receive()
-        return answer, passed
+                    with anyio.fail_after(self._answer_timeout_s):
+                        answer = await self._receive()
+                except (ConnectionError, TimeoutError):
+                    self.is_usable = False
+                    return unanswered, []
+                except OSError as refusal:
+                    # Nothing was sent.
+                    return {"error": str(refusal)}, []
+        return answer if self.is_usable else (unanswered, [])
 
     async def _receive(self) -> tuple[JsonObject, list[int]]:
         await anyio.wait_readable(self._control)
         message, fds, _flags, _address = socket.recv_fds(self._control, _MAX_ANSWER_BYTES, 1)
         if not message:
+            self.is_usable = False
             return {"error": "the zygote ended before it was ready"}, []
         for fd in fds:
             os.set_inheritable(fd, False)  # noqa: FBT003  its only argument
