@@ -181,6 +181,11 @@ async def test_a_frame_outside_of_a_run_breaks_the_channel():
     assert nobody.fault == "READY frame outside of a run"
 
 
+@pytest.mark.parametrize("line", [0, -1, True, 10**4000, "3"])
+def test_a_line_that_no_program_has_is_none(line):
+    assert report(b"1" + json.dumps({"type": "E", "line": line}).encode()).error.line is None
+
+
 def test_the_output_limit_says_what_to_do_in_the_host_s_words():
     text = b'{"type": "Stop", "message": "output limit", "line": 3}'
     error = report(b"1" + text, status="limit", limit="output").error

@@ -12,9 +12,11 @@ from toolweft.sandbox.channel import CLOSED
 from toolweft.sandbox.guest.wire import Frame, FrameError
 from toolweft.sandbox.limits import explain_limit, limit_error
 
-__all__ = ("Report", "crash_outcome", "is_exit_without_fault", "parse_report")
+__all__ = ("MAX_LINE", "Report", "crash_outcome", "is_exit_without_fault", "parse_report")
 
 _GuestStatus = Literal["ok", "error", "invalid", "limit"]
+# No program has as many lines; larger numbers are forged to fill whoever shows them.
+MAX_LINE = 10_000_000
 _MAX_TEXT_CHARACTERS = 4096
 # No program prints as much within any time it gets.
 _MAX_CHARACTERS = 2**53
@@ -150,7 +152,7 @@ def _parse_error(text: bytes) -> ProgramError:
         type=_text(data.get("type")) or "Exception",
         message=_text(data.get("message")) or "",
         traceback=_text(data.get("traceback")) or "",
-        line=line if type(line) is int and line > 0 else None,
+        line=line if type(line) is int and 0 < line <= MAX_LINE else None,
         hint=_text(data.get("hint")),
     )
 

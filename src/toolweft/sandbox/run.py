@@ -15,6 +15,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
 from toolweft.sandbox.channel import Channel
+from toolweft.sandbox.ending import MAX_LINE
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
 from toolweft.sandbox.limits import limit_error
 from toolweft.sandbox.meter import Meter
@@ -301,7 +302,7 @@ def _parse_call(frame: Frame, *, index: int) -> GuestCall:
     with suppress(UnicodeEncodeError):
         name.encode()
         # bool is an int, and a line it is not.
-        if line is None or (type(line) is int and line > 0):
+        if line is None or (type(line) is int and 0 < line <= MAX_LINE):
             if frame.number != index:
                 raise FrameError(f"call number {frame.number} where {index} is due")
             return GuestCall(index=index, name=name, arguments=frame.body, line=line)

@@ -51,7 +51,6 @@ getsockopt                  55      209
 clone                       56      220
 exit                        60       93
 fcntl                       72       25
-flock                       73       32
 fsync                       74       82
 fdatasync                   75       83
 ftruncate                   77       46

@@ -86,7 +86,6 @@ BASE: tuple[Rule, ...] = (
     Rule("exit"),
     # Duplicate, flags and file locks; never F_SETOWN, which aims signals at other processes.
     Rule("fcntl", _any(1, 0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030)),
-    Rule("flock"),
     Rule("fsync"),
     Rule("fdatasync"),
     Rule("ftruncate"),
