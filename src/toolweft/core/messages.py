@@ -65,6 +65,9 @@ class ModelTool:
     examples: tuple[ToolExample, ...] = ()
     # Known to the vendor from the start and out of the prompt until a message reveals it.
     is_deferred: bool = False
+    # Its results reveal deferred tools, so it takes the vendor's own form of a search, where there
+    # is one. At most one tool of a request.
+    is_search: bool = False
     callers: frozenset[CallerType] = frozenset({"direct"})
 
 
