@@ -74,6 +74,9 @@ class GenerateFold:
     def _add_part(self, part: JsonObject) -> Iterator[ModelEvent]:
         text = part.get("text")
         is_plain = isinstance(text, str) and part.keys() <= _PLAIN_TEXT
+        if is_plain and not text:
+            # The last piece often holds nothing but the reason to stop.
+            return
         if is_plain and self._pieces and _is_thought(part) == _is_thought(self._parts[-1]):
             self._pieces.append(str(text))
         else:
