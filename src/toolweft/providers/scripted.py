@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, get_args
+from typing import Final, Self, cast, get_args
 
 from anyio import lowlevel
 
@@ -202,12 +202,12 @@ class _Reader:
             self._read_call(call, f"{place}.calls[{number}]")
             for number, call in enumerate(self.read_list(reply, place, "calls"))
         )
-        stop = reply.get("stop") or ("tool_use" if calls else "end_turn")
-        if stop not in _STOPS:
+        stop: Json = reply.get("stop") or ("tool_use" if calls else "end_turn")
+        if not isinstance(stop, str) or stop not in _STOPS:
             raise self._fail(f"{place}.stop", f"{stop!r:.40} is none of {sorted(_STOPS)}")
         return ModelReply(
             message=AssistantMessage(text=self._read_text(reply, place, "text"), calls=calls),
-            stop=stop,
+            stop=cast(StopReason, stop),
             usage=self._read_usage(reply.get("usage", {}), f"{place}.usage"),
             model=self._read_text(reply, place, "model") or _DEFAULT_NAME,
             detail=self._read_text(reply, place, "detail"),

@@ -19,7 +19,7 @@ def render_event(event: JsonObject) -> str:
 
 def render_generate(body: JsonObject) -> Iterator[str]:
     """An answer of generateContent: each piece an answer of its own, counts and reason last."""
-    told = {key: body[key] for key in ("responseId", "modelVersion") if key in body}
+    told: JsonObject = {key: body[key] for key in ("responseId", "modelVersion") if key in body}
     candidates = body.get("candidates") or ()
     for candidate in candidates:
         for part in (candidate.get("content") or {}).get("parts") or ():
