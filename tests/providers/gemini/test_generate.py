@@ -111,7 +111,10 @@ def test_calls_without_ids_are_answered_without_ids() -> None:
         (result("a", "no", is_error=True), {"error": "no"}),
         (result("a"), {"output": "(empty result)"}),
         (result("a", "x", "y"), {"output": "x\ny"}),
-        (result("a", Blob(data=b"abc")), {"output": "[application/octet-stream, 3 bytes, not shown]"}),
+        (
+            result("a", Blob(data=b"abc")),
+            {"output": "[application/octet-stream, 3 bytes, not shown]"},
+        ),
     ],
 )
 def test_results_in_words(given: Any, response: dict[str, str]) -> None:
@@ -285,7 +288,9 @@ def test_what_is_no_answer_is_an_error(body: dict[str, Any]) -> None:
         decode(body)
 
 
-@pytest.mark.parametrize("event", [{"candidates": "x"}, {"candidates": [{"content": {"parts": 1}}]}])
+@pytest.mark.parametrize(
+    "event", [{"candidates": "x"}, {"candidates": [{"content": {"parts": 1}}]}]
+)
 def test_a_broken_piece_of_a_stream_is_an_error(event: dict[str, Any]) -> None:
     with pytest.raises(ProviderError, match="cannot be understood"):
         list(GenerateFold().add(event))

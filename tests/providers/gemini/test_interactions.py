@@ -122,9 +122,7 @@ def test_deferred_tools_are_listed_where_that_is_wanted() -> None:
 @pytest.mark.parametrize("fields", [{"is_error": True}, {"revealed": ()}, {"revealed": ("gone",)}])
 def test_a_search_that_finds_nothing_gives_an_empty_list(fields: dict[str, Any]) -> None:
     fields = {"revealed": ("refund_order",), **fields}
-    request = ask(
-        user("?"), SEARCHED, results(result("t1", "no", **fields)), tools=(FIND, REFUND)
-    )
+    request = ask(user("?"), SEARCHED, results(result("t1", "no", **fields)), tools=(FIND, REFUND))
 
     assert encode(request, NATIVE)["input"][-1] == {
         "type": "tool_search_result",
@@ -135,9 +133,7 @@ def test_a_search_that_finds_nothing_gives_an_empty_list(fields: dict[str, Any])
 
 def test_a_foreign_history_is_told_anew() -> None:
     raw = RawItems(api="anthropic", platform="anthropic", items=({"type": "thinking"},))
-    said = called(
-        call("a", "find_tools", query="x"), call("b", "get_weather"), text="Hm.", raw=raw
-    )
+    said = called(call("a", "find_tools", query="x"), call("b", "get_weather"), text="Hm.", raw=raw)
     found = result("a", "x", revealed=("refund_order",))
     given = results(found, result("b", "no", name="get_weather", is_error=True))
     steps = encode(ask(user("?"), said, given, tools=(FIND, WEATHER, REFUND)), NATIVE)["input"]

@@ -29,7 +29,7 @@ from toolweft.testing.vendors.gemini_events import (
 )
 from toolweft.testing.vendors.gemini_generate_rules import GENERATE_RULES
 from toolweft.testing.vendors.gemini_interactions_rules import INTERACTIONS_RULES
-from toolweft.testing.vendors.gemini_request import Memory, ParsedRequest, Refusal, render
+from toolweft.testing.vendors.gemini_request import Memory, ParsedRequest, Refusal, render, spell
 from toolweft.testing.vendors.serving import ServedApp
 
 __all__ = ("Failure", "GeminiServer", "Script", "Turn")
@@ -165,7 +165,7 @@ class GeminiServer:
     async def _generate(self, http: Request) -> Response:
         model, _, method = http.path_params["call"].rpartition(":")
         try:
-            body = await self._read(http)
+            body = spell(await self._read(http))
             _check_method(method)
             self.check_generate(body, model=model)
             usage = self._count(body)

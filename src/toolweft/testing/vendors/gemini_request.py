@@ -1,17 +1,32 @@
 """A request to one of Google's APIs as rules look at it, and what the server remembers for them."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("FOREIGN_SIGNATURE", "FUNCTION_NAME", "Memory", "ParsedRequest", "Refusal", "render")
+__all__ = (
+    "FOREIGN_SIGNATURE",
+    "FUNCTION_NAME",
+    "Memory",
+    "ParsedRequest",
+    "Refusal",
+    "render",
+    "spell",
+)
 
 # A function's name, by the vendor's documentation.
 FUNCTION_NAME: Final = r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}"
 # Takes the place of a signature where a call was made by somebody else.
 FOREIGN_SIGNATURE: Final = "skip_thought_signature_validator"
+
+# What stands below is the user's own, and keeps its names.
+_FREE: Final = frozenset(
+    {*("args", "response", "parameters"), *("parametersJsonSchema", "responseJsonSchema")}
+)
+_UNDERSCORE: Final = re.compile(r"(?<=[a-z])_([a-z])")
 
 
 class Refusal(Exception):
@@ -50,3 +65,16 @@ class ParsedRequest:
 def render(value: Json) -> str:
     """A value as one short text, for comparing and counting."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def spell(value: Json) -> Json:
+    """The value with the API's names in one of the two spellings that it takes: "inlineData"."""
+    if isinstance(value, list):
+        return [spell(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    spelt = {}
+    for key, inner in value.items():
+        name = _UNDERSCORE.sub(lambda match: match[1].upper(), key)
+        spelt[name] = inner if name in _FREE else spell(inner)
+    return spelt
