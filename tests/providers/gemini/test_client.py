@@ -99,7 +99,7 @@ async def test_plain_and_streamed_turns_give_the_same_reply(api: str) -> None:
         assert replace(streamed, request_id=plain.request_id, usage=plain.usage) == plain
         assert (provider.name, provider.prices) == (f"gemini:{MODEL}", None)
         assert server.refusals == []
-        assert all(path.startswith("/v1beta/") for path in server.paths)
+        assert all(path.startswith("/v1/") for path in server.paths)
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
@@ -279,6 +279,13 @@ async def test_a_history_too_long_is_told_apart() -> None:
     async with talk([], server=GeminiServer([], context_tokens=10)) as (_, provider):
         with pytest.raises(ContextFull):
             await provider.complete(ask(user("word " * 100)))
+
+
+async def test_another_version_of_the_api_is_asked() -> None:
+    async with talk([say(GENERATE)], api_version="v1beta") as (server, provider):
+        await provider.complete(ask())
+
+        assert server.paths == [f"/v1beta/models/{MODEL}:generateContent"]
 
 
 async def test_a_model_that_does_not_exist() -> None:

@@ -72,6 +72,7 @@ class GeminiProvider:
             ConnectionOptions(
                 name=self.name,
                 base_url=options.base_url or _BASE_URL,
+                api_version=options.api_version,
                 key=_choose_key(options, environment),
                 timeout_s=options.timeout_s,
                 connect_timeout_s=options.connect_timeout_s,

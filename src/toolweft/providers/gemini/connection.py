@@ -23,8 +23,6 @@ from toolweft.providers.gemini.failures import build_error, parse_retry_after_s
 
 __all__ = ("Connection", "ConnectionOptions", "WireStream")
 
-# Where fields for JSON Schema and Interactions are; the SDK's own default moves with the SDK.
-_API_VERSION: Final = "v1beta"
 _CLOSE_TIMEOUT_S: Final = 2.0
 # An answer of the longest there is stays far below.
 _MAX_ANSWER_BYTES: Final = 64 * 1024**2
@@ -40,6 +38,7 @@ class ConnectionOptions:
     name: str
     # Without the version of the API.
     base_url: str
+    api_version: str
     key: Secret
     timeout_s: float = 600.0
     connect_timeout_s: float = 10.0
@@ -97,7 +96,7 @@ class Connection:
             vertexai=False,
             http_options={
                 "base_url": options.base_url,
-                "api_version": _API_VERSION,
+                "api_version": options.api_version,
                 "httpx_async_client": self._http,
             },
         )

@@ -129,13 +129,13 @@ def _append(contents: list[JsonObject], role: str, parts: list[JsonObject]) -> N
         contents.append({"role": role, "parts": parts})
 
 
-def is_echoed(raw: RawItems | None) -> bool:
+def _is_echoed(raw: RawItems | None) -> bool:
     """The vendor's own items go back as they are."""
     return raw is not None and raw.api == API and raw.platform == PLATFORM
 
 
 def _encode_assistant(message: AssistantMessage, target: Target) -> list[JsonObject]:
-    if message.raw is not None and is_echoed(message.raw):
+    if message.raw is not None and _is_echoed(message.raw):
         return list(message.raw.items)
     parts: list[JsonObject] = [{"text": message.text}] if message.text.strip() else []
     for position, call in enumerate(message.calls):
@@ -150,7 +150,7 @@ def _encode_assistant(message: AssistantMessage, target: Target) -> list[JsonObj
 
 
 def _find_unnamed(message: AssistantMessage) -> frozenset[str]:
-    if message.raw is None or not is_echoed(message.raw):
+    if message.raw is None or not _is_echoed(message.raw):
         return frozenset()
     calls = (item["functionCall"] for item in message.raw.items if "functionCall" in item)
     named = {call.get("id") for call in calls if isinstance(call, dict)}

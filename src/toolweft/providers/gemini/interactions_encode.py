@@ -195,13 +195,13 @@ def _encode_history(
     return steps
 
 
-def is_echoed(raw: RawItems | None) -> bool:
+def _is_echoed(raw: RawItems | None) -> bool:
     """The vendor's own items go back as they are."""
     return raw is not None and raw.api == API and raw.platform == PLATFORM
 
 
 def _encode_assistant(message: AssistantMessage, plan: _ToolPlan) -> list[JsonObject]:
-    if message.raw is not None and is_echoed(message.raw):
+    if message.raw is not None and _is_echoed(message.raw):
         return list(message.raw.items)
     steps: list[JsonObject] = []
     if message.text.strip():

@@ -18,6 +18,9 @@ class GeminiOptions:
     api: Api = "gemini"
     # Without the version of the API; None: the vendor's own.
     base_url: str | None = None
+    # What the SDK 3.4 asks for by itself, given here since its default moves with the SDK; previews
+    # may need "v1beta".
+    api_version: str = "v1"
     # None: from the environment, GEMINI_API_KEY or else GOOGLE_API_KEY.
     key: Secret | None = None
     # The vendor's own deferral and search items, at Interactions alone; "auto": where they were

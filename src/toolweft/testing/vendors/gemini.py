@@ -212,7 +212,7 @@ class GeminiServer:
         last = ("contents", "input")
         ordered = {**{k: v for k, v in body.items() if k not in last}, "said": None}
         text = render(ordered) + "".join(render(item) for key in last for item in body.get(key, ()))
-        total = count_tokens(text)
+        total = _count_tokens(text)
         if total > self._context_tokens:
             raise Refusal(
                 f"The input token count ({total}) exceeds the maximum number of tokens allowed"
@@ -243,7 +243,7 @@ class GeminiServer:
             if "thoughtSignature" in part:
                 self.memory.signed[part["thoughtSignature"]] = part
         total, cached = usage
-        written = sum(count_tokens(render(part)) for part in parts)
+        written = sum(_count_tokens(render(part)) for part in parts)
         candidate = {
             "index": 0,
             "content": {"role": "model", "parts": parts},
@@ -273,7 +273,7 @@ class GeminiServer:
         done = {step["call_id"] for step in steps if step["type"] == "tool_search_result"}
         has_calls = any(step["id"] not in done for step in steps if "id" in step)
         total, cached = usage
-        written = sum(count_tokens(render(step)) for step in steps)
+        written = sum(_count_tokens(render(step)) for step in steps)
         answer = {
             "id": f"int_{number}",
             "object": "interaction",
@@ -337,7 +337,7 @@ def _count_alike(text: str, other: str) -> int:
     return next((at for at, (a, b) in pairs if a != b), min(len(text), len(other)))
 
 
-def count_tokens(text: str) -> int:
+def _count_tokens(text: str) -> int:
     """UTF-8 bytes / 4, rounded up."""
     return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
 
