@@ -9,6 +9,7 @@ HEAVY = (
     "alembic",
     "anthropic",
     "fastapi",
+    "google",
     "httpx2",
     "mcp",
     "mcp_types",

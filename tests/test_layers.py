@@ -67,6 +67,11 @@ FAULTS = {
         "import anthropic",
         "anthropic stays in its folder",
     ),
+    "the toolbox asks a model of another vendor": (
+        "toolbox/options.py",
+        "from google import genai",
+        "google stays in its folder",
+    ),
     "a provider goes past its connection": (
         "providers/openai/client.py",
         "import openai",

@@ -12,7 +12,9 @@ from toolweft.core.json import JsonObject
 
 __all__ = ("prefix_hash",)
 
-_PREFIX_KEYS: Final = ("tools", "system", "instructions", "system_instruction")
+_PREFIX_KEYS: Final = (
+    *("tools", "system", "instructions", "system_instruction", "systemInstruction"),
+)
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 
 
