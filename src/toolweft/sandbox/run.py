@@ -24,6 +24,9 @@ __all__ = ("ActiveRun", "GuestProcess")
 
 # How long a program may take to notice that it is stopped.
 _GRACE_S = 0.5
+# More of it for a program that has hardly run meanwhile: on a busy machine it could not notice.
+_MORE_GRACE_S = 0.3
+_STARVED_CPU_S = 0.1
 # Where somebody cancelled the run; they wait for its end, which is to come within half a second.
 _CANCEL_GRACE_S = 0.3
 _KILL_TIMEOUT_S = 5.0
@@ -282,8 +285,12 @@ class ActiveRun:
         for scope in self._scopes.values():
             scope.cancel()
         if self._foreign_error is None:
+            cpu_before_s = self._child.cpu_s()
             self._child.interrupt()
             await self._wait_over(grace_s)
+            used_s = self._child.cpu_s() - cpu_before_s
+            if not self.is_over and grace_s == _GRACE_S and used_s < _STARVED_CPU_S:
+                await self._wait_over(_MORE_GRACE_S)
         if not self.is_over:
             self._child.kill()
             await self._wait_over(_KILL_TIMEOUT_S)

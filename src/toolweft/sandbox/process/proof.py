@@ -22,16 +22,21 @@ async def prove_isolation(zygote: Zygote, tier: Tier, clock: Clock) -> None:
     Raises:
         SandboxUnavailable: something does not; the message names it.
     """
-    session = await ProcessSession.open(zygote, TRIAL_LIMITS, clock=clock)
+
+    async def open_next() -> ProcessSession:
+        return await ProcessSession.open(zygote, TRIAL_LIMITS, clock=clock)
+
+    session = await open_next()
     try:
         if not tier.is_confining:
-            await try_limits(session, imports=True)
+            await try_limits(session, imports=True, open_next=open_next)
             return
         check_status(_read_status(session.pid))
         await try_session(
             session,
             own_files=NAMESPACES in tier.layers,
             imports=tier.has_imports,
+            open_next=open_next,
         )
     finally:
         await session.close()
