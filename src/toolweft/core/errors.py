@@ -19,6 +19,7 @@
     │   └── StorageFull        a cap or the disk leaves no room for it
     ├── EmbedderUnavailable    a text could not be turned into a vector
     ├── ProviderError          a model that could not be asked or did not answer
+    │   ├── BudgetSpent        asking once more could cost more than was allowed
     │   ├── ContextFull        the history is longer than the model takes
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
@@ -36,6 +37,7 @@ from typing import ClassVar
 
 __all__ = (
     "AmbiguousTool",
+    "BudgetSpent",
     "CallDenied",
     "CallError",
     "CallTimeout",
@@ -225,6 +227,12 @@ class ProviderError(ToolweftError):
         self.is_retryable = retryable
         self.retry_after_s = retry_after_s
         self.status = status
+
+
+class BudgetSpent(ProviderError):
+    """Asking a model once more could cost more than was allowed."""
+
+    code = "budget_spent"
 
 
 class ContextFull(ProviderError):
