@@ -20,6 +20,7 @@
     ├── EmbedderUnavailable    a text could not be turned into a vector
     ├── ProviderError          a model that could not be asked or did not answer
     │   ├── ContextFull        the history is longer than the model takes
+    │   ├── ProviderUnavailable  too many requests failed, so this one was not made
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
@@ -53,6 +54,7 @@ __all__ = (
     "LedgerUnavailable",
     "Overloaded",
     "ProviderError",
+    "ProviderUnavailable",
     "RemoteContainerGone",
     "ResultTooDeep",
     "ResultTooLarge",
@@ -231,6 +233,12 @@ class ContextFull(ProviderError):
     """The history does not fit into what the model takes."""
 
     code = "context_full"
+
+
+class ProviderUnavailable(ProviderError):
+    """Too many requests to the model failed, so it is not asked before `retry_after_s`."""
+
+    code = "provider_unavailable"
 
 
 class RemoteContainerGone(ProviderError):

@@ -28,12 +28,10 @@ class StreamFold:
 
     Attributes:
         is_ended: the vendor said that the answer is complete.
-        written: characters of text that were passed on.
     """
 
     def __init__(self) -> None:
         self.is_ended = False
-        self.written = 0
         self._body: JsonObject | None = None
         self._blocks: list[JsonObject] = []
         # Pieces of each open block's fields, joined at its end: adding to a text is quadratic.
@@ -78,7 +76,7 @@ class StreamFold:
         if block.get("type") == "tool_use":
             yield CallProposed(str(block.get("name") or ""))
         elif block.get("type") == "text" and block.get("text"):
-            yield self._print(str(block["text"]))
+            yield TextPrinted(str(block["text"]))
 
     def _extend(self, event: JsonObject) -> Iterator[ModelEvent]:
         index = self._read_index(event)
@@ -97,7 +95,7 @@ class StreamFold:
             text = self._read_piece(delta, own)
             pieces.setdefault(field, []).append(text)
             if kind == "text_delta" and text:
-                yield self._print(text)
+                yield TextPrinted(text)
 
     def _read_piece(self, delta: JsonObject, key: str) -> str:
         text = delta.get(key)
@@ -107,10 +105,6 @@ class StreamFold:
         if self._characters > _MAX_CHARACTERS:
             raise _broken(f"it is above the cap of {_MAX_CHARACTERS:,} characters")
         return text
-
-    def _print(self, text: str) -> TextPrinted:
-        self.written += len(text)
-        return TextPrinted(text)
 
     def _close(self, index: int) -> None:
         block = self._blocks[index]

@@ -24,12 +24,10 @@ class GenerateFold:
 
     Attributes:
         is_ended: the vendor said why it stopped.
-        written: characters of text that were passed on.
     """
 
     def __init__(self) -> None:
         self.is_ended = False
-        self.written = 0
         self._body: JsonObject = {}
         self._candidate: JsonObject = {}
         self._parts: list[JsonObject] = []
@@ -91,7 +89,6 @@ class GenerateFold:
             if self._characters > _MAX_CHARACTERS:
                 raise _broken(f"it is above the cap of {_MAX_CHARACTERS:,} characters")
             if text and not _is_thought(part):
-                self.written += len(text)
                 yield TextPrinted(text)
         call = part.get("functionCall")
         if isinstance(call, dict):

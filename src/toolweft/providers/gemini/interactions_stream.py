@@ -25,12 +25,10 @@ class InteractionsFold:
 
     Attributes:
         is_ended: the vendor said that the answer is complete.
-        written: characters of text that were passed on.
     """
 
     def __init__(self, *, search_name: str | None = None) -> None:
         self.is_ended = False
-        self.written = 0
         self._search_name = search_name
         self._body: JsonObject = {}
         self._steps: list[JsonObject] = []
@@ -91,7 +89,7 @@ class InteractionsFold:
         elif kind == "model_output":
             for piece in step.get("content") or ():
                 if isinstance(piece, dict) and isinstance(piece.get("text"), str):
-                    yield self._print(piece["text"])
+                    yield TextPrinted(piece["text"])
 
     def _extend(self, event: JsonObject) -> Iterator[ModelEvent]:
         index = self._read_index(event)
@@ -103,7 +101,7 @@ class InteractionsFold:
             text = self._read_piece(delta, "text")
             self._texts.setdefault(index, []).append(text)
             if text:
-                yield self._print(text)
+                yield TextPrinted(text)
             return
         self._end_text(index)
         if kind == "arguments_delta":
@@ -145,10 +143,6 @@ class InteractionsFold:
         if self._characters > _MAX_CHARACTERS:
             raise _broken(f"it is above the cap of {_MAX_CHARACTERS:,} characters")
         return text
-
-    def _print(self, text: str) -> TextPrinted:
-        self.written += len(text)
-        return TextPrinted(text)
 
     def _read_index(self, event: JsonObject) -> int:
         index = event.get("index")

@@ -4,7 +4,7 @@ Used by the folders of both APIs; knows neither requests nor replies of either.
 """
 
 from toolweft.providers.openai_wire.arguments import parse_arguments
-from toolweft.providers.openai_wire.connection import Connection, ConnectionOptions, WireAnswer
+from toolweft.providers.openai_wire.connection import OpenAIConnection, OpenAIConnectionOptions
 from toolweft.providers.openai_wire.content import (
     data_url,
     describe_blob,
@@ -17,9 +17,8 @@ from toolweft.providers.openai_wire.failures import build_error, error_of_body
 from toolweft.providers.openai_wire.strictness import is_strict_schema
 
 __all__ = (
-    "Connection",
-    "ConnectionOptions",
-    "WireAnswer",
+    "OpenAIConnection",
+    "OpenAIConnectionOptions",
     "build_error",
     "data_url",
     "describe_blob",
