@@ -26,7 +26,15 @@ from toolweft.providers.connection import Connection, WireStream
 from toolweft.providers.gate import Gate
 from toolweft.providers.retry import with_retries
 
-__all__ = ("Exchange", "Fold", "ProviderClient", "Target", "choose_base_url", "find_key")
+__all__ = (
+    "ClientOptions",
+    "Exchange",
+    "Fold",
+    "ProviderClient",
+    "Target",
+    "choose_base_url",
+    "find_key",
+)
 
 T = TypeVar("T")
 
@@ -94,12 +102,7 @@ class Target(Protocol):
 
 
 class ClientOptions(Protocol):
-    """What the options of every vendor's client have."""
-
-    @property
-    def key(self) -> Secret | None:
-        """None: from the environment."""
-        ...
+    """What the base reads of the options of a vendor's client."""
 
     @property
     def prices(self) -> TokenPrices | None:

@@ -18,7 +18,7 @@ from toolweft.providers.connection import (
     encode_body,
 )
 
-__all__ = ("SdkConnection",)
+__all__ = ("SdkConnection", "SdkStream")
 
 
 class SdkConnection(Connection[OptionsT], Generic[OptionsT]):

@@ -1,6 +1,5 @@
 """The small pure parts: arguments, schemas, contents, descriptions, errors."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

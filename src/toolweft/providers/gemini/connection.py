@@ -26,7 +26,7 @@ from toolweft.providers.gemini.events import EventReader
 from toolweft.providers.gemini.failures import build_error
 from toolweft.providers.waits import parse_retry_after_s
 
-__all__ = ("GeminiConnection", "GeminiConnectionOptions")
+__all__ = ("GeminiConnection", "GeminiConnectionOptions", "GeminiStream")
 
 # Ends a stream of Interactions, in place of data.
 _DONE: Final = b"[DONE]"
@@ -42,6 +42,8 @@ class GeminiConnectionOptions(ConnectionOptions):
 
 class GeminiConnection(Connection[GeminiConnectionOptions]):
     """Requests to one place; an async context manager that owns the connections."""
+
+    _http: Any
 
     def _load_sdk(self) -> Any:
         try:
