@@ -22,7 +22,7 @@ from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest, ReplyDone, TextPrinted
 from toolweft.core.providers import ModelCapabilities, TokenPrices
 from toolweft.core.secret import Secret
-from toolweft.providers.connection import Connection, WireStream
+from toolweft.providers.connection import Connection
 from toolweft.providers.gate import Gate
 from toolweft.providers.retry import with_retries
 
@@ -75,8 +75,8 @@ class Exchange:
     # Takes the answer's body and the request's id.
     decode: Callable[[JsonObject, str], ModelReply]
     begin: Callable[[], Fold]
-    # Whether events after the end of an answer are left unread, or read so that the connection can
-    # be used again.
+    # What comes after the end of an answer is left unread. Else it is read: it may hold more, and
+    # the connection can be used again.
     leaves_at_end: bool = False
     # A second try does not repeat what the first one may have done at the vendor.
     may_repeat: bool = True
@@ -210,9 +210,12 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
         )
         fold, written = exchange.begin(), 0
         try:
-            async for event in _fold_stream(stream, fold, leaves_at_end=exchange.leaves_at_end):
-                written += len(event.text) if isinstance(event, TextPrinted) else 0
-                yield event
+            async for wire_event in stream:
+                for event in fold.add(wire_event):
+                    written += len(event.text) if isinstance(event, TextPrinted) else 0
+                    yield event
+                if exchange.leaves_at_end and fold.is_ended:
+                    break
         except (ContextFull, RemoteContainerGone):
             raise
         except ProviderError as exc:
@@ -256,16 +259,6 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
     @abstractmethod
     def _prepare(self, request: ModelRequest) -> Exchange:
         """The request in the vendor's form."""
-
-
-async def _fold_stream(
-    stream: WireStream, fold: Fold, *, leaves_at_end: bool
-) -> AsyncIterator[ModelEvent]:
-    async for wire_event in stream:
-        for event in fold.add(wire_event):
-            yield event
-        if leaves_at_end and fold.is_ended:
-            return
 
 
 def find_key(

@@ -62,9 +62,10 @@ class Gate:
 
     def _refuse(self) -> ProviderUnavailable:
         wait_s = self._breaker.retry_after_s or _PROBING_WAIT_S
+        why = self._last or "it took too long to answer"
         return ProviderUnavailable(
-            f"{self._name}: not asked, as too many requests failed; it may be asked again in"
-            f" {wait_s:.1f} s; the last failure: {self._last}",
+            f"{self._name}: not asked, as too many requests to it failed; it may be asked again in"
+            f" {wait_s:.1f} s; the last failure: {why}",
             hint="wait that long, or ask another model",
             retryable=True,
             retry_after_s=wait_s,
