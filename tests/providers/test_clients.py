@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -45,6 +45,8 @@ class Form:
     model: str
     limit: Callable[[JsonObject], object]
     warmth: Callable[[JsonObject], object]
+    # Events of its turn that come before what says that the answer is complete.
+    before_end: int
     more: dict[str, Any]
 
 
@@ -68,6 +70,7 @@ FORMS = {
         model="claude-haiku-4-5",
         limit=read_config("max_tokens"),
         warmth=read_config("temperature"),
+        before_end=5,
         more={},
     ),
     "openai": Form(
@@ -79,6 +82,7 @@ FORMS = {
         model="gpt-4.1",
         limit=read_config("max_output_tokens"),
         warmth=read_config("temperature"),
+        before_end=8,
         more={},
     ),
     "openai_chat": Form(
@@ -90,6 +94,7 @@ FORMS = {
         model="local",
         limit=read_config("max_tokens"),
         warmth=read_config("temperature"),
+        before_end=2,
         more={},
     ),
     "gemini": Form(
@@ -101,6 +106,7 @@ FORMS = {
         model="gemini-3.8-flash",
         limit=read_config("generationConfig", "maxOutputTokens"),
         warmth=read_config("generationConfig", "temperature"),
+        before_end=1,
         more={},
     ),
     "gemini_interactions": Form(
@@ -112,6 +118,7 @@ FORMS = {
         model="gemini-3.8-flash",
         limit=read_config("generation_config", "max_output_tokens"),
         warmth=read_config("generation_config", "temperature"),
+        before_end=4,
         more={"api": "gemini_interactions"},
     ),
 }
@@ -237,3 +244,25 @@ async def test_a_stream_that_begins_shows_that_the_model_is_back(
 
     assert isinstance(last, ReplyDone)
     assert reply.message.text == "Hi."
+
+
+BREAKS = {
+    "connection": {},
+    "end": {"ends_early": True},
+    "event": {"stream_error": {"type": "server_error", "code": 503, "message": "Busy."}},
+}
+
+
+@pytest.mark.parametrize("kind", BREAKS)
+async def test_a_stream_that_breaks_off_is_told_alike_and_not_begun_again(
+    form: Form, clock: FakeClock, kind: str
+) -> None:
+    turn = replace(form.turn, break_after=form.before_end, **BREAKS[kind])
+    async with talk(form, [turn], clock=clock) as (server, provider):
+        with pytest.raises(ProviderError, match="the answer broke off after 3 char") as caught:
+            async for _ in provider.stream(HELLO):
+                pass
+
+        assert len(server.requests) == 1
+    assert caught.value.message.startswith(f"{provider.name}: the answer")
+    assert caught.value.message.count(provider.name) == 1

@@ -45,6 +45,7 @@ class AnthropicProvider(ProviderClient[AnthropicOptions, Target]):
             capabilities=options.capabilities
             or limit_to_native(row.capabilities, options.native, is_proven=row.is_proven),
             code_tool=row.code_tool,
+            betas=options.betas,
             effort=options.effort,
         )
         return target, row.prices
@@ -85,7 +86,7 @@ class AnthropicProvider(ProviderClient[AnthropicOptions, Target]):
         return Exchange(
             path=_PATH,
             body=body,
-            headers=build_headers(body, self._target.platform),
+            headers=build_headers(body, self._target),
             stream_path=_PATH,
             stream_fields={"stream": True},
             decode=decode_answer,

@@ -25,5 +25,7 @@ class Target:
     capabilities: ModelCapabilities
     # Which version of the vendor's tool runs programs, where `capabilities.programs` says so.
     code_tool: CodeTool = "code_execution_20260521"
+    # In place of what the table says; None: as it says.
+    betas: tuple[str, ...] | None = None
     # None: the vendor's default.
     effort: str | None = None

@@ -15,12 +15,14 @@ from toolweft.providers.openai_wire.content import (
 from toolweft.providers.openai_wire.descriptions import render_description
 from toolweft.providers.openai_wire.failures import build_error, error_of_body
 from toolweft.providers.openai_wire.strictness import is_strict_schema
+from toolweft.providers.openai_wire.usage import decode_usage
 
 __all__ = (
     "OpenAIConnection",
     "OpenAIConnectionOptions",
     "build_error",
     "data_url",
+    "decode_usage",
     "describe_blob",
     "error_of_body",
     "is_image",
