@@ -149,9 +149,16 @@ async def test_an_error_has_its_line_and_frames():
 
 
 async def test_an_error_that_breaks_while_it_is_described_still_ends_the_run():
+    code = "class E(Exception):\n    @property\n    def __cause__(self): raise KeyError\nraise E()"
+    result = await run(code)
+    assert (result.status, result.limit, result.fault.type) == ("error", None, "E")
+    assert result.fault.message == "<KeyError>"
+
+
+async def test_an_error_whose_text_breaks_is_the_program_s_own():
     code = "class E(Exception):\n    def __str__(self): raise MemoryError\nraise E()"
     result = await run(code)
-    assert (result.status, result.limit, result.fault.type) == ("limit", "memory", "E")
+    assert (result.status, result.limit, result.fault.type) == ("error", None, "E")
 
 
 async def test_a_program_that_cancels_itself_is_an_error():
