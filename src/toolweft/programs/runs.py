@@ -122,7 +122,9 @@ class RunTable:
         if run is None or run.principal != principal:
             raise RunNotFound(
                 f"there is no run {run_id!r}",
-                hint=f"a finished run is kept for {self._keep_finished_s:g} s; run the code again",
+                hint="run the code again: finished runs are forgotten after"
+                f" {self._keep_finished_s:g} s, and before where there are more than {MAX_KEPT}"
+                f" or they hold more than {MAX_KEPT_BYTES // 1024**2} MiB, oldest first",
             )
         return run
 
