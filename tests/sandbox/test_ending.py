@@ -213,6 +213,43 @@ async def test_a_frame_outside_of_a_run_breaks_the_channel():
     assert nobody.fault == "READY frame outside of a run"
 
 
+def test_media_stand_between_the_value_and_the_error():
+    media = [["image/png", 3], ["audio/wav", 0]]
+    read = report(b"1png", media=media)
+    assert [(blob.media_type, blob.data) for blob in read.media] == [
+        ("image/png", b"png"),
+        ("audio/wav", b""),
+    ]
+    assert (read.value, read.error) == (b"1", None)
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        {},
+        "x",
+        [["image/png"]],
+        [["image/png", 4]],
+        [["image/png", -1]],
+        [["image/png", True]],
+        [["image/png", 2], ["image/png", 2]],
+        [["text/html", 1]],
+        [["image/\n", 1]],
+        [[None, 1]],
+        ["ab"],
+        [["image/png", 0]] * 17,
+    ],
+)
+def test_media_that_make_no_sense_are_refused(media):
+    with pytest.raises(FrameError):
+        report(b"1png", media=media)
+
+
+def test_media_without_a_value_are_refused():
+    with pytest.raises(FrameError, match="no value"):
+        report(b"1png", status="error", media=[["image/png", 3]])
+
+
 @pytest.mark.parametrize("line", [0, -1, True, 10**4000, "3"])
 def test_a_line_that_no_program_has_is_none(line):
     assert report(b"1" + json.dumps({"type": "E", "line": line}).encode()).error.line is None

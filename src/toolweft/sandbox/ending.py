@@ -5,6 +5,7 @@ import signal
 from dataclasses import dataclass
 from typing import Final, Literal, TypeGuard, get_args
 
+from toolweft.core.calls import Blob
 from toolweft.core.json import Json
 from toolweft.core.ports import SandboxOutcome
 from toolweft.core.programs import (
@@ -15,6 +16,7 @@ from toolweft.core.programs import (
     ProgramStats,
 )
 from toolweft.sandbox.channel import CLOSED
+from toolweft.sandbox.guest.media import MAX_MEDIA, MAX_MEDIA_BYTES, is_media
 from toolweft.sandbox.guest.wire import Frame, FrameError
 from toolweft.sandbox.limits import explain_limit
 
@@ -58,6 +60,7 @@ class Report:
     characters: int
     value: bytes
     value_is_repr: bool
+    media: tuple[Blob, ...]
     is_reusable: bool
     error: ProgramError | None
 
@@ -79,7 +82,10 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
         raise FrameError("the end of the run has a value of impossible size")
     if type(characters) is not int or not 0 <= characters <= _MAX_CHARACTERS:
         raise FrameError("the end of the run has an impossible output size")
-    text = frame.body[size:]
+    media = _parse_media(head.get("media"), frame.body[size:])
+    if media and status != "ok":
+        raise FrameError("the end of the run has media but no value")
+    text = frame.body[size + sum(len(blob.data) for blob in media) :]
     error = _parse_error(text) if text else None
     if limit is not None:
         error = explain_limit(limit, limits, error)
@@ -90,6 +96,7 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
         characters=characters,
         value=frame.body[:size],
         value_is_repr=head.get("value_is_repr") is True,
+        media=media,
         is_reusable=head.get("is_reusable") is True,
         error=None if is_done else error,
     )
@@ -167,6 +174,25 @@ def _signal_name(number: int) -> str:
 
 def _is_status(value: Json) -> TypeGuard[_GuestStatus]:
     return value in get_args(_GuestStatus)
+
+
+def _parse_media(told: Json, data: bytes) -> tuple[Blob, ...]:
+    """The images and sounds that `data` begins with."""
+    if told is None:
+        return ()
+    if not isinstance(told, list) or len(told) > MAX_MEDIA:
+        raise FrameError("the end of the run has too many media, or none that can be")
+    media: list[Blob] = []
+    start = 0
+    for item in told:
+        media_type, size = item if isinstance(item, list) and len(item) == 2 else (None, None)
+        if not is_media(media_type) or type(size) is not int or size < 0:
+            raise FrameError("the end of the run has media of no known kind")
+        if start + size > min(MAX_MEDIA_BYTES, len(data)):
+            raise FrameError("the end of the run has media of impossible size")
+        media.append(Blob(data=data[start : start + size], media_type=media_type))
+        start += size
+    return tuple(media)
 
 
 def _is_limit(value: Json) -> TypeGuard[LimitName]:
