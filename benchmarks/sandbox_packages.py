@@ -64,7 +64,9 @@ async def measure_packages(environment: Path | None, tier: str, report: Report) 
     """
     for candidate in _TIER_OF if tier == "auto" else (tier,):
         figures = None if environment is None else await _measure_tier(environment, candidate)
-        found = figures or dict.fromkeys(("zygote_ms", "zygote_min_ms", "first_ms", *_PROGRAMS, "more_mib"))
+        found = figures or dict.fromkeys(
+            ("zygote_ms", "zygote_min_ms", "first_ms", *_PROGRAMS, "more_mib")
+        )
         report.add(f"packages_{candidate}_zygote_ms", found["zygote_ms"], at_most=400)
         report.add(f"packages_{candidate}_zygote_min_ms", found["zygote_min_ms"])
         report.add(f"packages_{candidate}_first_ms", found["first_ms"])
