@@ -6,5 +6,6 @@ opened and not before.
 
 from toolweft.providers.anthropic.client import AnthropicProvider
 from toolweft.providers.anthropic.options import AnthropicOptions
+from toolweft.providers.anthropic.target import Headers
 
-__all__ = ("AnthropicOptions", "AnthropicProvider")
+__all__ = ("AnthropicOptions", "AnthropicProvider", "Headers")

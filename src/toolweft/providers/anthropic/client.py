@@ -65,6 +65,7 @@ class AnthropicProvider:
             capabilities=options.capabilities
             or limit_to_native(row.capabilities, options.native, is_proven=row.is_proven),
             code_tool=row.code_tool,
+            headers=options.headers or row.headers,
             effort=options.effort,
         )
         self._connection = Connection(
@@ -115,7 +116,7 @@ class AnthropicProvider:
     async def complete(self, request: ModelRequest) -> ModelReply:
         """See `toolweft.core.providers.Provider`."""
         body = encode(request, self._target)
-        headers = build_headers(body, self._target.platform)
+        headers = build_headers(body, self._target.headers)
         answer = await with_retries(
             lambda: self._connection.post(body, headers=headers),
             clock=self._clock,
@@ -127,7 +128,7 @@ class AnthropicProvider:
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """See `toolweft.core.providers.Provider`."""
         body = encode(request, self._target)
-        headers = build_headers(body, self._target.platform)
+        headers = build_headers(body, self._target.headers)
         stream = await with_retries(
             lambda: self._connection.open_stream(body, headers=headers),
             clock=self._clock,
