@@ -1,4 +1,4 @@
-"""What models behind the Messages API do natively, want to hear and cost, by platform and exact name.
+"""What models behind the Messages API do, want to hear and cost, by platform and exact name.
 
 A name that is not in the table gets what every model has and nothing more, and no price; nothing is
 guessed from how a name begins. Rows say what the vendor documents, and nobody has yet seen the
@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from toolweft.core.providers import ModelCapabilities, TokenPrices
-from toolweft.providers.anthropic.target import CodeTool, Headers, Platform
+from toolweft.providers.anthropic.target import PLAIN_HEADERS, CodeTool, Headers, Platform
 
 __all__ = ("HEADERS", "MODELS", "UNKNOWN", "ModelRow", "find_model")
 
@@ -27,7 +27,7 @@ class ModelRow:
     capabilities: ModelCapabilities
     prices: TokenPrices | None = None
     code_tool: CodeTool = "code_execution_20260521"
-    headers: Headers = Headers()
+    headers: Headers = PLAIN_HEADERS
     # Its native forms were seen to work at the live API.
     is_proven: bool = False
 
@@ -64,7 +64,7 @@ _FABLE_5_1: Final = TokenPrices(input=10, output=50, cache_read=0.25, cache_writ
 
 # Foundry is not known to have hidden tools and callers without their beta.
 HEADERS: Final[Mapping[Platform, Headers]] = {
-    "anthropic": Headers(),
+    "anthropic": PLAIN_HEADERS,
     "foundry": Headers(tool_use_beta="advanced-tool-use-2025-11-20"),
 }
 

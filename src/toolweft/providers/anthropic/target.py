@@ -5,7 +5,16 @@ from typing import Final, Literal
 
 from toolweft.core.providers import ModelCapabilities, Native
 
-__all__ = ("API", "API_VERSION", "CodeTool", "Headers", "Platform", "Target", "limit_to_native")
+__all__ = (
+    "API",
+    "API_VERSION",
+    "PLAIN_HEADERS",
+    "CodeTool",
+    "Headers",
+    "Platform",
+    "Target",
+    "limit_to_native",
+)
 
 API: Final = "anthropic"
 # The version whose shapes this folder knows; the SDK's own default moves with the SDK.
@@ -35,6 +44,10 @@ class Headers:
     betas: tuple[str, ...] = ()
 
 
+# Where everything that is not added in the middle is generally available.
+PLAIN_HEADERS: Final = Headers()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The model that a request goes to, and how it is set; the same for a whole conversation."""
@@ -45,7 +58,7 @@ class Target:
     capabilities: ModelCapabilities
     # Which version of the vendor's tool runs programs, where `capabilities.programs` says so.
     code_tool: CodeTool = "code_execution_20260521"
-    headers: Headers = Headers()
+    headers: Headers = PLAIN_HEADERS
     # None: the vendor's default.
     effort: str | None = None
 
