@@ -1,5 +1,6 @@
 """Models as clients of their own, without a toolbox: built from a key and a few words."""
 
+import logging
 from dataclasses import replace
 from random import SystemRandom
 from typing import Any, Final
@@ -20,8 +21,12 @@ from toolweft.sources.python.function import build_spec_tool
 
 __all__ = ("AnthropicClient",)
 
+log = logging.getLogger(__name__)
+
 _DEFAULTS: Final = AnthropicOptions(model="claude-sonnet-5")
 _RULES: Final = CatalogOptions()
+# More than any request takes.
+_MAX_KNOWN: Final = 20_000
 
 
 class AnthropicClient(CompletionClient):
@@ -65,12 +70,31 @@ class AnthropicClient(CompletionClient):
         provider = AnthropicProvider(
             chosen, environment=read_environment(), clock=clock, random=SystemRandom().random
         )
-        super().__init__(provider, platform=chosen.platform, define=_define, clock=clock)
+        if enable_ptc and provider.capabilities.programs == "none":
+            log.warning("anthropic.model_runs_no_programs", extra={"model": provider.name})
+        super().__init__(provider, platform=chosen.platform, define=_Definitions(), clock=clock)
 
 
-def _define(declared: ToolSpec | ToolDefinition) -> ToolDefinition:
-    """A tool with its severity and callers decided, as a catalog without rules of its own would."""
-    definition = _define_spec(declared) if isinstance(declared, ToolSpec) else declared
+class _Definitions:
+    """What tools define, remembered for specs: reading a signature takes milliseconds."""
+
+    def __init__(self) -> None:
+        # With the spec, so that nothing else comes to have its id.
+        self._known: dict[int, tuple[ToolSpec, ToolDefinition]] = {}
+
+    def __call__(self, declared: ToolSpec | ToolDefinition) -> ToolDefinition:
+        if isinstance(declared, ToolDefinition):
+            return _decide(declared)
+        known = self._known.get(id(declared))
+        if known is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            known = self._known[id(declared)] = (declared, _decide(_define_spec(declared)))
+        return known[1]
+
+
+def _decide(definition: ToolDefinition) -> ToolDefinition:
+    """The tool with its severity and callers, as a catalog without rules of its own decides."""
     severity, _ = classify(definition, (), _RULES)
     callers, _ = decide_callers(definition, severity, (), _RULES)
     return replace(definition, severity=severity, allowed_callers=callers)

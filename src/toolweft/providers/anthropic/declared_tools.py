@@ -110,10 +110,10 @@ def _read_tool(item: GivenTool, define: Define, place: str) -> ToolDefinition:
         raise InvalidValue(f"{place} is {item!r:.80}", hint="give a ToolSpec or a plain object")
     if isinstance(item, dict):
         return define(_read_object(item, place))
-    if item.allowed_callers is not None:
-        callers = _read_callers(item.allowed_callers, f"{place}.allowed_callers")
-        item = replace(item, allowed_callers=callers)
-    return define(item)
+    if item.allowed_callers is None:
+        return define(item)
+    callers = _read_callers(item.allowed_callers, f"{place}.allowed_callers")
+    return replace(define(item), allowed_callers=callers)
 
 
 def _read_object(item: JsonObject, place: str) -> ToolDefinition:
