@@ -1,14 +1,15 @@
 """What of a conversation can be begun again when its container at the vendor is gone. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from toolweft.core.calls import TextContent
 from toolweft.core.json import JsonObject
-from toolweft.core.messages import AssistantMessage, ModelCall, UserMessage
+from toolweft.core.messages import AssistantMessage, UserMessage
 from toolweft.providers.anthropic.responses import Said
 from toolweft.providers.anthropic.said import ReadMessage
+from toolweft.providers.anthropic.target import API
 
 __all__ = ("FreshStart", "plan_fresh_start")
 
@@ -41,10 +42,11 @@ def plan_fresh_start(read: Sequence[ReadMessage], *, read_only: frozenset[str]) 
     """
     start = _find_open_program(read)
     for number, item in enumerate(read):
-        for call in _list_calls(item):
-            is_lost = number >= start or call.caller.type == "programmatic"
-            if is_lost and call.name not in read_only:
-                return FreshStart(obstacle=call.name)
+        for message in _list_answers(item):
+            for call in message.calls:
+                ran_there = _is_own(message) and call.caller.type == "programmatic"
+                if (ran_there or number >= start) and call.name not in read_only:
+                    return FreshStart(obstacle=call.name)
     kept = [item.given for item in read[:start]]
     said = [said for item in read[start:] for said in _keep_said(item)]
     return FreshStart(messages=(*kept, *said, UserMessage(content=(TextContent(_LOST),))))
@@ -52,26 +54,39 @@ def plan_fresh_start(read: Sequence[ReadMessage], *, read_only: frozenset[str]) 
 
 def _find_open_program(read: Sequence[ReadMessage]) -> int:
     """Where the first program began that has not ended; past the end where all have."""
-    ended = {b.get("tool_use_id") for item in read for b in _list_blocks(item)}
+    ended = {block.get("tool_use_id") for item in read for block in _list_blocks(item)}
     for number, item in enumerate(read):
-        programs = {b.get("id") for b in _list_blocks(item) if b["type"] == "server_tool_use"}
-        # A call whose program began before the conversation as it is told here.
-        programs |= {call.caller.program_id for call in _list_calls(item)} - {None}
+        programs = {
+            block.get("id")
+            for block in _list_blocks(item)
+            if block.get("type") == "server_tool_use"
+        }
+        # One that began before the conversation as it is told here.
+        programs |= {
+            call.caller.program_id
+            for message in _list_answers(item)
+            if _is_own(message)
+            for call in message.calls
+            if call.caller.type == "programmatic"
+        }
         if programs - ended:
             return number
     return len(read)
 
 
-def _list_assistant(item: ReadMessage) -> list[AssistantMessage]:
+def _list_answers(item: ReadMessage) -> list[AssistantMessage]:
     return [message for message in item.messages if isinstance(message, AssistantMessage)]
 
 
-def _list_calls(item: ReadMessage) -> Iterable[ModelCall]:
-    return (call for message in _list_assistant(item) for call in message.calls)
+def _list_blocks(item: ReadMessage) -> Iterator[JsonObject]:
+    for message in _list_answers(item):
+        if message.raw is not None and _is_own(message):
+            yield from message.raw.items
 
 
-def _list_blocks(item: ReadMessage) -> Iterable[JsonObject]:
-    return (b for message in _list_assistant(item) if message.raw for b in message.raw.items)
+def _is_own(message: AssistantMessage) -> bool:
+    """Whether it is the vendor's: programs of others ran elsewhere."""
+    return message.raw is not None and message.raw.api == API
 
 
 def _keep_said(item: ReadMessage) -> list[Said]:
