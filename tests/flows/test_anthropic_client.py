@@ -14,6 +14,7 @@ from toolweft.core.calls import TextContent
 from toolweft.core.errors import ConfigError, InvalidValue, ProviderError, RemoteContainerGone
 from toolweft.core.messages import UserMessage
 from toolweft.providers.anthropic import AnthropicOptions, Headers
+from toolweft.providers.anthropic.models import find_model
 from toolweft.testing.vendors.anthropic import AnthropicServer, Failure, Script, Turn
 from toolweft.testing.vendors.anthropic_blocks import code, code_result, say, think, use
 
@@ -178,6 +179,19 @@ async def test_with_programs_off_nothing_of_them_is_sent(platform: Any) -> None:
         assert "container" not in body
         assert "anthropic-beta" not in headers
         assert headers["anthropic-version"] == "2026-10-21"
+
+
+@pytest.mark.promise("anthropic.off")
+async def test_with_programs_off_capabilities_of_ones_own_bring_none() -> None:
+    known = find_model("anthropic", "claude-opus-5-5").capabilities
+    options = AnthropicOptions(model="claude-opus-5-5", capabilities=known)
+    async with talk([HELLO, HELLO], enable_ptc=False, options=options) as (server, client):
+        await client.complete([ASK], [EXPENSES])
+        await client.complete([ASK], None)
+
+        assert [tool["name"] for tool in server.requests[0]["tools"]] == ["get_expenses"]
+        assert "allowed_callers" not in server.requests[0]["tools"][0]
+        assert "tools" not in server.requests[1]
 
 
 @pytest.mark.parametrize(

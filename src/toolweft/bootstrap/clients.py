@@ -60,6 +60,10 @@ class AnthropicClient(CompletionClient):
             ConfigError: there is no key, or no address for Foundry.
         """
         chosen = replace(options or _DEFAULTS, native="on" if enable_ptc else "off")
+        if not enable_ptc and chosen.capabilities is not None:
+            # What is given there is taken as it is, whatever `native` says.
+            without = replace(chosen.capabilities, programs="none")
+            chosen = replace(chosen, capabilities=without)
         if model is not None:
             chosen = replace(chosen, model=model)
         if base_url is not None:

@@ -55,6 +55,7 @@ def test_a_caller_goes_back_as_the_vendor_wrote_it(spelling: str) -> None:
     assert caller.is_programmatic
     assert caller.to_dict() == wire
     assert caller == CallerInfo(CallerType.CODE_EXECUTION, "srvtoolu_9")
+    assert CallerInfo(spelling, "srvtoolu_9").to_dict() == wire  # type: ignore[arg-type] # text is read too
 
 
 @pytest.mark.parametrize("wire", [None, {}, {"type": "direct"}, {"type": None}])

@@ -81,7 +81,7 @@ class CompletionClient:
     async def complete(
         self,
         messages: Sequence[Said],
-        tools: Iterable[GivenTool] = (),
+        tools: Iterable[GivenTool] | None = None,
         *,
         system: str = "",
         container_id: str | None = None,
@@ -109,7 +109,7 @@ class CompletionClient:
         if max_tokens < 1:
             raise InvalidValue(f"max_tokens is {max_tokens!r}", hint="1 or more")
         has_programs = self._provider.capabilities.programs == "python"
-        declared = read_tools(tools, define=self._define, has_programs=has_programs)
+        declared = read_tools(tools or (), define=self._define, has_programs=has_programs)
         read = self._read(messages)
         request = ModelRequest(
             system=system,

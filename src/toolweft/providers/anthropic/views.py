@@ -60,7 +60,10 @@ class CallerInfo:
     spelling: str = field(default=_REPORTED, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "type", _parse_caller_type(self.type))
+        given = self.type
+        object.__setattr__(self, "type", _parse_caller_type(given))
+        if str(given).startswith(f"{_CODE_EXECUTION}_"):
+            object.__setattr__(self, "spelling", str(given))
         if self.is_programmatic and not self.tool_id:
             raise InvalidValue(
                 f"caller.tool_id is {self.tool_id!r}",
@@ -90,13 +93,7 @@ class CallerInfo:
             raise InvalidValue(
                 f"caller is {caller!r:.80}", hint='an object with a type: {"type": "direct"}'
             )
-        kind = _parse_caller_type(caller.get("type") or CallerType.DIRECT)
-        if kind is CallerType.DIRECT:
-            return cls()
-        is_vendors = str(caller["type"]).startswith(f"{_CODE_EXECUTION}_")
-        return cls(
-            kind, caller.get("tool_id"), spelling=caller["type"] if is_vendors else _REPORTED
-        )
+        return cls(caller.get("type") or CallerType.DIRECT, caller.get("tool_id"))
 
     def to_dict(self) -> dict[str, Json]:
         """The caller as the vendor's wire prints it."""
