@@ -13,7 +13,7 @@ from toolweft import CODE_EXECUTION_TOOL, AnthropicClient, CallerInfo, CallerTyp
 from toolweft.core.calls import TextContent
 from toolweft.core.errors import ConfigError, InvalidValue, ProviderError, RemoteContainerGone
 from toolweft.core.messages import UserMessage
-from toolweft.providers.anthropic import AnthropicOptions, Headers
+from toolweft.providers.anthropic import AnthropicOptions
 from toolweft.providers.anthropic.models import find_model
 from toolweft.testing.vendors.anthropic import AnthropicServer, Failure, Script, Turn
 from toolweft.testing.vendors.anthropic_blocks import code, code_result, say, think, use
@@ -214,14 +214,13 @@ async def test_with_programs_on_the_beta_goes_where_it_is_needed(
         assert server.refusals == []
 
 
-async def test_headers_can_be_overridden() -> None:
-    headers = Headers(version="2023-06-01", betas=("advanced-tool-use-2025-11-20",))
-    options = AnthropicOptions(model="claude-sonnet-5", headers=headers)
+async def test_betas_can_be_overridden() -> None:
+    beta = "advanced-tool-use-2025-11-20"
+    options = AnthropicOptions(model="claude-sonnet-5", betas=(beta,))
     async with talk([HELLO], options=options) as (server, client):
         await client.complete([ASK])
 
-        assert server.headers[0]["anthropic-version"] == "2023-06-01"
-        assert server.headers[0]["anthropic-beta"] == "advanced-tool-use-2025-11-20"
+        assert server.headers[0]["anthropic-beta"] == beta
 
 
 @pytest.mark.parametrize(

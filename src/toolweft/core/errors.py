@@ -22,6 +22,7 @@
     ├── ProviderError          a model that could not be asked or did not answer
     │   ├── BudgetSpent        asking once more could cost more than was allowed
     │   ├── ContextFull        the history is longer than the model takes
+    │   ├── ProviderUnavailable  too many requests failed, so this one was not made
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
@@ -57,6 +58,7 @@ __all__ = (
     "LedgerUnavailable",
     "Overloaded",
     "ProviderError",
+    "ProviderUnavailable",
     "RemoteContainerGone",
     "ResultTooDeep",
     "ResultTooLarge",
@@ -247,6 +249,12 @@ class ContextFull(ProviderError):
     """The history does not fit into what the model takes."""
 
     code = "context_full"
+
+
+class ProviderUnavailable(ProviderError):
+    """Too many requests to the model failed, so it is not asked before `retry_after_s`."""
+
+    code = "provider_unavailable"
 
 
 class RemoteContainerGone(ProviderError):

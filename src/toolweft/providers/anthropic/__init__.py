@@ -9,7 +9,6 @@ from toolweft.providers.anthropic.completions import CompletionClient
 from toolweft.providers.anthropic.declared_tools import CODE_EXECUTION_TOOL
 from toolweft.providers.anthropic.options import AnthropicOptions
 from toolweft.providers.anthropic.responses import CompletionResponse
-from toolweft.providers.anthropic.target import Headers
 from toolweft.providers.anthropic.views import CallerInfo, CallerType, ContainerInfo, ToolCall
 
 __all__ = (
@@ -21,6 +20,5 @@ __all__ = (
     "CompletionClient",
     "CompletionResponse",
     "ContainerInfo",
-    "Headers",
     "ToolCall",
 )

@@ -58,16 +58,19 @@ def encode(request: ModelRequest, target: Target) -> JsonObject:
     return body
 
 
-def build_headers(body: JsonObject, wanted: Headers) -> dict[str, str]:
-    """The version of the API, and of the betas those that the body needs."""
-    headers = {"anthropic-version": wanted.version}
-    if betas := ",".join(dict.fromkeys(beta for beta in _list_betas(body, wanted) if beta)):
+def build_headers(body: JsonObject, target: Target) -> dict[str, str]:
+    """The version of the API, and of the betas those that the body needs.
+
+    Betas that the target names stand in their place.
+    """
+    headers = {"anthropic-version": target.headers.version}
+    needed = _list_betas(body, target.headers) if target.betas is None else target.betas
+    if betas := ",".join(beta for beta in needed if beta):
         headers["anthropic-beta"] = betas
     return headers
 
 
 def _list_betas(body: JsonObject, wanted: Headers) -> Iterator[str | None]:
-    yield from wanted.betas
     if any(field in tool for tool in body.get("tools", ()) for field in _ADVANCED_FIELDS):
         yield wanted.tool_use_beta
     added = {

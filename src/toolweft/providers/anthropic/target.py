@@ -1,20 +1,11 @@
 """What one model behind the Messages API is, apart from what is asked of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from toolweft.core.providers import ModelCapabilities, Native
+from toolweft.core.providers import ModelCapabilities
 
-__all__ = (
-    "API",
-    "API_VERSION",
-    "PLAIN_HEADERS",
-    "CodeTool",
-    "Headers",
-    "Platform",
-    "Target",
-    "limit_to_native",
-)
+__all__ = ("API", "API_VERSION", "PLAIN_HEADERS", "CodeTool", "Headers", "Platform", "Target")
 
 API: Final = "anthropic"
 # The version whose shapes this folder knows; the SDK's own default moves with the SDK.
@@ -40,8 +31,6 @@ class Headers:
     # Tools added in the middle, by reference and by their definition.
     reference_beta: str | None = "mid-conversation-tool-changes-2026-07-01"
     definition_beta: str | None = "inline-tools-2026-09-15"
-    # With every request.
-    betas: tuple[str, ...] = ()
 
 
 # Where everything that is not added in the middle is generally available.
@@ -59,22 +48,7 @@ class Target:
     # Which version of the vendor's tool runs programs, where `capabilities.programs` says so.
     code_tool: CodeTool = "code_execution_20260521"
     headers: Headers = PLAIN_HEADERS
+    # In place of what the table says; None: as it says.
+    betas: tuple[str, ...] | None = None
     # None: the vendor's default.
     effort: str | None = None
-
-
-def limit_to_native(
-    capabilities: ModelCapabilities, native: Native, *, is_proven: bool
-) -> ModelCapabilities:
-    """The capabilities without the vendor's own forms of search and programs, unless wanted.
-
-    Args:
-        capabilities: what the model could do.
-        native: "off" takes those forms away; "auto" does unless they were proven.
-        is_proven: they were seen to work at the live API.
-    """
-    if native == "on" or (native == "auto" and is_proven):
-        return capabilities
-    return replace(
-        capabilities, has_deferral=False, reveal="none", addition="none", programs="none"
-    )
