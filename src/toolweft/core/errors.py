@@ -2,6 +2,7 @@
 
     ToolweftError
     ├── ConfigError            a file, key, value or secret of the configuration
+    ├── InvalidValue           an argument that a function of the library cannot use
     ├── CatalogError
     │   ├── ToolNotFound       no tool of that name
     │   ├── AmbiguousTool      a bare name that several sources have
@@ -53,6 +54,7 @@ __all__ = (
     "HandleNotFound",
     "InvalidArguments",
     "InvalidDefinition",
+    "InvalidValue",
     "LedgerUnavailable",
     "Overloaded",
     "ProviderError",
@@ -97,6 +99,12 @@ class ConfigError(ToolweftError):
     """The configuration cannot be used; the message names file, place and value."""
 
     code = "config_error"
+
+
+class InvalidValue(ToolweftError, ValueError):
+    """An argument cannot be used; the message names its place and the value."""
+
+    code = "invalid_value"
 
 
 class CatalogError(ToolweftError):
