@@ -13,7 +13,8 @@ from toolweft.core.ports import SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import Hints
-from toolweft.programs.stubs import DETAILS, clip_text
+from toolweft.programs.clipping import clip_text
+from toolweft.programs.stubs import DETAILS
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = (

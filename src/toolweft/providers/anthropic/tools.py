@@ -15,6 +15,7 @@ from toolweft.core.messages import ModelTool
 from toolweft.core.providers import ModelCapabilities
 from toolweft.providers.anthropic.schemas import is_recursive
 from toolweft.providers.anthropic.target import Target
+from toolweft.providers.examples import render_examples
 
 __all__ = ("CACHE_MARK", "ToolPlan", "encode_added_tool", "plan_tools")
 
@@ -121,15 +122,10 @@ def _choose_callers(tool: ModelTool, target: Target) -> list[str]:
 def _describe(tool: ModelTool, capabilities: ModelCapabilities, *, is_for_programs: bool) -> str:
     parts = [tool.description] if tool.description else []
     if not capabilities.has_examples and tool.examples:
-        parts.append(_render_examples(tool))
+        parts.append(render_examples(tool.examples))
     if is_for_programs:
         parts.append(_render_returns(tool, capabilities))
     return "\n\n".join(parts)
-
-
-def _render_examples(tool: ModelTool) -> str:
-    lines = [f"- {example.scenario}: {_compact(example.input)}" for example in tool.examples]
-    return "\n".join(["Examples:", *lines])
 
 
 def _render_returns(tool: ModelTool, capabilities: ModelCapabilities) -> str:

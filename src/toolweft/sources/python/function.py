@@ -134,6 +134,7 @@ def build_spec_tool(
         category=spec.category,
         input_schema=signature.input_schema() if spec.parameters is None else spec.parameters,
         output_schema=build_output_schema(function),
+        input_examples=tuple(spec.input_examples),
         severity=spec.severity,
         timeout_s=spec.timeout_s,
         version=spec.version,
