@@ -29,9 +29,11 @@ _FORMAT = re.compile(
     r"|XPath|JQL|SQL|e\.g\.|for example|such as)",
 )
 _CHOICES = re.compile(
-    r"\b(?:one of|either|allowed values|possible values|valid values|must be|can be|options?)\b"
-    r"[^.\n]{0,20}?(?:[\"'`][^\"'`\n]{1,40}[\"'`]\s*(?:,|\||/|or\b)\s*){1,}[\"'`]"
-    r"|(?<![\w|])\w{2,20}(?:\|\w{2,20}){1,}(?![\w|])",
+    # Several in quotes; names with bars between; or bare words after a lead.
+    r"(?:[\"'`][^\"'`\n]{1,40}[\"'`]\s*(?:,|\||/|or\b)\s*(?:or\b\s*)?)+[\"'`]"
+    r"|(?<![\w|])\w{2,20}(?:\|\w{2,20})+(?![\w|])"
+    r"|\b(?:one of|(?:allowed|possible|valid) values|options)\b:?\s*(?:are\b|is\b)?:?\s*"
+    r"\w{1,20}(?:\s*(?:,|/)\s*(?:or\s+)?\w{1,20})+",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
@@ -103,8 +105,11 @@ def _judge(
         others = [other for other in siblings if other != name and _names(said, other)]
         if others:
             return "related", f"it depends on {others[0]!r}: {_quote(match)}"
-    if not is_required and _holds_objects(part):
-        return "object", "an optional object: the schema does not say when it is worth giving"
+    if _holds_objects(part):
+        if "properties" not in part and part.get("type") == "object":
+            return "object", "its schema does not say what it holds"
+        if not is_required:
+            return "object", "its schema does not say when it is worth giving"
     return None
 
 

@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import count
+from typing import Literal, TypeAlias
 
 from toolweft.catalog.ambiguity import ITEM, find_ambiguities, resolve_schema
 from toolweft.core.json import Json, JsonObject, JsonSchema
@@ -40,13 +41,16 @@ LINT_RULES: dict[LintRule, str] = {
     "no-full": "add an example that gives most of the optional parameters",
 }
 
+_Shown: TypeAlias = tuple[tuple[int, ToolExample], ...]
+
 # A full call of a tool with very many options would teach less than it costs.
 _MAX_FULL = 6
+_MAX_PLACEHOLDER_CHARACTERS = 80
 _PLACEHOLDER = re.compile(
-    r"(?:string|text|value|foo|bar|baz|foobar|qux|test|tests|testing|example|examples|sample|abc"
-    r"|xyz|x{2,}|todo|tbd|n/a|none|null|undefined|dummy|placeholder|lorem ipsum.*|hello world"
-    r"|asdf|1234+|(?:my|your|some|the)[ _-](?:\w+[ _-]?){1,3}|<[^<>]{1,40}>|\{[^{}]{1,40}\}"
-    r"|\[[^\[\]]{1,40}\]|(?:https?://)?(?:www\.)?example\.(?:com|org|net)/?)",
+    r"string|text|value|foo|bar|baz|foobar|qux|test|tests|testing|example|examples|sample|abc|xyz"
+    r"|x{2,}|todo|tbd|n/a|undefined|dummy|placeholder|lorem ipsum.*|hello world|asdf|1234+"
+    r"|(?:my|your|some)[_-][\w-]+|<[\w -]+>|\{[\w -]+\}|\[[\w -]+\]"
+    r"|(?:https?://)?(?:www\.)?example\.(?:com|org|net)/?",
     re.IGNORECASE,
 )
 _EMPTY_SCENARIO = re.compile(r"(?:example|case|usage|use|test|scenario|input)?[ #_-]*\d*", re.I)
@@ -69,18 +73,16 @@ class ExampleFinding:
 
 
 def lint_examples(tool: CatalogTool) -> tuple[ExampleFinding, ...]:
-    """Everything to mend, the faults of single examples first; none for a disabled tool.
-
-    Positions are those among the examples that are shown, but in faults of examples left out.
-    """
+    """Everything to mend, the faults of single examples first; none for a disabled tool."""
     if tool.status == "disabled":
         return ()
+    shown = _shown(tool)
     rules: list[tuple[LintRule, Iterator[tuple[str, str]]]] = [
         ("left-out", _left_out(tool)),
-        ("no-scenario", _without_scenario(tool)),
-        ("placeholder", _placeholders(tool)),
-        ("duplicate", _duplicates(tool.definition.input_examples)),
-        ("repeats-defaults", _repeated_defaults(tool)),
+        ("no-scenario", _without_scenario(tool, shown)),
+        ("placeholder", _placeholders(tool, shown)),
+        ("duplicate", _duplicates(shown)),
+        ("repeats-defaults", _repeated_defaults(tool, shown)),
         ("no-minimal", _without_minimal(tool)),
         ("no-full", _without_full(tool)),
         ("not-shown", _not_shown(tool)),
@@ -92,22 +94,29 @@ def lint_examples(tool: CatalogTool) -> tuple[ExampleFinding, ...]:
     )
 
 
+def _shown(tool: CatalogTool) -> _Shown:
+    """The examples that are shown, under their positions before others were left out."""
+    gone = {fault.position for fault in tool.example_faults}
+    positions = (position for position in count() if position not in gone)
+    return tuple(zip(positions, tool.definition.input_examples, strict=False))
+
+
 def _left_out(tool: CatalogTool) -> Iterator[tuple[str, str]]:
     for fault in tool.example_faults:
         yield fault.path, f"{fault.reason} ({fault.origin})" if fault.origin else fault.reason
 
 
-def _without_scenario(tool: CatalogTool) -> Iterator[tuple[str, str]]:
+def _without_scenario(tool: CatalogTool, shown: _Shown) -> Iterator[tuple[str, str]]:
     own = {str(tool.definition.name).casefold(), tool.python_name.casefold()}
-    for position, example in enumerate(tool.definition.input_examples):
+    for position, example in shown:
         said = example.scenario.strip()
         if _EMPTY_SCENARIO.fullmatch(said) or said.casefold() in own:
             yield f"{_place(position)}.scenario", f"{said!r} does not say what the call is for"
 
 
-def _placeholders(tool: CatalogTool) -> Iterator[tuple[str, str]]:
+def _placeholders(tool: CatalogTool, shown: _Shown) -> Iterator[tuple[str, str]]:
     root = tool.definition.input_schema
-    for position, example in enumerate(tool.definition.input_examples):
+    for position, example in shown:
         for path, value in _placeholders_in(example.input, root, root):
             yield f"{_place(position)}.input{path}", f"{value!r} is a placeholder"
 
@@ -119,7 +128,9 @@ def _placeholders_in(
     if isinstance(value, str):
         # What the schema itself offers is real.
         is_offered = "enum" in part or "const" in part or value == part.get("default")
-        if not is_offered and _PLACEHOLDER.fullmatch(value.strip()):
+        said = value.strip()
+        is_short = len(said) <= _MAX_PLACEHOLDER_CHARACTERS
+        if not is_offered and is_short and _PLACEHOLDER.fullmatch(said):
             yield "", value
     elif isinstance(value, dict):
         properties = part.get("properties")
@@ -133,10 +144,10 @@ def _placeholders_in(
                 yield f"[{index}]{path}", text
 
 
-def _duplicates(examples: Sequence[ToolExample]) -> Iterator[tuple[str, str]]:
+def _duplicates(shown: _Shown) -> Iterator[tuple[str, str]]:
     inputs: dict[str, int] = {}
     scenarios: dict[str, int] = {}
-    for position, example in enumerate(examples):
+    for position, example in shown:
         first = inputs.setdefault(json.dumps(example.input, sort_keys=True), position)
         if first != position:
             yield f"{_place(position)}.input", f"the same as {_place(first)}.input"
@@ -146,9 +157,9 @@ def _duplicates(examples: Sequence[ToolExample]) -> Iterator[tuple[str, str]]:
             yield f"{_place(position)}.scenario", f"the same as {_place(first)}.scenario"
 
 
-def _repeated_defaults(tool: CatalogTool) -> Iterator[tuple[str, str]]:
+def _repeated_defaults(tool: CatalogTool, shown: _Shown) -> Iterator[tuple[str, str]]:
     properties, required = _parameters(tool)
-    for position, example in enumerate(tool.definition.input_examples):
+    for position, example in shown:
         given = [name for name in example.input if name in properties and name not in required]
         if given and all(_is_default(properties[n], example.input[n]) for n in given):
             names = ", ".join(map(repr, given))

@@ -6,7 +6,7 @@ example never touches its tool or its neighbours.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from json import JSONEncoder, loads
 
@@ -50,25 +50,27 @@ def check_examples(
     for position, example in enumerate(examples):
         place = f"$.input_examples[{position}]"
         rest = len(examples) - position
+        fault = partial(_build_fault, position=position, origin=origin)
         if len(kept) == max_examples:
             counted = "is" if rest == 1 else f"and {rest - 1} after it are"
             reason = f"{counted} more than max_examples = {max_examples}"
-            faults.append(ExampleFault(path=place, reason=reason, origin=origin))
+            faults.append(fault(place, reason))
             break
         if faulty == _MAX_FAULTY:
             reason = f"and {rest - 1} after it are not read: {faulty} before them are wrong"
-            faults.append(ExampleFault(path=place, reason=reason, origin=origin))
+            faults.append(fault(place, reason))
             break
         found = reader.read(example)
         if isinstance(found, ToolExample):
             kept.append(found)
             continue
         faulty += 1
-        faults += [
-            ExampleFault(path=place + path[1:], reason=reason, origin=origin)
-            for path, reason in found
-        ]
+        faults += [fault(place + path[1:], reason) for path, reason in found]
     return tuple(kept), tuple(faults)
+
+
+def _build_fault(path: str, reason: str, *, position: int, origin: str) -> ExampleFault:
+    return ExampleFault(position=position, path=path, reason=reason, origin=origin)
 
 
 class _Reader:

@@ -23,6 +23,7 @@ from toolweft.catalog.options import CatalogOptions, ToolRule
 from toolweft.catalog.rules import SourceRules
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.errors import InvalidDefinition
+from toolweft.core.examples import render_examples
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.json import JsonSchema
 from toolweft.core.names import lasting_namespace, python_names, wire_name
@@ -141,6 +142,8 @@ def _prepare(
         try:
             usable, size_bytes = complete_definition(definition)
             usable, faults = _with_examples(usable, rules, preparation.options)
+            if usable.input_examples:
+                size_bytes += len(render_examples(usable.input_examples).encode())
         except InvalidDefinition as error:
             reason = error.message
             log.warning("catalog.definition_refused", extra=_fields(definition, reason))

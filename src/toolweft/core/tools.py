@@ -58,6 +58,8 @@ class ToolExample:
 class ExampleFault:
     """Why an example of a tool is left out."""
 
+    # Of the example among those of its tool, from 0.
+    position: int
     # `$.input_examples[1].input.city`, from the tool's definition.
     path: str
     reason: str

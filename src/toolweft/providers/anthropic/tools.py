@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from toolweft.core.examples import render_examples
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelTool
 from toolweft.core.providers import ModelCapabilities
 from toolweft.providers.anthropic.schemas import is_recursive
 from toolweft.providers.anthropic.target import Target
-from toolweft.providers.examples import render_examples
 
 __all__ = ("CACHE_MARK", "ToolPlan", "encode_added_tool", "plan_tools")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from toolweft.core.calls import Blob, TextContent
+from toolweft.core.examples import render_examples
 from toolweft.core.json import JsonSchema
 from toolweft.core.messages import Message, ModelRequest, ModelResult, ModelTool, ToolsMessage
-from toolweft.providers.examples import render_examples
 
 __all__ = (
     "NOTHING",

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 
+from toolweft.core.examples import render_examples
 from toolweft.core.json import Json
 from toolweft.core.messages import ModelTool
-from toolweft.providers.examples import render_examples
 
 __all__ = ("render_description",)
 

@@ -1,4 +1,4 @@
-"""A tool's examples in its description, for an API that has no field for them. Pure.
+"""A tool's examples in its description, for whoever has no field for them. Pure.
 
 The same text for the same examples at all times, as caches match it by its bytes.
 """
