@@ -48,7 +48,7 @@ _MAX_FULL = 6
 _MAX_PLACEHOLDER_CHARACTERS = 80
 _PLACEHOLDER = re.compile(
     r"string|text|value|foo|bar|baz|foobar|qux|test|tests|testing|example|examples|sample|abc|xyz"
-    r"|x{2,}|todo|tbd|n/a|undefined|dummy|placeholder|lorem ipsum.*|hello world|asdf|1234+"
+    r"|x{2,}|todo|tbd|n/a|undefined|dummy|placeholder|lorem ipsum.*|hello world|asdf|1234\d*"
     r"|(?:my|your|some)[_-][\w-]+|<[\w -]+>|\{[\w -]+\}|\[[\w -]+\]"
     r"|(?:https?://)?(?:www\.)?example\.(?:com|org|net)/?",
     re.IGNORECASE,

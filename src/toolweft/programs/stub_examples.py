@@ -70,7 +70,7 @@ def _render_call(tool: CatalogTool, example: ToolExample, *, max_scenario: int) 
     others = {}
     for original, value in example.input.items():
         name = spelled.get(original, original)
-        if name.isidentifier() and not keyword.iskeyword(name):
+        if name.isascii() and name.isidentifier() and not keyword.iskeyword(name):
             arguments.append(f"{name}={write_literal(value)}")
         else:
             others[original] = value
