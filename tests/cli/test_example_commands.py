@@ -130,9 +130,8 @@ def test_what_is_left_out_is_said_by_every_command_that_shows_the_tool(wrong: Sh
     }
     shown = wrong("show", "list_invoices").out
     assert "examples left out\n  $.input_examples[1]: is not plain JSON" in shown
-    doctor = wrong("doctor")
-    assert "note: books.list_invoices lacks an example: $.input_examples[1]" in doctor.out
-    assert doctor.code == 0
+    noted = "note: books.list_invoices lacks an example: $.input_examples[1]"
+    assert noted in wrong("doctor").out
 
 
 def test_examples_are_found_in_the_answers_of_a_search(books: Shell) -> None:

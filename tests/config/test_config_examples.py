@@ -94,7 +94,7 @@ def test_explain_shows_examples_without_what_looks_like_a_credential(desk: Desk)
 command = "git"
 [[servers.git.configs.x.input_examples]]
 scenario = "s"
-input = { on = 2026-03-01, header = "Bearer hunter2hunter2", deep = [{ url = "https://me:hunter2@h/" }] }
+input = { on = 2026-03-01, a = "Bearer hunter2hunter2", b = [{ c = "https://me:hunter2@h/" }] }
 """,
     )
 
