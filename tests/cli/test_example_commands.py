@@ -62,7 +62,7 @@ def test_clean_examples_end_with_0_and_findings_with_1(books: Shell) -> None:
     ended = books("tools", "--lint-examples")
 
     assert (ended.code, ended.out) == (0, "")
-    assert "1 tools with 2 examples: 0 findings" in ended.err
+    assert "tools: 1, examples: 2, findings: 0" in ended.err
 
     other = books.write("other.toml", CONFIG + BAD)
     assert books("tools", "--lint-examples", "--config", str(other)).code == 1

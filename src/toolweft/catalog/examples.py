@@ -93,14 +93,18 @@ class _Reader:
             # A copy of its own, of plain JSON alone: a tuple is a list in it.
             text = _encode(given)
             size = len(text.encode("utf-8", "surrogatepass"))
-            plain = {} if size > MAX_EXAMPLE_BYTES else _clean(loads(text))
+            if size > MAX_EXAMPLE_BYTES:
+                reason = f"has {size} bytes as JSON, more than {MAX_EXAMPLE_BYTES}: shorten it"
+                return [("$", reason)]
+            is_simple = _is_simple(text)
+            plain = loads(text) if is_simple else _clean(loads(text))
         except RecursionError:
             return [("$", f"is nested deeper than {MAX_EXAMPLE_LEVELS} levels")]
         except (TypeError, ValueError) as error:
             return [("$", f"is not plain JSON: {error!s:.200}")]
-        if size > MAX_EXAMPLE_BYTES:
-            return [("$", f"has {size} bytes as JSON, more than {MAX_EXAMPLE_BYTES}: shorten it")]
-        faults = [*_shape_faults(plain), *_credential_faults(plain, ())]
+        faults = list(_shape_faults(plain))
+        if not is_simple or find_credential(text):
+            faults += _credential_faults(plain, ())
         if not faults:
             faults = [*islice(self._schema_faults(plain), MAX_FAULTS)]
         return faults or ToolExample(
@@ -140,6 +144,16 @@ class _Part:
                 yield f"$.{name}{path[1:]}", reason
         except ValueError as error:
             yield f"$.{name}", f"cannot be checked: {error!s:.200}"
+
+
+def _is_simple(text: str) -> bool:
+    """Whether JSON shows all it holds as it is: nothing escaped, hidden or deep.
+
+    So it is with nearly all, and one look at the whole is then enough.
+    """
+    if "\\" in text or text.count("[") + text.count("{") > MAX_EXAMPLE_LEVELS:
+        return False
+    return clean_text(text) == text
 
 
 def _shape_faults(plain: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

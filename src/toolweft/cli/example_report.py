@@ -59,11 +59,8 @@ def render_report(findings: Sequence[ExampleFinding]) -> str:
 
 def render_totals(report: ExampleReport) -> str:
     """The figures in one line."""
-    to_mend = len({finding.tool for finding in report.findings})
-    line = (
-        f"{report.tools} tools with {report.examples} examples: "
-        f"{len(report.findings)} findings in {to_mend} tools"
-    )
+    findings = len(report.findings)
+    line = f"tools: {report.tools}, examples: {report.examples}, findings: {findings}"
     if report.not_ready:
         line += f"; not looked at, as not ready: {', '.join(report.not_ready)}"
     return line
