@@ -13,7 +13,14 @@ from typing import Any, Protocol
 
 from toolweft.core.json import Json, JsonObject, JsonSchema
 
-__all__ = ("MASK", "SchemaValidator", "describe_faults", "list_faults", "render_path")
+__all__ = (
+    "MASK",
+    "SchemaFinding",
+    "SchemaValidator",
+    "describe_faults",
+    "list_faults",
+    "render_path",
+)
 
 # What the validator writes in place of a value, so that its sentences stay short.
 MASK = "{value}"
