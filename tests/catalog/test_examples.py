@@ -199,6 +199,20 @@ def test_examples_too_deep_to_compare_do_not_stop_a_source_that_lists_anew() -> 
     assert catalog.snapshot.tools["git.forecast"].definition.input_examples == (GOOD,)
 
 
+@pytest.mark.parametrize("values", [(1, True), (True, 1)])
+def test_an_example_that_changes_from_one_to_true_is_judged_anew(values: tuple[Any, Any]) -> None:
+    before, after = (
+        tool("forecast", input_schema=SCHEMA, input_examples=(example({"city": "x", "days": day}),))
+        for day in values
+    )
+    catalog = catalog_of(before)
+
+    catalog.source_changed(status("git"), [after])
+
+    shown = len(catalog.snapshot.tools["git.forecast"].definition.input_examples)
+    assert shown == (values[1] is not True)
+
+
 def test_a_pattern_that_never_ends_is_a_fault_and_not_a_wait() -> None:
     slow = {"type": "object", "properties": {"a": {"type": "string", "pattern": r"^(a|a)*\1$"}}}
     definition = tool("slow", input_schema=slow, input_examples=(example({"a": "a" * 60 + "!"}),))

@@ -102,6 +102,10 @@ def _is_unchanged(definition: ToolDefinition, before: PreparedTool) -> bool:
     try:
         if definition != before.source_definition:
             return False
+        # No hash is over them, and 1 == True there too.
+        examples, known = definition.input_examples, before.source_definition.input_examples
+        if examples and repr(examples) != repr(known):
+            return False
     except RecursionError:
         # Examples may be too.
         return False
