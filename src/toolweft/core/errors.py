@@ -19,7 +19,9 @@
     │   └── StorageFull        a cap or the disk leaves no room for it
     ├── EmbedderUnavailable    a text could not be turned into a vector
     ├── ProviderError          a model that could not be asked or did not answer
+    │   ├── BudgetSpent        asking once more could cost more than was allowed
     │   ├── ContextFull        the history is longer than the model takes
+    │   ├── ProviderUnavailable  too many requests failed, so this one was not made
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
@@ -36,6 +38,7 @@ from typing import ClassVar
 
 __all__ = (
     "AmbiguousTool",
+    "BudgetSpent",
     "CallDenied",
     "CallError",
     "CallTimeout",
@@ -53,6 +56,7 @@ __all__ = (
     "LedgerUnavailable",
     "Overloaded",
     "ProviderError",
+    "ProviderUnavailable",
     "RemoteContainerGone",
     "ResultTooDeep",
     "ResultTooLarge",
@@ -227,10 +231,22 @@ class ProviderError(ToolweftError):
         self.status = status
 
 
+class BudgetSpent(ProviderError):
+    """Asking a model once more could cost more than was allowed."""
+
+    code = "budget_spent"
+
+
 class ContextFull(ProviderError):
     """The history does not fit into what the model takes."""
 
     code = "context_full"
+
+
+class ProviderUnavailable(ProviderError):
+    """Too many requests to the model failed, so it is not asked before `retry_after_s`."""
+
+    code = "provider_unavailable"
 
 
 class RemoteContainerGone(ProviderError):

@@ -364,18 +364,29 @@ def test_four_marks_at_most_and_none_on_what_is_hidden_or_for_a_program() -> Non
 def test_headers_name_the_version_and_only_the_betas_that_are_needed() -> None:
     def betas(target=NATIVE, *tools, **fields):
         request = ask(user("Hi."), ToolsMessage(tools=tools), **fields)
-        return build_headers(encode(request, target), target.platform).get("anthropic-beta")
+        return build_headers(encode(request, target), target).get("anthropic-beta")
 
     foundry = build_target(platform="foundry")
     plain_foundry = build_target(platform="foundry", native="off")
 
-    assert build_headers(encode(ask(), NATIVE), "anthropic") == {"anthropic-version": "2026-10-21"}
+    assert build_headers(encode(ask(), NATIVE), NATIVE) == {"anthropic-version": "2026-10-21"}
     assert betas(NATIVE, tools=(FIND, ORDER, EXPENSES)) is None
     assert betas(NATIVE, ORDER, tools=(FIND, ORDER)) == "mid-conversation-tool-changes-2026-07-01"
     assert betas(NATIVE, FIND, tools=()) == "inline-tools-2026-09-15"
     assert betas(foundry, tools=(FIND, ORDER)) == "advanced-tool-use-2025-11-20"
     assert betas(foundry, tools=(EXPENSES,)) == "advanced-tool-use-2025-11-20"
     assert betas(plain_foundry, tools=(FIND, ORDER, EXPENSES)) is None
+
+
+def test_betas_that_are_named_stand_in_the_place_of_the_table() -> None:
+    foundry = replace(build_target(platform="foundry"), betas=())
+    named = replace(NATIVE, betas=("one-2026-01-01", "two-2026-01-01"))
+
+    assert "anthropic-beta" not in build_headers(encode(ask(tools=(FIND, ORDER)), foundry), foundry)
+    assert build_headers(encode(ask(), named), named) == {
+        "anthropic-version": "2026-10-21",
+        "anthropic-beta": "one-2026-01-01,two-2026-01-01",
+    }
 
 
 def test_native_forms_are_off_unless_wanted() -> None:

@@ -70,10 +70,14 @@ def encode(request: ModelRequest, target: Target) -> JsonObject:
     return body
 
 
-def build_headers(body: JsonObject, platform: Platform) -> dict[str, str]:
-    """The version of the API, and the betas that a body needs at a platform and no others."""
+def build_headers(body: JsonObject, target: Target) -> dict[str, str]:
+    """The version of the API, and the betas that a body needs at a platform and no others.
+
+    Betas that the target names stand in their place.
+    """
     headers = {"anthropic-version": API_VERSION}
-    if betas := ",".join(_list_betas(body, platform)):
+    needed = _list_betas(body, target.platform) if target.betas is None else target.betas
+    if betas := ",".join(needed):
         headers["anthropic-beta"] = betas
     return headers
 

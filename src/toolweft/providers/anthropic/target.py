@@ -1,11 +1,11 @@
 """What one model behind the Messages API is, apart from what is asked of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from toolweft.core.providers import ModelCapabilities, Native
+from toolweft.core.providers import ModelCapabilities
 
-__all__ = ("API", "Platform", "Target", "limit_to_native")
+__all__ = ("API", "Platform", "Target")
 
 API: Final = "anthropic"
 
@@ -25,22 +25,7 @@ class Target:
     capabilities: ModelCapabilities
     # Which version of the vendor's tool runs programs, where `capabilities.programs` says so.
     code_tool: CodeTool = "code_execution_20260521"
+    # In place of what the table says; None: as it says.
+    betas: tuple[str, ...] | None = None
     # None: the vendor's default.
     effort: str | None = None
-
-
-def limit_to_native(
-    capabilities: ModelCapabilities, native: Native, *, is_proven: bool
-) -> ModelCapabilities:
-    """The capabilities without the vendor's own forms of search and programs, unless wanted.
-
-    Args:
-        capabilities: what the model could do.
-        native: "off" takes those forms away; "auto" does unless they were proven.
-        is_proven: they were seen to work at the live API.
-    """
-    if native == "on" or (native == "auto" and is_proven):
-        return capabilities
-    return replace(
-        capabilities, has_deferral=False, reveal="none", addition="none", programs="none"
-    )
