@@ -353,6 +353,11 @@ def _encode(value: Json) -> bytes:
 
 
 def _failure_of(error: ToolweftError) -> Failure:
+    is_model = isinstance(error, ProviderError)
     return Failure(
-        code=error.code, message=error.message, hint=error.hint, retryable=error.retryable
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+        retryable=error.is_retryable if is_model else error.retryable,
+        retry_after_s=error.retry_after_s if is_model else None,
     )
