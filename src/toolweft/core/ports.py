@@ -8,6 +8,7 @@ Each is small. Where there is more than one implementation, a suite runs over al
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
@@ -151,6 +152,17 @@ class LedgerReader(Protocol):
 
     async def totals(self, *, principal: Principal | None) -> Mapping[str, Json]:
         """Counts and sums over all calls: calls, failures, tokens_out, tokens_withheld."""
+        ...
+
+    async def models(
+        self,
+        *,
+        since: datetime,
+        until: datetime,
+        principal: Principal | None = None,
+        run_id: RunId | None = None,
+    ) -> Sequence[JsonObject]:
+        """What each model took and cost in each role from `since` to before `until`."""
         ...
 
     async def used_queries(self, *, tenant: str, limit: int) -> Sequence[tuple[str, str]]:
