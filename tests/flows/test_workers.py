@@ -121,7 +121,7 @@ async def test_data_larger_than_any_context_is_mapped_and_reduced_inside(tmp_pat
     assert desk.server.refusals == []
     assert len(desk.server.requests) == 51
     assert {(call.tool, call.status) for call in outcome.calls} == {("worker", "ok")}
-    assert [call.index for call in outcome.calls] == list(range(1, 51))
+    assert len({call.index for call in outcome.calls}) == len(outcome.calls) == 50
 
     (row,) = await read_models(desk.settings, days=1, run_id=outcome.run_id)
     assert (row["model"], row["role"], row["requests"]) == ("lab:local", "worker", 51)
