@@ -45,7 +45,15 @@ from toolweft.stores import (
 from toolweft.stores.handles import FileHandleStore
 from toolweft.toolbox import Toolbox, VisibleTools
 
-__all__ = ("App", "PythonTool", "open_app", "open_reader", "open_toolbox", "read_models")
+__all__ = (
+    "App",
+    "OpenToolbox",
+    "PythonTool",
+    "open_app",
+    "open_reader",
+    "open_toolbox",
+    "read_models",
+)
 
 # A command and the library wait this long for slow servers: one that hangs must not hold up the
 # others. A call of its tools still waits for it.
