@@ -6,7 +6,7 @@
 (`toolweft.open`).
 """
 
-from toolweft.bootstrap.app import App, PythonTool, open_app, open_reader, open_toolbox
+from toolweft.bootstrap.app import App, PythonTool, open_app, open_reader, open_toolbox, read_models
 from toolweft.bootstrap.clients import AnthropicClient
 from toolweft.bootstrap.serving import serve_http, serve_stdio
 from toolweft.stores import forget_searches
@@ -19,6 +19,7 @@ __all__ = (
     "open_app",
     "open_reader",
     "open_toolbox",
+    "read_models",
     "serve_http",
     "serve_stdio",
 )

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from toolweft.bootstrap.parts import (
     PythonTool,
@@ -16,7 +18,8 @@ from toolweft.catalog import Catalog
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.clock import RandomIds, SystemClock
-from toolweft.core.json import Json
+from toolweft.core.ids import RunId
+from toolweft.core.json import Json, JsonObject
 from toolweft.core.ports import (
     Ledger,
     LedgerReader,
@@ -24,6 +27,7 @@ from toolweft.core.ports import (
     SandboxBackend,
 )
 from toolweft.core.search import TextEmbedder
+from toolweft.core.workers import Workers
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
 from toolweft.sandbox import LazyBackend
@@ -41,11 +45,27 @@ from toolweft.stores import (
 from toolweft.stores.handles import FileHandleStore
 from toolweft.toolbox import Toolbox, VisibleTools
 
-__all__ = ("App", "PythonTool", "open_app", "open_reader", "open_toolbox")
+__all__ = (
+    "App",
+    "OpenToolbox",
+    "PythonTool",
+    "open_app",
+    "open_reader",
+    "open_toolbox",
+    "read_models",
+)
 
 # A command and the library wait this long for slow servers: one that hangs must not hold up the
 # others. A call of its tools still waits for it.
 _SETTLE_S = 10.0
+
+
+class OpenToolbox(Protocol):
+    """A conversation's view of everything that is open, on behalf of one principal."""
+
+    def __call__(self, principal: Principal, *, workers: Workers | None = None) -> Toolbox:
+        """A toolbox whose programs may ask these workers."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +80,7 @@ class App:
     backend: LazyBackend
     runner: ProgramRunner
     searcher: CatalogSearcher
-    # A conversation's view of all this, on behalf of one principal.
-    toolbox_for: Callable[[Principal], Toolbox]
+    toolbox_for: OpenToolbox
 
     def is_settled(self) -> bool:
         """Whether every source is ready or has failed."""
@@ -159,7 +178,7 @@ async def open_app(
 
         visible = VisibleTools()
 
-        def toolbox_for(principal: Principal) -> Toolbox:
+        def toolbox_for(principal: Principal, *, workers: Workers | None = None) -> Toolbox:
             return Toolbox(
                 principal=principal,
                 holder=catalog,
@@ -172,6 +191,7 @@ async def open_app(
                 ids=ids,
                 handles=handles,
                 options=settings.toolbox,
+                workers=workers,
             )
 
         yield App(
@@ -229,3 +249,12 @@ async def open_toolbox(
 def open_reader(settings: Settings) -> LedgerReader:
     """What the ledger holds, without opening anything else."""
     return SqlLedgerReader(settings.ledger)
+
+
+async def read_models(
+    settings: Settings, *, days: int, run_id: RunId | None = None
+) -> Sequence[JsonObject]:
+    """What models took and cost in the last days; see `core.ports.LedgerReader.models`."""
+    until = SystemClock().now()
+    reader = open_reader(settings)
+    return await reader.models(since=until - timedelta(days=days), until=until, run_id=run_id)

@@ -8,6 +8,7 @@ Each is small. Where there is more than one implementation, a suite runs over al
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
@@ -153,6 +154,17 @@ class LedgerReader(Protocol):
         """Counts and sums over all calls: calls, failures, tokens_out, tokens_withheld."""
         ...
 
+    async def models(
+        self,
+        *,
+        since: datetime,
+        until: datetime,
+        principal: Principal | None = None,
+        run_id: RunId | None = None,
+    ) -> Sequence[JsonObject]:
+        """What each model took and cost in each role from `since` to before `until`."""
+        ...
+
     async def used_queries(self, *, tenant: str, limit: int) -> Sequence[tuple[str, str]]:
         """A tenant's queries whose text was kept, each with a tool called after it, once each."""
         ...
@@ -171,6 +183,8 @@ class GuestNames:
     functions: tuple[str, ...] = ()
     # `load(handle)`, which reaches the host as "load.info" and "load.read".
     has_handles: bool = False
+    # `worker(prompt)` and `worker_map(items, prompt)`, which reach the host as "worker".
+    has_workers: bool = False
     # Full name -> parameter names, for the few functions that take arguments by position too.
     positional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

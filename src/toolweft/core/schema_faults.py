@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Protocol
 
-from toolweft.core.json import Json, JsonObject, JsonSchema
+from toolweft.core.json import Json, JsonSchema
 
 __all__ = (
     "MASK",
@@ -71,13 +71,13 @@ class SchemaValidator(Protocol):
 
 
 def list_faults(
-    validator: SchemaValidator, arguments: JsonObject, *, schema: JsonSchema, limit: int
+    validator: SchemaValidator, arguments: Json, *, schema: JsonSchema, limit: int
 ) -> list[str]:
     """Every fault as `PLACE: what is wrong`, at most `limit`, then how many more there are.
 
     Args:
         validator: compiled from `schema`.
-        arguments: bounded JSON that the validator refused.
+        arguments: bounded JSON that the validator refused; any value does.
         schema: where the known names stand.
         limit: >= 1.
     """
