@@ -13,10 +13,10 @@ from toolweft.testing import FakeClock
 async def test_a_deadline_that_is_past_stops_a_tool_that_never_suspends(
     clock: FakeClock, late_s: float
 ) -> None:
-    chain = Chain(Deadline(clock=clock))
+    chain = Chain(Deadline())
 
     with pytest.raises(CallTimeout, match="was not called") as caught:
-        await chain.send(build_call(deadline_s=clock.monotonic_s() - late_s), build_tool())
+        await chain.send(build_call(left_s=-late_s, clock=clock), build_tool())
 
     assert chain.passed == []
     assert "limits.wall_s" in str(caught.value.hint)
@@ -28,12 +28,12 @@ async def test_a_deadline_that_is_past_stops_a_tool_that_never_suspends(
 async def test_the_earlier_of_deadline_and_time_limit_is_passed_on(
     clock: FakeClock, left_s: float, timeout_s: float, expected_s: float
 ) -> None:
-    chain = Chain(Deadline(clock=clock))
-    call = build_call(deadline_s=clock.monotonic_s() + left_s)
+    chain = Chain(Deadline())
+    call = build_call(left_s=left_s, clock=clock)
 
     await chain.send(call, build_tool(timeout_s=timeout_s))
 
-    assert [c.deadline_s for c in chain.passed] == [clock.monotonic_s() + expected_s]
+    assert [c.countdown.left_s() for c in chain.passed] == [expected_s]
 
 
 @pytest.mark.promise("calls.deadline")
@@ -53,9 +53,9 @@ async def test_a_tool_that_hangs_is_cancelled_and_the_limit_named(
         finally:
             ended.append("cancelled")
 
-    call = build_call(deadline_s=clock.monotonic_s() + left_s)
+    call = build_call(left_s=left_s, clock=clock)
     with anyio.fail_after(5), pytest.raises(CallTimeout, match=r"0\.001 s") as caught:
-        await Deadline(clock=clock)(call, build_tool(timeout_s=timeout_s), hang)
+        await Deadline()(call, build_tool(timeout_s=timeout_s), hang)
 
     assert ended == ["cancelled"]
     assert hint in str(caught.value.hint)
@@ -67,6 +67,6 @@ async def test_a_timeout_of_the_caller_stays_the_callers(clock: FakeClock) -> No
         raise AssertionError
 
     with anyio.move_on_after(0.001) as scope:
-        await Deadline(clock=clock)(build_call(), build_tool(), hang)
+        await Deadline()(build_call(), build_tool(), hang)
 
     assert scope.cancelled_caught

@@ -115,7 +115,7 @@ def test_a_limit_met_inside_gets_its_value_and_what_raises_it_once():
 
 def test_active_time_leaves_out_what_was_only_waited_for():
     clock, cpu = FakeClock(), [0.0]
-    meter = Meter(clock=clock, cpu_s=lambda: cpu[0])
+    meter = Meter(clock=clock, cpu_s=lambda: cpu[0], limit_s=60)
     clock.advance(1)
     cpu[0] = 1.0
     meter.call_started()

@@ -168,9 +168,12 @@ class ProgramWarning:
 class ProgramStats:
     """What a run used."""
 
+    # From beginning to end, without `held_s`.
     wall_s: float = 0.0
     # wall_s without the time in which the program only waited for tools.
     active_s: float = 0.0
+    # While at least one call waited for a person; no limit counts it but that on processor time.
+    held_s: float = 0.0
     cpu_s: float = 0.0
     peak_mem_bytes: int = 0
     calls: int = 0
@@ -289,6 +292,7 @@ class ProgramOutcome:
             "stats": {
                 "wall_s": round(stats.wall_s, 6),
                 "active_s": round(stats.active_s, 6),
+                "held_s": round(stats.held_s, 6),
                 "cpu_s": round(stats.cpu_s, 6),
                 "peak_mem_bytes": stats.peak_mem_bytes,
                 "calls": stats.calls,

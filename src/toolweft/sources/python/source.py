@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 import anyio
 
 from toolweft.core.calls import RawResult
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidDefinition, SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject
@@ -74,7 +75,7 @@ class PythonSource:
             self.reporter.stopped()
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         """Call one function.
 
