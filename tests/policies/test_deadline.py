@@ -3,6 +3,7 @@ import pytest
 from tests.policies.chains import Chain, build_call, build_tool
 
 from toolweft.core.calls import ToolCall, ToolResult
+from toolweft.core.clock import SystemClock
 from toolweft.core.errors import CallTimeout
 from toolweft.core.snapshot import CatalogTool
 from toolweft.policies import Deadline
@@ -59,6 +60,44 @@ async def test_a_tool_that_hangs_is_cancelled_and_the_limit_named(
 
     assert ended == ["cancelled"]
     assert hint in str(caught.value.hint)
+
+
+@pytest.mark.promise("calls.hold")
+@pytest.mark.parametrize(
+    ("left_s", "timeout_s"), [(60.0, 0.1), (0.1, 60.0)], ids=["the tool's limit", "the caller's"]
+)
+async def test_time_for_a_person_is_no_time_of_the_call(left_s: float, timeout_s: float) -> None:
+    call = build_call(left_s=left_s, clock=SystemClock())
+
+    async def ask(call: ToolCall, tool: CatalogTool) -> ToolResult:
+        with call.countdown.hold():
+            await anyio.sleep(0.3)
+        return ToolResult(call_id=call.id, value="agreed")
+
+    async def ask_and_hang(call: ToolCall, tool: CatalogTool) -> ToolResult:
+        await ask(call, tool)
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    tool = build_tool(timeout_s=timeout_s)
+    assert (await Deadline()(call, tool, ask)).value == "agreed"
+    with anyio.fail_after(5), pytest.raises(CallTimeout, match=r"gave no answer"):
+        await Deadline()(call, tool, ask_and_hang)
+
+
+@pytest.mark.promise("calls.hold")
+async def test_a_call_goes_on_while_another_of_its_run_asks_but_not_beyond_its_own_limit() -> None:
+    run = build_call(left_s=0.1, clock=SystemClock())
+
+    async def work(call: ToolCall, tool: CatalogTool) -> ToolResult:
+        await anyio.sleep(0.3)
+        return ToolResult(call_id=call.id, value="worked")
+
+    with run.countdown.hold():
+        assert (await Deadline()(run, build_tool(), work)).value == "worked"
+        with pytest.raises(CallTimeout, match=r"within 0\.05 s") as caught:
+            await Deadline()(run, build_tool(timeout_s=0.05), work)
+    assert "timeout_s = 0.05" in str(caught.value.hint)
 
 
 async def test_a_timeout_of_the_caller_stays_the_callers(clock: FakeClock) -> None:

@@ -85,7 +85,7 @@ class ProgramLimits:
     memory_bytes: int = 1024 * _MIB
     # CPU time of one run.
     active_s: float = 30.0
-    # From start to end of one run, waiting for tools included.
+    # From start to end of one run, waiting for tools included, for people not.
     wall_s: float = 300.0
     max_calls: int = 1_000
     max_in_flight: int = 128
