@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from inspect import isawaitable
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # Sync functions that run at once; more wait for a thread.
 _MAX_THREADS = 40
+# What a function returned or raised.
+_Ending: TypeAlias = "asyncio.Future[tuple[Any, BaseException | None]]"
 # How long an async function may clean up behind itself; a cancelled run is over in half a second.
 _CLEAN_UP_S = 0.25
 
@@ -67,23 +69,23 @@ class Invoker:
             await asyncio.wait(left, timeout=_CLEAN_UP_S)
 
     async def _wait_for(self, awaitable: Awaitable[Any], name: str) -> Any:
-        task = asyncio.create_task(_run(awaitable))  # noqa: TID251 -- see the class
-        task.add_done_callback(_forget)
+        # Filled by the task itself: waiting for the task would take two more turns of the loop, and
+        # awaited directly it would take the cancellation for its own, and keep it.
+        ending: _Ending = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(_run(awaitable, ending))  # noqa: TID251 -- see the class
         try:
-            # Awaited itself it would take the cancellation for its own, and keep it.
-            await asyncio.wait({task})
-        finally:
-            if not task.done():
-                task.cancel()
-                try:
-                    with anyio.CancelScope(shield=True):
-                        await asyncio.wait({task}, timeout=_CLEAN_UP_S)
-                finally:
-                    self._leave(task, name)
-        try:
-            return task.result()
-        except _Exit as exc:
-            raise exc.asked from None
+            value, error = await ending
+        except asyncio.CancelledError:
+            task.cancel()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait({task}, timeout=_CLEAN_UP_S)
+            finally:
+                self._leave(task, name)
+            raise
+        if error is not None:
+            raise error
+        return value
 
     def _leave(self, task: asyncio.Task[Any], name: str) -> None:
         if not task.done():
@@ -92,22 +94,12 @@ class Invoker:
             task.add_done_callback(self._left.discard)
 
 
-class _Exit(Exception):
-    """A function called `sys.exit`; out of a task that would end the event loop."""
-
-    def __init__(self, asked: SystemExit) -> None:
-        super().__init__(asked)
-        self.asked = asked
-
-
-async def _run(awaitable: Awaitable[Any]) -> Any:
+async def _run(awaitable: Awaitable[Any], ending: _Ending) -> None:
+    """Await it and pass on how it ended; raising here, SystemExit would end the event loop."""
+    value, error = None, None
     try:
-        return await awaitable
-    except SystemExit as exc:
-        raise _Exit(exc) from exc
-
-
-def _forget(task: asyncio.Task[Any]) -> None:
-    """Look at what it raised, so that the event loop does not report it as overlooked."""
-    if not task.cancelled():
-        task.exception()
+        value = await awaitable
+    except (Exception, SystemExit, asyncio.CancelledError) as exc:
+        error = exc
+    if not ending.done():
+        ending.set_result((value, error))
