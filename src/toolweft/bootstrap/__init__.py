@@ -7,10 +7,12 @@
 """
 
 from toolweft.bootstrap.app import App, PythonTool, open_app, open_reader, open_toolbox
+from toolweft.bootstrap.clients import AnthropicClient
 from toolweft.bootstrap.serving import serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
+    "AnthropicClient",
     "App",
     "PythonTool",
     "forget_searches",

@@ -39,6 +39,7 @@ __all__ = (
     "ContainersModel",
     "EmbedderModel",
     "EngineModel",
+    "ExampleModel",
     "HandlesModel",
     "HttpModel",
     "KeyModel",
@@ -109,6 +110,15 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class ExampleModel(_Section):
+    """One worked use of a tool."""
+
+    scenario: str = Field(min_length=1, description="What someone wants who would call it so.")
+    input: dict[str, Any] = Field(description="The arguments under their original names.")
+    output: Any = None
+    notes: str | None = None
+
+
 class RuleModel(_Section):
     """A decision about one tool or several; what is left out stays as it was."""
 
@@ -118,6 +128,7 @@ class RuleModel(_Section):
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: _Seconds | None = None
     enabled: bool | None = None
+    input_examples: tuple[ExampleModel, ...] | None = None
 
 
 class _Configured(_Section):

@@ -2,6 +2,7 @@
 
     ToolweftError
     ├── ConfigError            a file, key, value or secret of the configuration
+    ├── InvalidValue           an argument that a function of the library cannot use
     ├── CatalogError
     │   ├── ToolNotFound       no tool of that name
     │   ├── AmbiguousTool      a bare name that several sources have
@@ -19,7 +20,9 @@
     │   └── StorageFull        a cap or the disk leaves no room for it
     ├── EmbedderUnavailable    a text could not be turned into a vector
     ├── ProviderError          a model that could not be asked or did not answer
+    │   ├── BudgetSpent        asking once more could cost more than was allowed
     │   ├── ContextFull        the history is longer than the model takes
+    │   ├── ProviderUnavailable  too many requests failed, so this one was not made
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
@@ -36,6 +39,7 @@ from typing import ClassVar
 
 __all__ = (
     "AmbiguousTool",
+    "BudgetSpent",
     "CallDenied",
     "CallError",
     "CallTimeout",
@@ -50,9 +54,11 @@ __all__ = (
     "HandleNotFound",
     "InvalidArguments",
     "InvalidDefinition",
+    "InvalidValue",
     "LedgerUnavailable",
     "Overloaded",
     "ProviderError",
+    "ProviderUnavailable",
     "RemoteContainerGone",
     "ResultTooDeep",
     "ResultTooLarge",
@@ -93,6 +99,12 @@ class ConfigError(ToolweftError):
     """The configuration cannot be used; the message names file, place and value."""
 
     code = "config_error"
+
+
+class InvalidValue(ToolweftError, ValueError):
+    """An argument cannot be used; the message names its place and the value."""
+
+    code = "invalid_value"
 
 
 class CatalogError(ToolweftError):
@@ -227,10 +239,22 @@ class ProviderError(ToolweftError):
         self.status = status
 
 
+class BudgetSpent(ProviderError):
+    """Asking a model once more could cost more than was allowed."""
+
+    code = "budget_spent"
+
+
 class ContextFull(ProviderError):
     """The history does not fit into what the model takes."""
 
     code = "context_full"
+
+
+class ProviderUnavailable(ProviderError):
+    """Too many requests to the model failed, so it is not asked before `retry_after_s`."""
+
+    code = "provider_unavailable"
 
 
 class RemoteContainerGone(ProviderError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
-from toolweft.core.calls import Failure, Principal, RawResult, ToolCall, ToolResult
+from toolweft.core.calls import Blob, Failure, Principal, RawResult, ToolCall, ToolResult
 from toolweft.core.countdown import Countdown
 from toolweft.core.events import Event
 from toolweft.core.ids import RunId, SourceName, ToolName
@@ -227,6 +227,8 @@ class SandboxOutcome:
     # JSON text of the last expression's value; b"" where there is none.
     value: bytes = b""
     value_is_repr: bool = False
+    # The images and sounds in the value, in order; each stands there as its type and size.
+    media: tuple[Blob, ...] = ()
     error: ProgramError | None = None
     stats: ProgramStats
 

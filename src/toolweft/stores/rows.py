@@ -15,6 +15,7 @@ from toolweft.core.events import (
     CallFinished,
     CallStarted,
     Event,
+    ModelReplied,
     RunFinished,
     RunStarted,
     SearchDone,
@@ -201,6 +202,13 @@ def _cells(event: Event) -> dict[str, Cell]:
                 "run_id": event.run_id,
                 "queries": event.queries,
                 "hits": event.hits,
+                "duration_ms": event.duration_ms,
+            }
+        case ModelReplied():
+            return {
+                "kind": "model_replied",
+                "run_id": event.run_id,
+                "status": event.status,
                 "duration_ms": event.duration_ms,
             }
         case _:

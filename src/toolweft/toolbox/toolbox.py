@@ -36,9 +36,9 @@ from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.listed import find_listed
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import (
+    arrange_outcome,
     render_description,
     render_error,
-    render_outcome,
     render_search,
 )
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
@@ -389,8 +389,9 @@ class Toolbox:
             wait_s=request.wait_s,
             on_output=on_output,
         )
-        text = render_outcome(outcome, shown_characters=self._options.shown_characters)
-        return _reply(text, is_error=outcome.status not in {"ok", "running"})
+        text, content = arrange_outcome(outcome, shown_characters=self._options.shown_characters)
+        is_error = outcome.status not in {"ok", "running"}
+        return ToolboxReply(text=text, content=content, is_error=is_error)
 
 
 def _reply(text: str, *, is_error: bool = False) -> ToolboxReply:

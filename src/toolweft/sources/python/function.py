@@ -125,7 +125,10 @@ def build_spec_tool(spec: ToolSpec, *, namespace: SourceName, invoker: Invoker) 
         category=spec.category,
         input_schema=signature.input_schema() if spec.parameters is None else spec.parameters,
         output_schema=build_output_schema(function),
+        input_examples=tuple(spec.input_examples),
         severity=spec.severity,
+        defer_loading=spec.defer_loading,
+        allowed_callers=spec.allowed_callers,
         timeout_s=spec.timeout_s,
         version=spec.version,
     )

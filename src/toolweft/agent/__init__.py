@@ -1,0 +1,6 @@
+"""The loop of a conversation: a planner that writes programs, and workers that answer inside them.
+
+It talks to models through `toolweft.core.providers` and to everything else through a toolbox.
+"""
+
+__all__ = ()
