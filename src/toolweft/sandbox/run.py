@@ -15,6 +15,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.countdown import Countdown
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
+from toolweft.sandbox.callbacks import start_soon
 from toolweft.sandbox.channel import Channel
 from toolweft.sandbox.ending import MAX_LINE
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
@@ -200,7 +201,7 @@ class ActiveRun:
             self._channel.pause_reading()
         assert self._tasks is not None
         self.meter.call_started()
-        self._tasks.start_soon(self._answer, call)
+        start_soon(self._tasks, self._answer, call)
 
     async def _answer(self, call: GuestCall) -> None:
         reply = None
