@@ -25,6 +25,7 @@ from toolweft.core.errors import (
     ResultTooLarge,
     SourceUnavailable,
     ToolFailed,
+    ToolSuspended,
 )
 from toolweft.core.ids import SourceName
 from toolweft.core.ports import Ledger, Policy, Proceed, SnapshotHolder, Source
@@ -171,6 +172,11 @@ def _check_available(tool: CatalogTool) -> None:
         raise SourceUnavailable(
             f"{tool.qualified} is unavailable: {tool.status_reason}",
             hint="other tools go on; this one may be back later",
+        )
+    if tool.status == "suspended":
+        raise ToolSuspended(
+            f"{tool.qualified} is suspended: {tool.status_reason}",
+            hint="whoever runs toolweft decides; other tools go on",
         )
     raise InvalidDefinition(
         f"{tool.qualified} is disabled: {tool.status_reason}",

@@ -11,8 +11,12 @@ from types import MappingProxyType
 
 from toolweft.catalog.entries import SourceEntry, decide_deferral, show_tools, updated_aliases
 from toolweft.catalog.options import CatalogOptions
+from toolweft.catalog.pins import PinBook
+from toolweft.catalog.pins.texts import flag_instructions
 from toolweft.catalog.preparation import Preparation, PreparedTool, prepare_tools
+from toolweft.catalog.review import Reviewer
 from toolweft.catalog.rules import RuleBook
+from toolweft.core.errors import ToolNotFound
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.names import python_namespaces
 from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
@@ -28,12 +32,14 @@ class Catalog:
 
     Args:
         options: profile, rules and thresholds, for the catalog's whole life.
+        pins: what was accepted; None where nothing has to be.
     """
 
-    def __init__(self, options: CatalogOptions) -> None:
+    def __init__(self, options: CatalogOptions, *, pins: PinBook | None = None) -> None:
         self._options = options
         self._rules = RuleBook(options.rules)
         self._entries: dict[SourceName, SourceEntry] = {}
+        self._reviewer = Reviewer(pins)
         self._subscribers: list[Callable[[Snapshot], None]] = []
         self._snapshot = Snapshot(version=0, tools=MappingProxyType({}), sources={})
 
@@ -62,8 +68,15 @@ class Catalog:
         """Take a source's new state; `definitions` is None where the tools stay as they were."""
         name = status.name
         entries = dict(self._entries)
-        before = entries.get(name, SourceEntry(status=status, python_namespace=""))
-        entries[name] = replace(before, status=status)
+        unknown = SourceEntry(status=replace(status, instructions=""), python_namespace="")
+        before = entries.get(name, unknown)
+        entries[name] = replace(
+            before,
+            status=status,
+            instruction_flags=before.instruction_flags
+            if status.instructions == before.status.instructions
+            else flag_instructions(status.instructions),
+        )
         entries = self._renamed(entries)
         if definitions is not None:
             entry = entries[name]
@@ -71,6 +84,22 @@ class Catalog:
             entries[name] = replace(entry, prepared=prepared)
             _log_loaded(name, prepared)
         self._publish(entries)
+
+    def pins_changed(self) -> None:
+        """Look again at every tool: something else is accepted than before."""
+        self._publish(self._entries)
+
+    def source_definition(self, name: QualifiedName) -> ToolDefinition:
+        """What its source says of a tool, in its own words, accepted or not.
+
+        Raises:
+            ToolNotFound: there is no such tool.
+        """
+        for entry in self._entries.values():
+            for item in entry.prepared:
+                if item.qualified == name:
+                    return item.source_definition
+        raise ToolNotFound(f"the catalog has no tool named {name!r}")
 
     def remove_source(self, name: SourceName) -> None:
         """Forget a source and its tools; unknown names are ignored."""
@@ -105,7 +134,10 @@ class Catalog:
         """Make `entries` the truth, and a snapshot where that changes what readers see."""
         deferral = decide_deferral(entries.values(), self._options.defer_above_tokens)
         # In name order, so that a listing does not depend on which server started first.
-        shown = {name: show_tools(entries[name], deferral) for name in sorted(entries)}
+        reviews = self._reviewer.review(entries)
+        shown = {
+            name: show_tools(entries[name], deferral, reviews[name]) for name in sorted(entries)
+        }
         tools: dict[QualifiedName, CatalogTool] = {}
         for entry in shown.values():
             tools.update(zip((i.qualified for i in entry.prepared), entry.tools, strict=True))
@@ -113,7 +145,8 @@ class Catalog:
             name: replace(
                 entry.status,
                 python_name=entry.python_namespace,
-                tool_count=sum(tool.status != "disabled" for tool in entry.tools),
+                flags=entry.instruction_flags,
+                tool_count=sum(not tool.is_withheld for tool in entry.tools),
             )
             for name, entry in shown.items()
         }
@@ -145,7 +178,7 @@ def _log_loaded(source: SourceName, prepared: Sequence[PreparedTool]) -> None:
         extra={
             "source": source,
             "tools": len(prepared),
-            "disabled": sum(item.tool.status == "disabled" for item in prepared),
+            "disabled": sum(item.tool.is_withheld for item in prepared),
             "closed_to_programs": sum("programmatic" not in i.tool.callers for i in prepared),
         },
     )

@@ -22,6 +22,7 @@ from toolweft.core.tools import ToolDefinition
 __all__ = (
     "SHOWN_NAME_CHARACTERS",
     "complete_definition",
+    "conceal_definition",
     "fingerprint",
     "name_problem",
     "strip_definition",
@@ -112,6 +113,15 @@ def strip_definition(definition: ToolDefinition) -> ToolDefinition:
         input_schema=_NO_PARAMETERS,
         output_schema=None,
         input_examples=(),
+    )
+
+
+def conceal_definition(definition: ToolDefinition) -> ToolDefinition:
+    """A definition of which only the name may be read."""
+    return ToolDefinition(
+        name=definition.name,
+        namespace=definition.namespace,
+        definition_hash=definition.definition_hash,
     )
 
 

@@ -5,14 +5,17 @@ object, so that a change of one source costs nothing in the others.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from toolweft.catalog.definitions import conceal_definition
+from toolweft.catalog.options import OWN_KINDS
 from toolweft.catalog.preparation import PreparedTool
 from toolweft.core.ids import QualifiedName, SourceName
+from toolweft.core.pins import Flag
 from toolweft.core.snapshot import CatalogTool, SourceStatus
 
-__all__ = ("Deferral", "SourceEntry", "decide_deferral", "show_tools", "updated_aliases")
+__all__ = ("Deferral", "Review", "SourceEntry", "decide_deferral", "show_tools", "updated_aliases")
 
 # Of a source's own account of what went wrong; the whole stands in its status.
 _SHOWN_REASON_CHARACTERS = 300
@@ -24,6 +27,19 @@ class Deferral:
 
     deferred: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Which tools of a source may not be used, and what the tools of all sources tell of them."""
+
+    # Why, for each.
+    suspended: Mapping[QualifiedName, str] = field(default_factory=dict)
+    # By original name; beside those that a definition has for itself.
+    flags: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
+
+
+_NOTHING = Review()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,6 +55,14 @@ class SourceEntry:
     deferral: Deferral | None = None
     # Why the source cannot be called; empty where it can.
     down: str = ""
+    review: Review = _NOTHING
+    # What is suspicious in what the source says of itself.
+    instruction_flags: tuple[Flag, ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its tools are the user's own code."""
+        return self.status.kind in OWN_KINDS
 
 
 def decide_deferral(entries: Collection[SourceEntry], defer_above_tokens: int) -> Deferral:
@@ -52,31 +76,55 @@ def decide_deferral(entries: Collection[SourceEntry], defer_above_tokens: int) -
     return Deferral(total > defer_above_tokens, f"automatic: {reason}")
 
 
-def show_tools(entry: SourceEntry, deferral: Deferral) -> SourceEntry:
+def show_tools(entry: SourceEntry, deferral: Deferral, review: Review) -> SourceEntry:
     """The entry with its tools as a snapshot shows them now."""
     down = _down_reason(entry.status)
-    same = entry.deferral == deferral and entry.down == down
+    same = entry.deferral == deferral and entry.down == down and entry.review == review
     if same and entry.shown_of == entry.prepared:
         return entry
     reusable = {id(p): t for p, t in zip(entry.shown_of, entry.tools, strict=True)} if same else {}
     return replace(
         entry,
         shown_of=entry.prepared,
-        tools=tuple(reusable.get(id(p)) or _show(p, deferral, down) for p in entry.prepared),
+        tools=tuple(
+            reusable.get(id(p)) or _show(p, deferral, down, review) for p in entry.prepared
+        ),
         deferral=deferral,
         down=down,
+        review=review,
     )
 
 
-def _show(prepared: PreparedTool, deferral: Deferral, down: str) -> CatalogTool:
+def _show(prepared: PreparedTool, deferral: Deferral, down: str, review: Review) -> CatalogTool:
     tool = prepared.tool
     if tool.status == "disabled":
         return tool
+    flags = review.flags.get(tool.definition.name)
+    if flags:
+        tool = replace(tool, flags=(*tool.flags, *flags))
+    suspended = review.suspended.get(prepared.qualified)
+    if suspended:
+        return _conceal(tool, suspended)
     if prepared.automatic_tokens is not None:
         tool = replace(tool, deferred=deferral.deferred, deferred_reason=deferral.reason)
     if down:
         tool = replace(tool, status="unavailable", status_reason=down)
     return tool
+
+
+def _conceal(tool: CatalogTool, reason: str) -> CatalogTool:
+    """The tool without what nobody accepted: its texts may be an attack on whoever reads them."""
+    return replace(
+        tool,
+        definition=conceal_definition(tool.definition),
+        parameters={},
+        severity="destructive",
+        severity_reason="what its source says of it is not accepted",
+        status="suspended",
+        status_reason=reason,
+        deferred=True,
+        deferred_reason="suspended",
+    )
 
 
 def _down_reason(status: SourceStatus) -> str:

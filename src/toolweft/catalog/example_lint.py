@@ -74,7 +74,7 @@ class ExampleFinding:
 
 def lint_examples(tool: CatalogTool) -> tuple[ExampleFinding, ...]:
     """Everything to mend, the faults of single examples first; none for a disabled tool."""
-    if tool.status == "disabled":
+    if tool.is_withheld:
         return ()
     shown = _shown(tool)
     rules: list[tuple[LintRule, Iterator[tuple[str, str]]]] = [

@@ -6,10 +6,12 @@ from typing import Literal
 from toolweft.core.calls import CallerType
 from toolweft.core.tools import Severity, ToolExample
 
-__all__ = ("LIBRARY_SOURCE", "CatalogOptions", "Profile", "ToolRule")
+__all__ = ("LIBRARY_SOURCE", "OWN_KINDS", "CatalogOptions", "Profile", "ToolRule")
 
 # The source of the functions that a program hands over; no section of toolweft.toml speaks of it.
 LIBRARY_SOURCE = "local"
+# Kinds of sources whose tools are the user's own code.
+OWN_KINDS = frozenset({"python"})
 
 # open: programs may call everything. standard: destructive tools only directly, or after opt-in.
 # strict: programs may call read-only tools only.

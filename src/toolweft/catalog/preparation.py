@@ -19,7 +19,9 @@ from toolweft.catalog.definitions import (
     strip_definition,
 )
 from toolweft.catalog.examples import check_examples
-from toolweft.catalog.options import CatalogOptions, ToolRule
+from toolweft.catalog.options import OWN_KINDS, CatalogOptions, ToolRule
+from toolweft.catalog.pins import hash_definition
+from toolweft.catalog.pins.texts import NOTHING_FOUND, CheckedTexts, Mention, check_texts
 from toolweft.catalog.rules import SourceRules
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.errors import InvalidDefinition
@@ -27,6 +29,7 @@ from toolweft.core.examples import render_examples
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.json import JsonSchema
 from toolweft.core.names import lasting_namespace, python_names, wire_name
+from toolweft.core.pins import Flag
 from toolweft.core.snapshot import CatalogTool
 from toolweft.core.tools import ExampleFault, ToolDefinition
 
@@ -50,6 +53,8 @@ class PreparedTool:
     tool: CatalogTool
     # Other spellings of its name.
     aliases: tuple[str, ...]
+    # Names its texts tell what to do with.
+    mentions: tuple[Mention, ...] = ()
     # Estimated size in a model's context; None where it takes no part in automatic deferral.
     automatic_tokens: int | None
 
@@ -102,15 +107,12 @@ def _is_unchanged(definition: ToolDefinition, before: PreparedTool) -> bool:
     try:
         if definition != before.source_definition:
             return False
-        # No hash is over them, and 1 == True there too.
-        examples, known = definition.input_examples, before.source_definition.input_examples
-        if examples and repr(examples) != repr(known):
-            return False
-    except RecursionError:
-        # Examples may be too.
+        # Equal for Python is not the same JSON: 1 == True.
+        pin_hash = hash_definition(definition, fingerprint(definition)[0])
+    except (RecursionError, InvalidDefinition):
+        # What stands beside the schemas may be too deep as well.
         return False
-    # Equal for Python is not the same JSON: 1 == True.
-    return fingerprint(definition)[0] == before.tool.definition.definition_hash
+    return pin_hash == before.tool.pin_hash
 
 
 def _name_keys(definitions: Sequence[ToolDefinition]) -> tuple[list[str], list[str]]:
@@ -140,11 +142,15 @@ def _prepare(
     """One tool; `problem` is what is wrong with its name."""
     rules = () if problem else preparation.rules.of(definition.name)
     usable, size_bytes = definition, 0
+    pin_hash, checked = "", NOTHING_FOUND
     faults: tuple[ExampleFault, ...] = ()
     reason = problem or _turned_off(rules)
     if not reason:
         try:
             usable, size_bytes = complete_definition(definition)
+            pin_hash = hash_definition(definition, usable.definition_hash)
+            if preparation.section not in OWN_KINDS:
+                checked = _check_texts(definition)
             usable, faults = _with_examples(usable, rules, preparation.options)
             if usable.input_examples:
                 size_bytes += len(render_examples(usable.input_examples).encode())
@@ -158,13 +164,14 @@ def _prepare(
     tool, automatic = _decide(_listed(usable, rules), preparation, rules, python_name=python_name)
     if reason:
         tool = replace(tool, status="disabled", status_reason=reason, deferred=True)
-    elif faults:
-        tool = replace(tool, example_faults=faults)
+    else:
+        tool = replace(tool, example_faults=faults, pin_hash=pin_hash, flags=checked.flags)
     return PreparedTool(
         source_definition=definition,
         qualified=tool.qualified,
         tool=tool,
         aliases=() if problem else _aliases(tool),
+        mentions=() if reason else checked.mentions,
         automatic_tokens=estimate_tokens(size_bytes) if automatic and not reason else None,
     )
 
@@ -183,6 +190,17 @@ def _with_examples(
     for fault in faults:
         log.warning("catalog.example_dropped", extra=_fields(definition, str(fault)))
     return replace(definition, input_examples=kept), faults
+
+
+def _check_texts(definition: ToolDefinition) -> CheckedTexts:
+    try:
+        checked = check_texts(definition)
+    except RecursionError:
+        deep = Flag(kind="hidden", path="$", reason="it is nested too deeply to be looked through")
+        checked = CheckedTexts(flags=(deep,))
+    for flag in checked.flags:
+        log.warning("catalog.tool_flagged", extra=_fields(definition, str(flag)))
+    return checked
 
 
 def _turned_off(rules: Sequence[ToolRule]) -> str:

@@ -6,7 +6,8 @@
     ├── CatalogError
     │   ├── ToolNotFound       no tool of that name
     │   ├── AmbiguousTool      a bare name that several sources have
-    │   └── InvalidDefinition  a tool definition or schema that cannot be used
+    │   ├── InvalidDefinition  a tool definition or schema that cannot be used
+    │   └── ToolSuspended      a definition that is not the accepted one
     ├── CallError              a call that did not give a result
     │   ├── InvalidArguments   arguments against the schema, every fault listed
     │   ├── CallDenied         the caller may not make this call
@@ -72,6 +73,7 @@ __all__ = (
     "StorageFull",
     "ToolFailed",
     "ToolNotFound",
+    "ToolSuspended",
     "ToolweftError",
     "WorkerFailed",
 )
@@ -133,6 +135,12 @@ class InvalidDefinition(CatalogError):
     """A tool definition or its schema cannot be used; the message gives the reason."""
 
     code = "invalid_definition"
+
+
+class ToolSuspended(CatalogError):
+    """A tool is not as it was accepted, so it may not be called until it is accepted again."""
+
+    code = "tool_suspended"
 
 
 class CallError(ToolweftError):

@@ -13,13 +13,14 @@ from toolweft.core.calls import CallerType
 from toolweft.core.errors import AmbiguousTool, ToolNotFound
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.names import names_source
+from toolweft.core.pins import Flag
 from toolweft.core.tools import ExampleFault, Severity, ToolDefinition
 
 __all__ = ("CatalogTool", "Snapshot", "SourceState", "SourceStatus", "ToolStatus")
 
 # available: can be called. disabled: its own definition is unusable. unavailable: its source is
-# down.
-ToolStatus = Literal["available", "disabled", "unavailable"]
+# down. suspended: its definition is not the accepted one.
+ToolStatus = Literal["available", "disabled", "unavailable", "suspended"]
 SourceState = Literal["starting", "ready", "failed", "stopped"]
 
 
@@ -48,6 +49,15 @@ class CatalogTool:
     timeout_s: float = 60.0
     # Of the examples that are left out.
     example_faults: tuple[ExampleFault, ...] = ()
+    # Of its definition as its source gives it; "" where that cannot be used.
+    pin_hash: str = ""
+    # What is suspicious in its name and texts.
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether it is named where it is asked for, but neither found nor offered."""
+        return self.status in {"disabled", "suspended"}
 
     @property
     def qualified(self) -> QualifiedName:
@@ -71,6 +81,8 @@ class SourceStatus:
     start_s: float | None = None
     # What the server says of itself; shown, never obeyed.
     instructions: str = ""
+    # What is suspicious in them.
+    flags: tuple[Flag, ...] = ()
     protocol_version: str = ""
 
 
@@ -158,7 +170,7 @@ class Snapshot:
         namespace, _, asked = name[:200].lower().rpartition(".")
         by_tail: dict[str, list[QualifiedName]] = {}
         for qualified, tool in self.tools.items():
-            if not tool.callers or tool.status == "disabled":
+            if not tool.callers or tool.is_withheld:
                 # What nobody may call is offered to nobody.
                 continue
             tail = qualified.rpartition(".")[2].lower()

@@ -99,6 +99,9 @@ class ToolDefinition:
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: float | None = None
     version: str | None = None
+    # Whatever else its source says of it, as it came: a title, annotations, `_meta`. The other
+    # fields are read from it where they can be; it counts for the pin of the tool, and no more.
+    other_fields: JsonObject = field(default_factory=dict)
     # SHA-256 in hex over name, description and schemas in canonical JSON; set by the catalog.
     definition_hash: str = ""
 

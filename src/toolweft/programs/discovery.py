@@ -22,7 +22,7 @@ def programmatic_tools(snapshot: Snapshot) -> frozenset[QualifiedName] | None:
     names = frozenset(
         name
         for name, tool in snapshot.tools.items()
-        if tool.status != "disabled" and "programmatic" in tool.callers
+        if not tool.is_withheld and "programmatic" in tool.callers
     )
     return None if len(names) == len(snapshot.tools) else names
 

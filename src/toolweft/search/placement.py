@@ -57,9 +57,9 @@ def explain_rank(
         hit=standing.hit,
         first=standing.first,
     )
-    if tool.status == "disabled":
+    if tool.is_withheld:
         reason = tool.status_reason or "its definition cannot be used"
-        return replace(placement, rank=None, hit=None, reasons=(f"disabled: {reason}",))
+        return replace(placement, rank=None, hit=None, reasons=(f"{tool.status}: {reason}",))
     if visible is not None and name not in visible:
         return replace(placement, rank=None, hit=None, reasons=("not visible to you",))
     view = index.view(visible)

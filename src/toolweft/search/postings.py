@@ -107,7 +107,7 @@ def compare(known: InvertedIndex, snapshot: Snapshot) -> Change:
     kept: set[QualifiedName] = set()
     come: list[Entry] = []
     for tool in new:
-        if tool.status == "disabled":
+        if tool.is_withheld:
             continue
         slot = known.slots.get(tool.qualified)
         entry = None if slot is None else known.entries[slot]

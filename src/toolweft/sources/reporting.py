@@ -54,7 +54,7 @@ class Reporter:
     ) -> None:
         """The source answers, and these are all its tools."""
         listed = tuple(definitions)
-        is_new = listed != self._definitions
+        is_new = not _are_same(listed, self._definitions)
         self._definitions = listed
         status = replace(
             self.status,
@@ -89,3 +89,11 @@ class Reporter:
             return
         self.status = status
         self._listener.source_changed(status, definitions)
+
+
+def _are_same(listed: tuple[ToolDefinition, ...], known: tuple[ToolDefinition, ...] | None) -> bool:
+    try:
+        # 1 and true are equal to Python, and not the same JSON.
+        return listed == known and repr(listed) == repr(known)
+    except RecursionError:
+        return False

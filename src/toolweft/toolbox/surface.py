@@ -86,7 +86,7 @@ def is_listed(tool: CatalogTool) -> bool:
     """Whether a tool stands beside the four."""
     return (
         (not tool.deferred or tool.definition.always_listed)
-        and tool.status != "disabled"
+        and not tool.is_withheld
         and "direct" in tool.callers
         and tool.wire_name not in TOOL_NAMES
     )
@@ -252,7 +252,7 @@ def name_sources(snapshot: Snapshot, max_named: int) -> str:
     hidden = Counter(
         tool.definition.namespace
         for tool in snapshot.tools.values()
-        if not tool.callers or tool.status == "disabled"
+        if not tool.callers or tool.is_withheld
     )
     counts = {
         source.python_name: source.tool_count - hidden[source.name]

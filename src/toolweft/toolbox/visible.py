@@ -104,7 +104,7 @@ class _Sets:
 def callable_tools(snapshot: Snapshot) -> frozenset[QualifiedName] | None:
     """The tools that somebody may call; None for all of them."""
     names = frozenset(
-        name for name, tool in snapshot.tools.items() if tool.callers and tool.status != "disabled"
+        name for name, tool in snapshot.tools.items() if tool.callers and not tool.is_withheld
     )
     return None if len(names) == len(snapshot.tools) else names
 

@@ -145,7 +145,7 @@ def _select(snapshot: Snapshot, only: Only) -> list[CatalogTool]:
     except InvalidArguments as exc:
         raise UsageFault(exc.message, hint=exc.hint) from exc
     tools = [snapshot.tools[name] for name in sorted(snapshot.tools if names is None else names)]
-    return [tool for tool in tools if tool.status != "disabled"]
+    return [tool for tool in tools if not tool.is_withheld]
 
 
 async def _queries(

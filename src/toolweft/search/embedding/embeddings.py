@@ -142,7 +142,7 @@ class Embeddings:
         names = [
             name
             for name, tool in snapshot.tools.items()
-            if tool.status != "disabled" and (visible is None or name in visible)
+            if not tool.is_withheld and (visible is None or name in visible)
         ]
         keys, table = self._tools.keys, self._tools.table
         missing = sum(keys.get(name, "") not in table for name in names)

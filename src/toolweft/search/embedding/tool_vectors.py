@@ -227,7 +227,7 @@ def _read_tools(
     definitions: dict[QualifiedName, ToolDefinition] = {}
     found: dict[QualifiedName, str] = {}
     for name, tool in snapshot.tools.items():
-        if tool.status == "disabled":
+        if tool.is_withheld:
             continue
         definition = definitions[name] = tool.definition
         if known.get(name) is definition and name in keys:

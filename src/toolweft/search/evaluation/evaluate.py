@@ -128,7 +128,7 @@ def evaluate(
     names = dict.fromkeys((*judged, *(tool for row in answers for tool in row.query.tools)))
     duplicates = [
         pair
-        for pair in find_duplicates([t for t in snapshot.tools.values() if t.status != "disabled"])
+        for pair in find_duplicates([t for t in snapshot.tools.values() if not t.is_withheld])
         if pair.first in names or pair.second in names
     ]
     findings = _find(names, answers, duplicates=duplicates, snapshot=snapshot, visible=visible)

@@ -91,7 +91,7 @@ def _missed(
     """Used tools that the search did not find, in name order; nothing but use speaks for them."""
     for name in sorted(lifts.keys() - known):
         tool = snapshot.tools.get(name)
-        if tool is None or tool.status == "disabled":
+        if tool is None or tool.is_withheld:
             continue
         raised = round(most * lifts[name].share, _DIGITS)
         if raised and (visible is None or name in visible):

@@ -16,6 +16,8 @@ __all__ = ("EXAMPLES_KEY", "PLAIN_EXAMPLES_KEY", "build_definition", "build_defi
 EXAMPLES_KEY = "toolweft/input_examples"
 PLAIN_EXAMPLES_KEY = "anthropic/inputExamples"
 
+# What a definition has a field for that holds all of it.
+_TAKEN = frozenset({"name", "description", "inputSchema", "outputSchema"})
 _HINTS = {
     "read_only": "readOnlyHint",
     "destructive": "destructiveHint",
@@ -64,11 +66,12 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
         output_schema=raw.get("outputSchema"),
         input_examples=tuple(_examples(_object(raw.get("_meta")) or {})),
         hints=Hints(**{ours: _flag(annotations.get(theirs)) for ours, theirs in _HINTS.items()}),
+        other_fields={key: value for key, value in raw.items() if key not in _TAKEN},
     )
 
 
 class _Shared:
-    """Lets equal parts of a server's schemas be one object: it halves what they weigh.
+    """Lets equal parts of a server's definitions be one object: it halves what they weigh.
 
     Two parts are equal when they are the same JSON, so `1` and `true` are not, and keys keep
     their order.
@@ -84,6 +87,7 @@ class _Shared:
                 definition,
                 input_schema=self._share(definition.input_schema),
                 output_schema=self._share(definition.output_schema),
+                other_fields=self._share(definition.other_fields),
             )
         except RecursionError:
             return definition

@@ -1,0 +1,122 @@
+"""Names of different sources that look alike: found as sources come and go, each name once."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from toolweft.catalog.pins.confusables import plain_name, skeleton
+from toolweft.core.ids import SourceName
+
+__all__ = ("NameIndex",)
+
+# Below that, one letter is most of a name: `add` and `and`.
+_MIN_CHARACTERS: Final = 5
+_Key = tuple[int, str, str]
+
+
+class NameIndex:
+    """The names of all tools, and which of them pass for another."""
+
+    def __init__(self) -> None:
+        self._names: dict[SourceName, frozenset[str]] = {}
+        self._owners: dict[str, set[SourceName]] = {}
+        self._alike: dict[str, dict[str, str]] = {}
+        # Names by half of their plain spelling, and by what they look like.
+        self._halves: dict[_Key, set[str]] = {}
+        self._skeletons: dict[str, set[str]] = {}
+
+    def update(self, names: Mapping[SourceName, Collection[str]]) -> bool:
+        """Take over the names of every source; whether any is other than before."""
+        changed = False
+        for source in (*names, *(self._names.keys() - names.keys())):
+            before, after = self._names.get(source, frozenset()), frozenset(names.get(source, ()))
+            if before == after:
+                continue
+            changed = True
+            self._names[source] = after
+            for name in sorted(before - after):
+                self._remove(name, source)
+            for name in sorted(after - before):
+                self._add(name, source)
+            if not after:
+                del self._names[source]
+        return changed
+
+    def owners(self, name: str) -> Collection[SourceName]:
+        """The sources that have a tool of that name."""
+        return self._owners.get(name, ())
+
+    def look_alikes(self, source: SourceName) -> Iterator[tuple[str, SourceName, str]]:
+        """The names of a source that pass for another's: the name, that source, and why."""
+        for name in sorted(self._names.get(source, frozenset()) & self._alike.keys()):
+            for other, reason in self._alike[name].items():
+                for owner in sorted(self._owners[other] - {source}):
+                    # A source that has both names has them for itself.
+                    if other not in self._names[source] and name not in self._names[owner]:
+                        yield name, owner, reason
+
+    def _add(self, name: str, source: SourceName) -> None:
+        owners = self._owners.setdefault(name, set())
+        is_new = not owners
+        owners.add(source)
+        if not is_new:
+            return
+        plain = plain_name(name)
+        for other, reason in self._find(name, plain):
+            self._alike.setdefault(name, {})[other] = reason
+            self._alike.setdefault(other, {})[name] = reason.replace(repr(other), repr(name))
+        for key in _own_keys(plain):
+            self._halves.setdefault(key, set()).add(name)
+        self._skeletons.setdefault(skeleton(name), set()).add(name)
+
+    def _remove(self, name: str, source: SourceName) -> None:
+        owners = self._owners[name]
+        owners.discard(source)
+        if owners:
+            return
+        del self._owners[name]
+        for other in self._alike.pop(name, {}):
+            del self._alike[other][name]
+            if not self._alike[other]:
+                del self._alike[other]
+        for key in _own_keys(plain_name(name)):
+            _discard(self._halves, key, name)
+        _discard(self._skeletons, skeleton(name), name)
+
+    def _find(self, name: str, plain: str) -> Iterator[tuple[str, str]]:
+        for other in sorted(self._skeletons.get(skeleton(name), ())):
+            if plain_name(other) != plain:
+                yield other, f"it looks like {other!r}"
+        near = {other for key in _near_keys(plain) for other in self._halves.get(key, ())}
+        for other in sorted(near):
+            if _is_one_edit(plain, plain_name(other)):
+                yield other, f"it is one letter away from {other!r}"
+
+
+def _own_keys(plain: str) -> tuple[_Key, ...]:
+    """Both halves: one edit leaves one of them as it was."""
+    size = len(plain)
+    if size < _MIN_CHARACTERS:
+        return ()
+    return (size, "start", plain[: size // 2]), (size, "end", plain[size // 2 :])
+
+
+def _near_keys(plain: str) -> Iterator[_Key]:
+    for size in range(max(_MIN_CHARACTERS, len(plain) - 1), len(plain) + 2):
+        yield size, "start", plain[: size // 2]
+        yield size, "end", plain[len(plain) - (size - size // 2) :]
+
+
+def _is_one_edit(one: str, other: str) -> bool:
+    if len(one) > len(other):
+        one, other = other, one
+    if len(other) - len(one) > 1 or one == other:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
+    return one[start + (len(one) == len(other)) :] == other[start + 1 :]
+
+
+def _discard(index: dict[_Key, set[str]] | dict[str, set[str]], key: _Key | str, name: str) -> None:
+    names = index[key]  # type: ignore[index]  # each is asked for its own kind of key
+    names.discard(name)
+    if not names:
+        del index[key]  # type: ignore[arg-type]  # as above

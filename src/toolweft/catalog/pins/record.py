@@ -1,0 +1,129 @@
+"""What of a definition is accepted, as plain JSON, and the hash of it.
+
+The order of keys and white space between them do not count; every other character does, hidden
+ones too. Texts are not normalised, and 1 is not 1.0, as they are not the same JSON.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from hashlib import sha256
+from json import JSONEncoder
+from typing import Final
+
+from toolweft.core.errors import InvalidDefinition
+from toolweft.core.json import Json, JsonObject
+from toolweft.core.tools import ToolDefinition
+
+__all__ = ("PIN_VERSION", "hash_definition", "iterate_texts", "place_below", "record_definition")
+
+# Of the form that is hashed: another form gets another number, and old pins are seen to be old.
+PIN_VERSION: Final = "v1:sha256:"
+# What is said beside name, description and schemas has no other bound.
+_MAX_BYTES: Final = 1024 * 1024
+# Fields that are no part of it, or are taken in below.
+_NOT_TOLD: Final = frozenset({"namespace", "definition_hash", "allowed_callers", "other_fields"})
+# Those that are read from `other_fields` where there are any.
+_READ: Final = frozenset({"hints", "input_examples"})
+# `default`: a function's examples hold whatever Python holds.
+_NOTHING: Final = object()
+_encode = JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=repr
+).encode
+
+
+def record_definition(definition: ToolDefinition) -> JsonObject:
+    """All that a source says of a tool; what it leaves out is left out."""
+    plain = ToolDefinition(name=definition.name, namespace=definition.namespace)
+    record: JsonObject = {}
+    for key in ToolDefinition.__dataclass_fields__:
+        value = getattr(definition, key)
+        if key in _NOT_TOLD or (key in _READ and definition.other_fields):
+            continue
+        if key != "name" and value == getattr(plain, key):
+            continue
+        record[key] = _plain(value)
+    if definition.allowed_callers is not None:
+        record["allowed_callers"] = sorted(definition.allowed_callers)
+    # Under the names the source gives them, unless one of ours is taken.
+    for key, value in definition.other_fields.items():
+        record[key if key not in record else f"other_fields.{key}"] = value
+    return record
+
+
+def hash_definition(definition: ToolDefinition, definition_hash: str) -> str:
+    """The hash of a definition that pins it.
+
+    Args:
+        definition: as its source gave it.
+        definition_hash: over its name, description and schemas.
+
+    Raises:
+        InvalidDefinition: what it holds beside these is too large, or no JSON.
+    """
+    record = record_definition(definition)
+    for key in ("name", "description", "input_schema", "output_schema"):
+        record.pop(key, None)
+    said = {"definition": definition_hash, "other": record}
+    try:
+        text = _encode(said)
+    except RecursionError:
+        text = "".join(_encode_deep(said))
+    except (TypeError, ValueError) as error:
+        raise InvalidDefinition(
+            f"what is said of {definition.name!r} beside its schemas is not plain JSON: "
+            f"{error!s:.200}"
+        ) from error
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > _MAX_BYTES:
+        raise InvalidDefinition(
+            f"what is said of {definition.name!r} beside its schemas is larger than "
+            f"{_MAX_BYTES} bytes"
+        )
+    return f"{PIN_VERSION}{sha256(data).hexdigest()}"
+
+
+def iterate_texts(value: Json, path: str = "$") -> Iterator[tuple[str, str]]:
+    """Every text in plain JSON with its place: keys too, at the place of what they name."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            place = place_below(path, key)
+            yield place, key
+            yield from iterate_texts(below, place)
+    elif isinstance(value, list):
+        for position, below in enumerate(value):
+            yield from iterate_texts(below, f"{path}[{position}]")
+
+
+def place_below(path: str, key: str) -> str:
+    """The place of what a key names; a key with strange characters shows them."""
+    plain = key.isascii() and key.replace("-", "_").isidentifier()
+    return f"{path}.{key}" if plain else f"{path}[{key!a}]"
+
+
+def _encode_deep(value: Json) -> Iterator[str]:
+    """The same text piece by piece, however deep it goes."""
+    left: list[tuple[str, Json]] = [("", value)]
+    while left:
+        before, item = left.pop()
+        yield before
+        if isinstance(item, dict):
+            left.append(("}", _NOTHING))
+            left += [(f"{_encode(key)}:", item[key]) for key in sorted(item, reverse=True)]
+            yield "{"
+        elif isinstance(item, list):
+            left.append(("]", _NOTHING))
+            left += [(",", below) for below in reversed(item)]
+            yield "["
+        elif item is not _NOTHING:
+            yield _encode(item)
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        told = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {key: item for key, item in told.items() if item is not None}
+    return value

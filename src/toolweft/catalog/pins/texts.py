@@ -1,0 +1,103 @@
+"""Everything suspicious in one definition, or in what a server says of itself. Pure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from json import JSONEncoder
+from typing import Final
+
+from toolweft.catalog.pins.confusables import find_mixed_scripts
+from toolweft.catalog.pins.hidden import find_hidden
+from toolweft.catalog.pins.instructions import find_instructions, find_mentions, may_instruct
+from toolweft.catalog.pins.record import iterate_texts, record_definition
+from toolweft.core.json import JsonObject
+from toolweft.core.pins import Flag
+from toolweft.core.tools import ToolDefinition
+
+__all__ = ("NOTHING_FOUND", "CheckedTexts", "Mention", "check_texts", "flag_instructions")
+
+# Of one tool: more says no more.
+_MAX_FLAGS: Final = 20
+# An enum may have a hundred thousand values; what no person and no model reads is not looked at.
+_MAX_TEXTS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A name that a text tells its reader to use or not to use."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedTexts:
+    """What one definition says that it should not, as far as it alone can tell."""
+
+    flags: tuple[Flag, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+
+
+_ESCAPE: Final = re.compile(r"\\u([0-9a-f]{4})")
+# `default`: a function's examples hold whatever Python holds.
+_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=repr).encode
+
+NOTHING_FOUND: Final = CheckedTexts()
+
+
+def check_texts(definition: ToolDefinition) -> CheckedTexts:
+    """Look through every text of a definition, as its source gave it.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
+    record = record_definition(definition)
+    # Most definitions are innocent, and looking at all of their texts together is quick.
+    together = _join(record)
+    if not find_hidden(together) and not may_instruct(together):
+        scripts = tuple(_flag_scripts(definition.name))
+        return CheckedTexts(flags=scripts) if scripts else NOTHING_FOUND
+    texts = tuple(islice(iterate_texts(record), _MAX_TEXTS))
+    flags = tuple(islice(_flags(definition.name, texts), _MAX_FLAGS))
+    mentions = tuple(
+        Mention(path=path, name=name)
+        for path, text in texts
+        for name in find_mentions(text)
+        if name != definition.name
+    )
+    return CheckedTexts(flags=flags, mentions=mentions) if flags or mentions else NOTHING_FOUND
+
+
+def flag_instructions(text: str) -> tuple[Flag, ...]:
+    """What is suspicious in the instructions of a server."""
+    return tuple(islice(_flags_of("$.instructions", text), _MAX_FLAGS))
+
+
+def _flags(name: str, texts: tuple[tuple[str, str], ...]) -> Iterator[Flag]:
+    yield from _flag_scripts(name)
+    for path, text in texts:
+        yield from _flags_of(path, text)
+
+
+def _flag_scripts(name: str) -> Iterator[Flag]:
+    scripts = find_mixed_scripts(name)
+    if scripts:
+        reason = f"letters of several alphabets: {', '.join(scripts)} in {name!a}"
+        yield Flag(kind="look_alike", path="$.name", reason=reason)
+
+
+def _join(record: JsonObject) -> str:
+    """All texts of a record in one, and little else."""
+    text = _encode(record)
+    # What JSON escapes is what it was again; one escape too many reads as one line more.
+    text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "\\u" in text else text
+
+
+def _flags_of(path: str, text: str) -> Iterator[Flag]:
+    hidden = find_hidden(text)
+    if hidden:
+        yield Flag(kind="hidden", path=path, reason=f"characters that nobody sees: {hidden}")
+    for reason in find_instructions(text):
+        yield Flag(kind="instruction", path=path, reason=reason)
