@@ -9,6 +9,8 @@ from typing import Protocol
 
 from toolweft.bootstrap.parts import (
     PythonTool,
+    build_pin_book,
+    build_pin_keeper,
     build_sources,
     learned_uses,
     open_embeddings,
@@ -43,6 +45,7 @@ from toolweft.stores import (
     SqlLedgerReader,
 )
 from toolweft.stores.handles import FileHandleStore
+from toolweft.stores.pins import LockFile, PinKeeper
 from toolweft.toolbox import Toolbox, VisibleTools
 
 __all__ = (
@@ -50,6 +53,7 @@ __all__ = (
     "OpenToolbox",
     "PythonTool",
     "open_app",
+    "open_pins",
     "open_reader",
     "open_toolbox",
     "read_models",
@@ -80,6 +84,7 @@ class App:
     backend: LazyBackend
     runner: ProgramRunner
     searcher: CatalogSearcher
+    pins: PinKeeper
     toolbox_for: OpenToolbox
 
     def is_settled(self) -> bool:
@@ -115,12 +120,13 @@ async def open_app(
         embedder: in place of the one the settings name; whoever made it opens and closes it.
 
     Raises:
-        ConfigError: two sources have one name.
+        ConfigError: two sources have one name, or the lock file cannot be used.
         LedgerUnavailable: the ledger cannot be opened.
     """
     time = SystemClock()
     ids = RandomIds()
-    catalog = Catalog(settings.catalog)
+    book = build_pin_book(settings)
+    catalog = Catalog(settings.catalog, pins=book)
     if on_source is not None:
         catalog.subscribe(lambda _snapshot: on_source(catalog))
     sources = build_sources(settings, tools, catalog=catalog, clock=time)
@@ -132,6 +138,9 @@ async def open_app(
             ledger = ObservedLedger(ledger, observe=uses.observe)
         handles = await stack.enter_async_context(
             FileHandleStore(settings.handles, clock=time, ids=ids)
+        )
+        pins = await stack.enter_async_context(
+            build_pin_keeper(settings, book, on_change=catalog.pins_changed)
         )
         await stack.enter_async_context(sources)
         calls = Road(
@@ -203,6 +212,7 @@ async def open_app(
             backend=backend,
             runner=runner,
             searcher=searcher,
+            pins=pins,
             toolbox_for=toolbox_for,
         )
 
@@ -244,6 +254,12 @@ async def open_toolbox(
     async with open_app(settings, tools=tools, embedder=embedder) as app:
         await app.settle()
         yield app.toolbox_for(principal)
+
+
+def open_pins(settings: Settings) -> LockFile:
+    """What is accepted, without opening anything else."""
+    assert settings.pins.path is not None, "the configuration always names one"
+    return LockFile(settings.pins.path)
 
 
 def open_reader(settings: Settings) -> LedgerReader:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from toolweft.catalog import Catalog
+from toolweft.catalog.pins import PinBook
 from toolweft.config import PythonSourceOptions, Settings
 from toolweft.core.clock import Clock
 from toolweft.core.errors import ToolweftError
@@ -34,9 +35,12 @@ from toolweft.stores import (
     SqlLedgerReader,
     SqlVectorStore,
 )
+from toolweft.stores.pins import LockFile, PinKeeper
 
 __all__ = (
     "PythonTool",
+    "build_pin_book",
+    "build_pin_keeper",
     "build_sources",
     "learned_uses",
     "open_embeddings",
@@ -93,6 +97,29 @@ async def open_embeddings(
         )
         stack.callback(catalog.subscribe(embeddings.watch))
         yield embeddings
+
+
+def build_pin_book(settings: Settings) -> PinBook:
+    """What decides whether a definition is the accepted one."""
+    return PinBook(
+        settings.pins,
+        # A recording is a file of the user's; it is held against what is accepted, and no more.
+        accepts=[s.name for s in settings.servers if not isinstance(s, RecordedServerOptions)],
+    )
+
+
+def build_pin_keeper(
+    settings: Settings, book: PinBook, *, on_change: Callable[[], None]
+) -> PinKeeper:
+    """What keeps it on disk, where that is wanted."""
+    options = settings.pins
+    is_kept = options.mode != "off" and options.path is not None and bool(options.servers)
+    return PinKeeper(
+        book,
+        file=LockFile(options.path) if is_kept and options.path else None,
+        reached=options.servers,
+        on_change=on_change,
+    )
 
 
 def build_sources(

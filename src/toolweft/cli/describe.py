@@ -1,9 +1,10 @@
 """Tools and sources as `--json` prints them."""
 
 from toolweft.core.json import JsonObject
+from toolweft.core.pins import Flag
 from toolweft.core.snapshot import CatalogTool, SourceStatus
 
-__all__ = ("source_to_dict", "tool_to_dict")
+__all__ = ("flag_to_dict", "source_to_dict", "tool_to_dict")
 
 
 def tool_to_dict(tool: CatalogTool) -> JsonObject:
@@ -28,12 +29,19 @@ def tool_to_dict(tool: CatalogTool) -> JsonObject:
         "timeout_s": tool.timeout_s,
         "version": definition.version,
         "definition_hash": definition.definition_hash,
+        "pin_hash": tool.pin_hash,
+        "flags": [flag_to_dict(flag) for flag in tool.flags],
         "examples": len(definition.input_examples),
         "example_faults": [
             {"path": fault.path, "reason": fault.reason, "origin": fault.origin}
             for fault in tool.example_faults
         ],
     }
+
+
+def flag_to_dict(flag: Flag) -> JsonObject:
+    """What is suspicious, where."""
+    return {"kind": flag.kind, "path": flag.path, "reason": flag.reason}
 
 
 def source_to_dict(status: SourceStatus) -> JsonObject:
@@ -47,4 +55,5 @@ def source_to_dict(status: SourceStatus) -> JsonObject:
         "start_s": None if status.start_s is None else round(status.start_s, 3),
         "protocol_version": status.protocol_version,
         "reason": status.reason,
+        "flags": [flag_to_dict(flag) for flag in status.flags],
     }

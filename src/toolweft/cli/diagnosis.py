@@ -31,6 +31,13 @@ class Diagnosis:
     tool_count: int
     # Tools whose own definition is unusable, with the reason.
     disabled: tuple[tuple[str, str], ...]
+    # Tools that are not as they were accepted, with the reason.
+    suspended: tuple[tuple[str, str], ...] = ()
+    # What is suspicious: the tool, or the server that says so of itself, and why.
+    flagged: tuple[tuple[str, str], ...] = ()
+    # Where what is accepted is kept, and why it cannot be; both empty where nothing is pinned.
+    pins_path: str = ""
+    pins_problem: str = ""
     # Examples that are left out: the tool, and why.
     example_faults: tuple[tuple[str, str], ...] = ()
     # The strongest tier that holds, as "process/ns"; "" where none does.
@@ -94,6 +101,12 @@ def _render_sources(found: Diagnosis) -> str:
     if not found.sources:
         lines.append("  none configured; `toolweft init` writes a first file")
     lines += [f"  note: {name} is disabled: {reason}" for name, reason in found.disabled]
+    lines += [f"  note: {name} is suspended: {reason}" for name, reason in found.suspended]
+    lines += [f"  note: {name} is suspicious: {reason}" for name, reason in found.flagged]
+    if found.pins_path:
+        lines.append(f"  accepted definitions: {found.pins_path}")
+    if found.pins_problem:
+        lines.append(f"  note: {found.pins_problem}")
     for name, reason in found.example_faults[:_MAX_EXAMPLE_FAULTS]:
         lines.append(f"  note: {name} lacks an example: {reason}")
     if len(found.example_faults) > _MAX_EXAMPLE_FAULTS:

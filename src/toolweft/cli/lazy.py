@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "tools": "List every tool with severity, callers and status.",
     "search": "Find tools that fit a need.",
     "show": "Show one tool: signature, schema, and why it is treated as it is.",
+    "pin": "Show, compare or accept the definitions of tools.",
     "call": "Call one tool.",
     "run": "Run a Python program that calls tools, in the sandbox.",
     "env": "Make, list or remove environments of Python packages for programs.",

@@ -92,6 +92,8 @@ async def open_session(
             if common.verbosity >= 0:
                 warn_of_failed_sources(app.catalog.snapshot)
             yield app
+        if app.pins.problem and common.verbosity >= 0:
+            note(f"warning: {app.pins.problem}")
 
 
 def warn_of_failed_sources(snapshot: Snapshot) -> None:

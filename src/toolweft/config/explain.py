@@ -5,19 +5,20 @@ Values are shown as they were written, with variables unexpanded; secrets are `*
 
 import json
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from toolweft.config.documents import KeyPath
 from toolweft.config.expand import is_reference, is_secret_name
 from toolweft.config.layers import Layer
-from toolweft.config.models import ConfigModel
+from toolweft.config.models import ConfigModel, ServerModel
 from toolweft.config.settings import Settings, SettingValue
 from toolweft.config.units import render_bytes
 from toolweft.core.json import Json
 
-__all__ = ("explain", "setting_values")
+__all__ = ("explain", "render_server", "setting_values")
 
 # Sections inside of sections.
 _NESTED = {("sandbox", "container"), ("search", "embedder")}
@@ -43,16 +44,31 @@ def explain(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def setting_values(
-    config: ConfigModel, layer: Layer, *, ledger_url: str, handles_folder: str
+    config: ConfigModel, layer: Layer, *, ledger_url: str, paths: Mapping[KeyPath, str]
 ) -> tuple[SettingValue, ...]:
-    """What `explain` shows: every key that has a value, default or not."""
-    return tuple(_values(config, layer, ledger_url, handles_folder))
+    """What `explain` shows: every key that has a value, default or not.
+
+    Args:
+        config: checked.
+        layer: as written.
+        ledger_url: in use.
+        paths: in use, by key.
+    """
+    return tuple(_values(config, layer, {("ledger", "url"): _mask_url(ledger_url), **paths}))
+
+
+def render_server(server: ServerModel) -> str:
+    """How a server is reached, as it was written; secrets are `***`."""
+    if server.url:
+        return _mask_url(server.url)
+    if server.recorded:
+        return f"recorded: {server.recorded}"
+    return shlex.join([server.command or "", *map(str, _mask_arguments([*server.args]))])
 
 
 def _values(
-    config: ConfigModel, layer: Layer, ledger_url: str, handles_folder: str
+    config: ConfigModel, layer: Layer, settled: Mapping[KeyPath, str]
 ) -> Iterator[SettingValue]:
-    settled = {("ledger", "url"): _mask_url(ledger_url), ("handles", "folder"): handles_folder}
     for section in ConfigModel.model_fields:
         if section in _NAMED:
             yield from _written(layer, (section,))

@@ -26,6 +26,7 @@ from toolweft.config.lookup import (
     lookup_paths,
 )
 from toolweft.config.models import ConfigModel
+from toolweft.config.pins import build_pins
 from toolweft.config.servers import (
     ServerBuilder,
     build_python_sources,
@@ -105,6 +106,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         problems.append(embedder.problem)
     ledger_url = checked.ledger.url or f"sqlite:///{ledger_path(environ=environ, home=home)}"
     handles_folder = _handles_folder(checked, layer, environ=environ, home=home)
+    pins = build_pins(checked, layer, files, environ=environ, home=home)
     return Settings(
         files=tuple(files),
         servers=servers,
@@ -121,8 +123,12 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         vectors=build_vector_store(checked, environ=environ, home=home),
         ledger=_ledger(checked, ledger_url),
         http=_http(checked, layer),
+        pins=pins,
         values=setting_values(
-            checked, layer, ledger_url=ledger_url, handles_folder=str(handles_folder)
+            checked,
+            layer,
+            ledger_url=ledger_url,
+            paths={("handles", "folder"): str(handles_folder), ("pins", "path"): str(pins.path)},
         ),
         problems=tuple(problems),
     )

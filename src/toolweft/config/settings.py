@@ -8,6 +8,7 @@ from typing import TypeAlias
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
 from toolweft.core.ids import SourceName
+from toolweft.core.pins import PinOptions
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
@@ -79,6 +80,7 @@ class Settings:
     broken_servers: tuple[BrokenServer, ...]
     python_sources: tuple[PythonSourceOptions, ...]
     catalog: CatalogOptions
+    pins: PinOptions
     sandbox: SandboxOptions
     programs: ProgramOptions
     calls: CallOptions

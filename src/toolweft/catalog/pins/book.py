@@ -60,6 +60,11 @@ class PinBook:
     def take_unsaved(self) -> Mapping[SourceName, Mapping[ToolName, Pin]]:
         """What was accepted since the last time, for the caller to save."""
         unsaved, self._unsaved = self._unsaved, {}
+        hashes = dict(self._hashes)
+        for name, tools in unsaved.items():
+            new = {tool: pin.hash for tool, pin in tools.items()}
+            hashes[name] = {**new, **hashes.get(name, _NONE)}
+        self._hashes = hashes
         return unsaved
 
     def accepts(self, source: SourceName) -> bool:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ("find_hidden", "strip_hidden")
+__all__ = ("find_hidden", "show_hidden", "strip_hidden")
 
 # Cc control, Cf format (bidirectional marks, zero width, soft hyphen, tags), Cs lone surrogates,
 # Co private use, Cn what no character has yet.
@@ -41,6 +41,11 @@ def find_hidden(text: str) -> str:
 def strip_hidden(text: str) -> str:
     """The text without them, as a person reads it."""
     return _STRANGE.sub(lambda match: "" if _kind(match[0]) else match[0], text)
+
+
+def show_hidden(text: str) -> str:
+    r"""The text with them as `\u200b`, for people to see."""
+    return _STRANGE.sub(lambda match: ascii(match[0])[1:-1] if _kind(match[0]) else match[0], text)
 
 
 def _kind(character: str) -> str:

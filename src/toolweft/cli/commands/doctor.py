@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from toolweft.bootstrap import App, open_app
+from toolweft.catalog.pins.hidden import show_hidden
 from toolweft.cli.diagnosis import Diagnosis, LookedUp, render_diagnosis, render_looked_up
 from toolweft.cli.exit_codes import ExitCode
 from toolweft.cli.masking import mask_urls
@@ -93,6 +94,21 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
             for tool in snapshot.tools.values()
             if tool.status == "disabled"
         ),
+        suspended=tuple(
+            (tool.qualified, tool.status_reason)
+            for tool in snapshot.tools.values()
+            if tool.status == "suspended"
+        ),
+        flagged=tuple(
+            (named, show_hidden(str(flag)))
+            for named, flags in (
+                *((tool.qualified, tool.flags) for tool in snapshot.tools.values()),
+                *((f"server {s.name}", s.flags) for s in snapshot.sources.values()),
+            )
+            for flag in flags
+        ),
+        pins_path=str(settings.pins.path) if app_.pins.is_kept else "",
+        pins_problem=app_.pins.problem,
         example_faults=tuple(
             (tool.qualified, str(fault))
             for tool in snapshot.tools.values()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from toolweft.catalog.pins.hidden import show_hidden
 from toolweft.cli.describe import tool_to_dict
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import write, write_json
@@ -73,6 +74,8 @@ def render_tool(tool: CatalogTool) -> str:
     if definition.output_schema is not None:
         output = json.dumps(definition.output_schema, indent=2, ensure_ascii=False)
         parts.append(f"output schema\n{output}")
+    if tool.flags:
+        parts.append("suspicious\n" + "\n".join(f"  {show_hidden(str(f))}" for f in tool.flags))
     if tool.example_faults:
         faults = "\n".join(f"  {fault}" for fault in tool.example_faults)
         parts.append(f"examples left out\n{faults}")

@@ -58,6 +58,7 @@ def tools(
     if common.verbosity >= 0:
         note(_render_summary(snapshot, shown=len(shown)))
         _note_left_out(shown)
+        _note_pins(shown)
 
 
 def _report_examples(
@@ -89,10 +90,23 @@ def _note_left_out(shown: Sequence[CatalogTool]) -> None:
     faulty = [tool.qualified for tool in shown if tool.example_faults]
     if faulty:
         note(
-            f"note: examples are left out of {', '.join(faulty[:3])}"
-            + (f" and {len(faulty) - 3} more tools" if len(faulty) > 3 else "")
-            + "; `toolweft tools --lint-examples` says why"
+            f"note: examples are left out of {_list_some(faulty)}"
+            "; `toolweft tools --lint-examples` says why"
         )
+
+
+def _note_pins(shown: Sequence[CatalogTool]) -> None:
+    suspended = [tool.qualified for tool in shown if tool.status == "suspended"]
+    if suspended:
+        note(f"warning: suspended: {_list_some(suspended)}; `toolweft pin diff` says why")
+    flagged = [tool.qualified for tool in shown if tool.flags]
+    if flagged:
+        note(f"warning: suspicious: {_list_some(flagged)}; `toolweft pin list` says why")
+
+
+def _list_some(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - 3} more tools" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{rest}"
 
 
 async def _load_snapshot(common: Common) -> Snapshot:
