@@ -28,7 +28,7 @@ _RULES: Final = tuple(
             "markup that poses as an order",
             ("<", "[inst", "[system"),
             r"<\s*/?\s*(?:important|system|secret|instructions?|admin|hidden|critical|override"
-            r"|assistant)\b[^<>]{0,40}>|<\|im_(?:start|end)\|>|\[/?inst\]|\[system\]",
+            r"|assistant)(?![\w-])[^<>]{0,40}>|<\|im_(?:start|end)\|>|\[/?inst\]|\[system\]",
         ),
         (
             "a turn of the conversation that it does not have",
