@@ -44,7 +44,7 @@ INNOCENT = [
     "Returns a list of users. Important: dates are in UTC!",
     "If the previous page has a cursor, pass it here; other parameters are ignored.",
     "Runs a command: `cat /proc/cpuinfo`. Never use it for more than 100 rows.",
-    "⚠️ Deletes the file. 👩‍💻 for developers, 1️⃣ first; हिन्दी and \u0641\u06cc\u200c\u0647\u0627 too.",
+    "⚠️ Deletes the file. 👩‍💻 for developers, 1️⃣ first; \u0641\u06cc\u200c\u0647\u0627 too.",
     "Overrides the default instructions of the linter.",
     "<html> tags are kept, <system-name> is a placeholder",
 ]

@@ -34,7 +34,7 @@ class Watched:
 
 
 async def call(app: App, name: str, results: dict[str, ToolResult]) -> None:
-    results[name] = await app.toolbox_for(LOCAL).call_tool(name, {})
+    results[name] = await app.toolbox_for(LOCAL).call(name, {})
 
 
 def accept_all(pins: Pins, hashes: dict[str, str]) -> Pins:

@@ -22,6 +22,7 @@ PIN_VERSION: Final = "v1:sha256:"
 _MAX_BYTES: Final = 1024 * 1024
 # Fields that are no part of it, or are taken in below.
 _NOT_TOLD: Final = frozenset({"namespace", "definition_hash", "allowed_callers", "other_fields"})
+_ALWAYS: Final = frozenset({"name", "input_schema"})
 # Those that are read from `other_fields` where there are any.
 _READ: Final = frozenset({"hints", "input_examples"})
 # `default`: a function's examples hold whatever Python holds.
@@ -39,7 +40,7 @@ def record_definition(definition: ToolDefinition) -> JsonObject:
         value = getattr(definition, key)
         if key in _NOT_TOLD or (key in _READ and definition.other_fields):
             continue
-        if key != "name" and value == getattr(plain, key):
+        if key not in _ALWAYS and value == getattr(plain, key):
             continue
         record[key] = _plain(value)
     if definition.allowed_callers is not None:
