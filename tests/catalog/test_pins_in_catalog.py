@@ -159,7 +159,7 @@ def test_a_suspicious_tool_is_flagged_and_usable_unless_that_suspends_it() -> No
 
     assert (warned.status, refused.status) == ("available", "suspended")
     assert {flag.kind for flag in warned.flags} == {"instruction"}
-    assert "$.description" in refused.status_reason
+    assert "it is suspicious (instruction)" in refused.status_reason
     assert [*book.take_unsaved()[SourceName("git")]] == ["commit"]
 
 

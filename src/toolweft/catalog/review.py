@@ -130,7 +130,8 @@ class Reviewer:
             return 'it was never accepted (pins.mode = "strict")'
         all_flags = (*item.tool.flags, *flags)
         if all_flags and self._book.flagged == "suspend":
-            return f"it is suspicious: {all_flags[0]}"
+            # Models read this: none of the words that are suspicious.
+            return f"it is suspicious ({', '.join(sorted({flag.kind for flag in all_flags}))})"
         return ""
 
 
