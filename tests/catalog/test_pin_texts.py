@@ -1,5 +1,6 @@
 """What is suspicious in names and texts, and what is not."""
 
+import json
 from typing import Any
 
 import pytest
@@ -63,7 +64,7 @@ def test_words_aimed_at_the_model_are_found_wherever_they_stand(text: str) -> No
     for fields, path in (
         ({"description": text}, "$.description"),
         ({"input_schema": schema}, "$.input_schema.properties.q.enum[1]"),
-        ({"other_fields": {"title": text}}, "$.title"),
+        ({"other_fields": json.dumps({"title": text})}, "$.title"),
     ):
         flags = check_texts(tool("add", **fields)).flags
         assert path in {flag.path for flag in flags if flag.kind == "instruction"}

@@ -99,9 +99,10 @@ class ToolDefinition:
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: float | None = None
     version: str | None = None
-    # Whatever else its source says of it, as it came: a title, annotations, `_meta`. The other
-    # fields are read from it where they can be; it counts for the pin of the tool, and no more.
-    other_fields: JsonObject = field(default_factory=dict)
+    # Whatever else its source says of it: a title, annotations, `_meta`, in canonical JSON, which
+    # weighs a fifth of what it stands for. Hints and examples are read from it; beside that it
+    # counts for the pin of the tool alone.
+    other_fields: str = ""
     # SHA-256 in hex over name, description and schemas in canonical JSON; set by the catalog.
     definition_hash: str = ""
 

@@ -1,16 +1,16 @@
 """Names of different sources that look alike: found as sources come and go, each name once."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from toolweft.catalog.pins.confusables import plain_name, skeleton
 from toolweft.core.ids import SourceName
 
 __all__ = ("NameIndex",)
 
+Kept = TypeVar("Kept", bound=str)
 # Below that, one letter is most of a name: `add` and `and`.
 _MIN_CHARACTERS: Final = 5
-_Key = tuple[int, str, str]
 
 
 class NameIndex:
@@ -18,11 +18,11 @@ class NameIndex:
 
     def __init__(self) -> None:
         self._names: dict[SourceName, frozenset[str]] = {}
-        self._owners: dict[str, set[SourceName]] = {}
+        self._owners: dict[str, tuple[SourceName, ...]] = {}
         self._alike: dict[str, dict[str, str]] = {}
         # Names by half of their plain spelling, and by what they look like.
-        self._halves: dict[_Key, set[str]] = {}
-        self._skeletons: dict[str, set[str]] = {}
+        self._halves: dict[str, tuple[str, ...]] = {}
+        self._skeletons: dict[str, tuple[str, ...]] = {}
 
     def update(self, names: Mapping[SourceName, Collection[str]]) -> bool:
         """Take over the names of every source; whether any is other than before."""
@@ -49,31 +49,29 @@ class NameIndex:
         """The names of a source that pass for another's: the name, that source, and why."""
         for name in sorted(self._names.get(source, frozenset()) & self._alike.keys()):
             for other, reason in self._alike[name].items():
-                for owner in sorted(self._owners[other] - {source}):
+                for owner in sorted({*self._owners[other]} - {source}):
                     # A source that has both names has them for itself.
                     if other not in self._names[source] and name not in self._names[owner]:
                         yield name, owner, reason
 
     def _add(self, name: str, source: SourceName) -> None:
-        owners = self._owners.setdefault(name, set())
-        is_new = not owners
-        owners.add(source)
-        if not is_new:
+        owners = self._owners.get(name, ())
+        self._owners[name] = (*owners, source)
+        if owners:
             return
         plain = plain_name(name)
         for other, reason in self._find(name, plain):
             self._alike.setdefault(name, {})[other] = reason
             self._alike.setdefault(other, {})[name] = reason.replace(repr(other), repr(name))
         for key in _own_keys(plain):
-            self._halves.setdefault(key, set()).add(name)
-        self._skeletons.setdefault(skeleton(name), set()).add(name)
+            self._halves[key] = (*self._halves.get(key, ()), name)
+        looks = skeleton(name)
+        self._skeletons[looks] = (*self._skeletons.get(looks, ()), name)
 
     def _remove(self, name: str, source: SourceName) -> None:
-        owners = self._owners[name]
-        owners.discard(source)
-        if owners:
+        _discard(self._owners, name, source)
+        if name in self._owners:
             return
-        del self._owners[name]
         for other in self._alike.pop(name, {}):
             del self._alike[other][name]
             if not self._alike[other]:
@@ -92,18 +90,18 @@ class NameIndex:
                 yield other, f"it is one letter away from {other!r}"
 
 
-def _own_keys(plain: str) -> tuple[_Key, ...]:
+def _own_keys(plain: str) -> tuple[str, ...]:
     """Both halves: one edit leaves one of them as it was."""
     size = len(plain)
     if size < _MIN_CHARACTERS:
         return ()
-    return (size, "start", plain[: size // 2]), (size, "end", plain[size // 2 :])
+    return f"{size}<{plain[: size // 2]}", f"{size}>{plain[size // 2 :]}"
 
 
-def _near_keys(plain: str) -> Iterator[_Key]:
+def _near_keys(plain: str) -> Iterator[str]:
     for size in range(max(_MIN_CHARACTERS, len(plain) - 1), len(plain) + 2):
-        yield size, "start", plain[: size // 2]
-        yield size, "end", plain[len(plain) - (size - size // 2) :]
+        yield f"{size}<{plain[: size // 2]}"
+        yield f"{size}>{plain[len(plain) - (size - size // 2) :]}"
 
 
 def _is_one_edit(one: str, other: str) -> bool:
@@ -115,8 +113,9 @@ def _is_one_edit(one: str, other: str) -> bool:
     return one[start + (len(one) == len(other)) :] == other[start + 1 :]
 
 
-def _discard(index: dict[_Key, set[str]] | dict[str, set[str]], key: _Key | str, name: str) -> None:
-    names = index[key]  # type: ignore[index]  # each is asked for its own kind of key
-    names.discard(name)
-    if not names:
-        del index[key]  # type: ignore[arg-type]  # as above
+def _discard(index: dict[str, tuple[Kept, ...]], key: str, gone: Kept) -> None:
+    left = tuple(kept for kept in index[key] if kept != gone)
+    if left:
+        index[key] = left
+    else:
+        del index[key]

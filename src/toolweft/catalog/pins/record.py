@@ -4,17 +4,24 @@ The order of keys and white space between them do not count; every other charact
 ones too. Texts are not normalised, and 1 is not 1.0, as they are not the same JSON.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
-from json import JSONEncoder
 from typing import Final
 
 from toolweft.core.errors import InvalidDefinition
-from toolweft.core.json import Json, JsonObject
+from toolweft.core.json import Json, JsonObject, encode_canonical
 from toolweft.core.tools import ToolDefinition
 
-__all__ = ("PIN_VERSION", "hash_definition", "iterate_texts", "place_below", "record_definition")
+__all__ = (
+    "PIN_VERSION",
+    "hash_definition",
+    "iterate_texts",
+    "place_below",
+    "record_definition",
+    "record_fields",
+)
 
 # Of the form that is hashed: another form gets another number, and old pins are seen to be old.
 PIN_VERSION: Final = "v1:sha256:"
@@ -25,15 +32,19 @@ _NOT_TOLD: Final = frozenset({"namespace", "definition_hash", "allowed_callers",
 _ALWAYS: Final = frozenset({"name", "input_schema"})
 # Those that are read from `other_fields` where there are any.
 _READ: Final = frozenset({"hints", "input_examples"})
-# `default`: a function's examples hold whatever Python holds.
-_NOTHING: Final = object()
-_encode = JSONEncoder(
-    sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=repr
-).encode
 
 
 def record_definition(definition: ToolDefinition) -> JsonObject:
     """All that a source says of a tool; what it leaves out is left out."""
+    record = record_fields(definition)
+    for key, value in _read(definition.other_fields).items():
+        # Under the names the source gives them, unless one of ours is taken.
+        record[key if key not in record else f"other_fields.{key}"] = value
+    return record
+
+
+def record_fields(definition: ToolDefinition) -> JsonObject:
+    """What a definition has fields of its own for."""
     plain = ToolDefinition(name=definition.name, namespace=definition.namespace)
     record: JsonObject = {}
     for key in ToolDefinition.__dataclass_fields__:
@@ -45,9 +56,6 @@ def record_definition(definition: ToolDefinition) -> JsonObject:
         record[key] = _plain(value)
     if definition.allowed_callers is not None:
         record["allowed_callers"] = sorted(definition.allowed_callers)
-    # Under the names the source gives them, unless one of ours is taken.
-    for key, value in definition.other_fields.items():
-        record[key if key not in record else f"other_fields.{key}"] = value
     return record
 
 
@@ -59,22 +67,13 @@ def hash_definition(definition: ToolDefinition, definition_hash: str) -> str:
         definition_hash: over its name, description and schemas.
 
     Raises:
-        InvalidDefinition: what it holds beside these is too large, or no JSON.
+        InvalidDefinition: what it holds beside these is too large.
     """
-    record = record_definition(definition)
+    record = record_fields(definition)
     for key in ("name", "description", "input_schema", "output_schema"):
         record.pop(key, None)
-    said = {"definition": definition_hash, "other": record}
-    try:
-        text = _encode(said)
-    except RecursionError:
-        text = "".join(_encode_deep(said))
-    except (TypeError, ValueError) as error:
-        raise InvalidDefinition(
-            f"what is said of {definition.name!r} beside its schemas is not plain JSON: "
-            f"{error!s:.200}"
-        ) from error
-    data = text.encode("utf-8", "surrogatepass")
+    text = encode_canonical({"definition": definition_hash, "fields": record})
+    data = f"{text}{definition.other_fields}".encode("utf-8", "surrogatepass")
     if len(data) > _MAX_BYTES:
         raise InvalidDefinition(
             f"what is said of {definition.name!r} beside its schemas is larger than "
@@ -103,22 +102,12 @@ def place_below(path: str, key: str) -> str:
     return f"{path}.{key}" if plain else f"{path}[{key!a}]"
 
 
-def _encode_deep(value: Json) -> Iterator[str]:
-    """The same text piece by piece, however deep it goes."""
-    left: list[tuple[str, Json]] = [("", value)]
-    while left:
-        before, item = left.pop()
-        yield before
-        if isinstance(item, dict):
-            left.append(("}", _NOTHING))
-            left += [(f"{_encode(key)}:", item[key]) for key in sorted(item, reverse=True)]
-            yield "{"
-        elif isinstance(item, list):
-            left.append(("]", _NOTHING))
-            left += [(",", below) for below in reversed(item)]
-            yield "["
-        elif item is not _NOTHING:
-            yield _encode(item)
+def _read(other_fields: str) -> JsonObject:
+    try:
+        read: JsonObject = json.loads(other_fields) if other_fields else {}
+    except RecursionError:
+        return {"other_fields": other_fields}
+    return read
 
 
 def _plain(value: object) -> Json:

@@ -10,8 +10,7 @@ from typing import Final
 from toolweft.catalog.pins.confusables import find_mixed_scripts
 from toolweft.catalog.pins.hidden import find_hidden
 from toolweft.catalog.pins.instructions import find_instructions, find_mentions, may_instruct
-from toolweft.catalog.pins.record import iterate_texts, record_definition
-from toolweft.core.json import JsonObject
+from toolweft.catalog.pins.record import iterate_texts, record_definition, record_fields
 from toolweft.core.pins import Flag
 from toolweft.core.tools import ToolDefinition
 
@@ -52,13 +51,12 @@ def check_texts(definition: ToolDefinition) -> CheckedTexts:
     Raises:
         RecursionError: it is nested too deeply.
     """
-    record = record_definition(definition)
     # Most definitions are innocent, and looking at all of their texts together is quick.
-    together = _join(record)
+    together = _join(definition)
     if not find_hidden(together) and not may_instruct(together):
         scripts = tuple(_flag_scripts(definition.name))
         return CheckedTexts(flags=scripts) if scripts else NOTHING_FOUND
-    texts = tuple(islice(iterate_texts(record), _MAX_TEXTS))
+    texts = tuple(islice(iterate_texts(record_definition(definition)), _MAX_TEXTS))
     flags = tuple(islice(_flags(definition.name, texts), _MAX_FLAGS))
     mentions = tuple(
         Mention(path=path, name=name)
@@ -87,9 +85,9 @@ def _flag_scripts(name: str) -> Iterator[Flag]:
         yield Flag(kind="look_alike", path="$.name", reason=reason)
 
 
-def _join(record: JsonObject) -> str:
-    """All texts of a record in one, and little else."""
-    text = _encode(record)
+def _join(definition: ToolDefinition) -> str:
+    """All texts of a definition in one, and little else."""
+    text = f"{_encode(record_fields(definition))}\n{definition.other_fields}"
     # What JSON escapes is what it was again; one escape too many reads as one line more.
     text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "\\u" in text else text

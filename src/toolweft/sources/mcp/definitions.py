@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from toolweft.core.ids import SourceName, ToolName
-from toolweft.core.json import Json, JsonObject, JsonSchema
+from toolweft.core.json import Json, JsonObject, JsonSchema, encode_canonical
 from toolweft.core.tools import Hints, ToolDefinition, ToolExample
 
 __all__ = ("EXAMPLES_KEY", "PLAIN_EXAMPLES_KEY", "build_definition", "build_definitions")
@@ -57,6 +57,7 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
     """One tool; `raw` has a name, and whatever else does not fit is taken as absent."""
     annotations = _object(raw.get("annotations")) or {}
     title = _text(raw.get("title")) or _text(annotations.get("title"))
+    other = {key: value for key, value in raw.items() if key not in _TAKEN}
     return ToolDefinition(
         name=ToolName(raw["name"]),
         namespace=namespace,
@@ -66,7 +67,7 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
         output_schema=raw.get("outputSchema"),
         input_examples=tuple(_examples(_object(raw.get("_meta")) or {})),
         hints=Hints(**{ours: _flag(annotations.get(theirs)) for ours, theirs in _HINTS.items()}),
-        other_fields={key: value for key, value in raw.items() if key not in _TAKEN},
+        other_fields=encode_canonical(other) if other else "",
     )
 
 
@@ -87,7 +88,6 @@ class _Shared:
                 definition,
                 input_schema=self._share(definition.input_schema),
                 output_schema=self._share(definition.output_schema),
-                other_fields=self._share(definition.other_fields),
             )
         except RecursionError:
             return definition
