@@ -73,10 +73,10 @@ _RULES: Final = tuple(
     )
 )
 # What may be another tool's name: what is used or called, four characters or more.
+# It begins with a letter, for then a search for it is quick; what stands before is looked at after.
 _MENTION: Final = re.compile(
-    rf"\b(?:{_USE}|instead of|rather than|prefer)\s+(?:the\s+)?(?:tool\s+|function\s+)?"
-    r"[`'\"(]?(?P<name>\w[\w-]{3,}(?:[.:/][\w-]+){0,3})",
-    re.IGNORECASE,
+    rf"(?:{_USE}|instead of|rather than|prefer)\s+(?:the\s+)?(?:tool\s+|function\s+)?"
+    r"[`'\"(]?(?P<name>\w[\w-]{3,}(?:[.:/][\w-]+){0,3})"
 )
 _DEMAND: Final = re.compile(
     r"\b(?:must|always|never|not|don't|should|instead|before|after|prefer|please|first|then"
@@ -110,12 +110,17 @@ def find_mentions(text: str) -> tuple[str, ...]:
 
     Whether they are tools of others is for whoever knows all tools.
     """
+    low = text.lower()
+    # A few letters have no single lower case; their names are then read in lower case.
+    text = text if len(text) == len(low) else low
     found: dict[str, None] = {}
-    for match in _MENTION.finditer(text):
-        name = match["name"]
-        is_marked = text[match.start("name") - 1] in "`'\"" or _NAME_LIKE.search(name)
+    for match in _MENTION.finditer(low):
+        start, end = match.span("name")
+        name = text[start:end]
+        is_word = not low[max(0, match.start() - 1) : match.start()].isalnum()
+        is_marked = is_word and (text[start - 1] in "`'\"" or _NAME_LIKE.search(name))
         # What is demanded stands before, or not at all.
-        before = text[max(0, match.start() - _DEMAND_CHARACTERS) : match.start()]
+        before = low[max(0, match.start() - _DEMAND_CHARACTERS) : match.start()]
         if is_marked and len(found) < _MAX_MENTIONS and _DEMAND.search(before):
             found[name] = None
     return tuple(found)

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final
 
 from toolweft.core.errors import InvalidDefinition
+from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import Json, JsonObject, encode_canonical
 from toolweft.core.tools import ToolDefinition
 
@@ -27,9 +28,14 @@ __all__ = (
 PIN_VERSION: Final = "v1:sha256:"
 # What is said beside name, description and schemas has no other bound.
 _MAX_BYTES: Final = 1024 * 1024
-# Fields that are no part of it, or are taken in below.
-_NOT_TOLD: Final = frozenset({"namespace", "definition_hash", "allowed_callers", "other_fields"})
-_ALWAYS: Final = frozenset({"name", "input_schema"})
+# Fields that are no part of it, or are taken by themselves.
+_NOT_TOLD: Final = frozenset(
+    {"name", "input_schema", "namespace", "definition_hash", "allowed_callers", "other_fields"}
+)
+_EMPTY: Final = ToolDefinition(name=ToolName(""), namespace=SourceName(""))
+_DEFAULTS: Final = {
+    key: getattr(_EMPTY, key) for key in ToolDefinition.__dataclass_fields__ if key not in _NOT_TOLD
+}
 # Those that are read from `other_fields` where there are any.
 _READ: Final = frozenset({"hints", "input_examples"})
 
@@ -45,15 +51,11 @@ def record_definition(definition: ToolDefinition) -> JsonObject:
 
 def record_fields(definition: ToolDefinition) -> JsonObject:
     """What a definition has fields of its own for."""
-    plain = ToolDefinition(name=definition.name, namespace=definition.namespace)
-    record: JsonObject = {}
-    for key in ToolDefinition.__dataclass_fields__:
+    record: JsonObject = {"name": definition.name, "input_schema": definition.input_schema}
+    for key, default in _DEFAULTS.items():
         value = getattr(definition, key)
-        if key in _NOT_TOLD or (key in _READ and definition.other_fields):
-            continue
-        if key not in _ALWAYS and value == getattr(plain, key):
-            continue
-        record[key] = _plain(value)
+        if value != default and not (key in _READ and definition.other_fields):
+            record[key] = _plain(value)
     if definition.allowed_callers is not None:
         record["allowed_callers"] = sorted(definition.allowed_callers)
     return record
