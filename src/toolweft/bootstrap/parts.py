@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from toolweft.catalog import Catalog
 from toolweft.config import PythonSourceOptions, Settings
@@ -28,6 +28,7 @@ from toolweft.sources import (
     SourceGroup,
     StdioServerOptions,
     StdioSource,
+    find_entry_point,
     load_python_tools,
 )
 from toolweft.stores import (
@@ -42,7 +43,8 @@ __all__ = (
     "open_embeddings",
 )
 
-PythonTool = Callable[..., Any] | ToolSpec
+# A function, a `ToolSpec`, or a module or an object that has some.
+PythonTool: TypeAlias = Callable[..., Any] | ToolSpec | object
 
 # Reading and learning again from more takes seconds.
 _MAX_LEARNED_EVENTS = 50_000
@@ -121,7 +123,8 @@ def build_sources(
 def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:
     """The source, or one that says why it cannot be used: the others go on."""
     try:
-        return PythonSource(python.name, load_python_tools(python.target), listener=catalog)
+        target = python.target or find_entry_point(python.entry_point)
+        return PythonSource(python.name, load_python_tools(target), listener=catalog)
     except ToolweftError as error:
         reason = f"python.{python.name}: {error}"
         return BrokenSource(python.name, reason=reason, listener=catalog)

@@ -18,8 +18,8 @@ from pydantic import (
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
+from toolweft.config.callers import Callers
 from toolweft.config.units import parse_bytes, parse_seconds
-from toolweft.core.calls import CallerType
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
@@ -125,7 +125,7 @@ class RuleModel(_Section):
     severity: Severity | None = None
     defer_loading: bool | None = None
     always_listed: bool | None = None
-    allowed_callers: frozenset[CallerType] | None = None
+    allowed_callers: Callers | None = None
     timeout_s: _Seconds | None = None
     enabled: bool | None = None
     input_examples: tuple[ExampleModel, ...] | None = None
@@ -161,9 +161,10 @@ class ServerModel(_Configured):
 
 
 class PythonModel(_Configured):
-    """Python functions marked with `@tool`, in a module or a file."""
+    """Python functions in a module or a file, or those that an installed package offers."""
 
-    target: str = Field(min_length=1, description="'package.module' or 'path/to/file.py'.")
+    target: str | None = Field(default=None, min_length=1, description="A module or a file.")
+    entry_point: str | None = Field(default=None, min_length=1, description="A package's name.")
 
 
 class CatalogModel(_Configured):

@@ -20,7 +20,7 @@ from toolweft.config.expand import (
     secret_arguments,
     secret_variables,
 )
-from toolweft.config.layers import Layer
+from toolweft.config.layers import Entry, Layer
 from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerModel
 from toolweft.config.settings import BrokenServer, PythonSourceOptions, ServerOptions
 from toolweft.core.errors import ConfigError
@@ -28,6 +28,7 @@ from toolweft.core.ids import SourceName
 from toolweft.core.secret import Secret
 from toolweft.core.tools import ToolExample
 from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, StdioServerOptions
+from toolweft.sources.python.targets import split_target
 
 __all__ = ("ServerBuilder", "build_python_sources", "build_rules", "recorded_server")
 
@@ -171,7 +172,9 @@ def _rules(path: KeyPath, section: Any, layer: Layer) -> Iterator[ToolRule]:
     # A name is taken as it is; only tools are matched by glob.
     source = glob.escape(str(path[1])) if len(path) > 1 else "*"
     rules: dict[KeyPath, RuleModel] = {(*path, "default_config"): section.default_config}
-    rules |= {(*path, "configs", tool): rule for tool, rule in section.configs.items()}
+    # One tool's own decisions come after those for many, wherever they stand.
+    for tool, rule in sorted(section.configs.items(), key=lambda item: not glob.has_magic(item[0])):
+        rules[(*path, "configs", tool)] = rule
     for place, rule in rules.items():
         given = _decided(rule)
         if given:
@@ -196,21 +199,41 @@ def _decided(rule: RuleModel) -> dict[str, Any]:
 def _python_source(
     name: str, source: PythonModel, *, config: ConfigModel, layer: Layer
 ) -> PythonSourceOptions:
-    entry = layer.entries["python", name, "target"]
+    key = "target" if source.target is not None else "entry_point"
+    origin = layer.place(("python", name, key))
     if name in config.servers:
         raise ConfigError(
-            f"{entry.origin}: {name!r} is a server and a Python source",
+            f"{origin}: {name!r} is a server and a Python source",
             hint="rename one of the two: the name is the namespace of its tools",
         )
-    target = source.target
-    if target.endswith(".py"):
-        target = str(entry.folder / target)
-    elif not all(part.isidentifier() for part in target.split(".")):
+    if (source.target is None) == (source.entry_point is None):
+        given = "neither" if source.target is None else "both"
+        raise ConfigError(
+            f"{origin}: the Python source {name!r} has {given} of 'target' and 'entry_point'",
+            hint="'target' is your own code, 'entry_point' what an installed package offers",
+        )
+    if source.target is None:
+        assert source.entry_point is not None
+        return PythonSourceOptions(
+            name=SourceName(name), entry_point=source.entry_point, origin=origin
+        )
+    entry = layer.entries["python", name, "target"]
+    return PythonSourceOptions(
+        name=SourceName(name), target=_python_target(name, source.target, entry), origin=origin
+    )
+
+
+def _python_target(name: str, target: str, entry: Entry) -> str:
+    """The target, a file as an absolute path."""
+    place, attribute = split_target(target)
+    if place.endswith(".py"):
+        place = str(entry.folder / place)
+    elif not all(part.isidentifier() for part in place.split(".")):
         raise ConfigError(
             f"{entry.origin}: python.{name}.target is {target!r}, neither a module nor a file",
-            hint="write 'package.module' or 'path/to/file.py'",
+            hint="write 'package.module' or 'path/to/file.py', either perhaps with ':object'",
         )
-    return PythonSourceOptions(name=SourceName(name), target=target, origin=entry.origin)
+    return f"{place}:{attribute}" if attribute else place
 
 
 class _UnusableServer(Exception):

@@ -18,6 +18,7 @@ from toolweft.sources.options import (
     RecordedServerOptions,
     StdioServerOptions,
 )
+from toolweft.sources.python.targets import split_target
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.vector_options import VectorStoreOptions
@@ -36,15 +37,19 @@ class PythonSourceOptions:
     """Python functions as a source."""
 
     name: SourceName
-    # "package.module", or the absolute path of a `.py` file.
-    target: str
+    # "package.module" or the absolute path of a `.py` file, either perhaps with ":object"; empty
+    # where an installed package says it.
+    target: str = ""
+    # "weather", or "acme-weather:weather"; empty where there is a target.
+    entry_point: str = ""
     # File and line.
     origin: str
 
     @property
     def file(self) -> Path | None:
         """The file of the target; None where it is a module."""
-        return Path(self.target) if self.target.endswith(".py") else None
+        place, _ = split_target(self.target)
+        return Path(place) if place.endswith(".py") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

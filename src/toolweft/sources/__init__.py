@@ -15,8 +15,10 @@ from toolweft.sources.options import (
 )
 from toolweft.sources.patience import PatientRoad
 from toolweft.sources.python.declare import BoundTool, tool
+from toolweft.sources.python.entry_points import find_entry_point
 from toolweft.sources.python.load import load_python_tools
-from toolweft.sources.python.source import PythonSource, PythonTool
+from toolweft.sources.python.members import PythonTool
+from toolweft.sources.python.source import PythonSource
 
 __all__ = (
     "BoundTool",
@@ -32,6 +34,7 @@ __all__ = (
     "SourceGroup",
     "StdioServerOptions",
     "StdioSource",
+    "find_entry_point",
     "load_python_tools",
     "tool",
 )
