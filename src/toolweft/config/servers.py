@@ -5,6 +5,7 @@ a section that makes no sense in itself is an error. Reads nothing but whether a
 """
 
 import glob
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, S
 from toolweft.sources.python.targets import split_target
 
 __all__ = ("ServerBuilder", "build_python_sources", "build_rules", "recorded_server")
+
+# As `glob.escape` writes them.
+_ESCAPED = re.compile(r"\[[*?[]\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +177,8 @@ def _rules(path: KeyPath, section: Any, layer: Layer) -> Iterator[ToolRule]:
     source = glob.escape(str(path[1])) if len(path) > 1 else "*"
     rules: dict[KeyPath, RuleModel] = {(*path, "default_config"): section.default_config}
     # One tool's own decisions come after those for many, wherever they stand.
-    for tool, rule in sorted(section.configs.items(), key=lambda item: not glob.has_magic(item[0])):
-        rules[(*path, "configs", tool)] = rule
+    for tool in sorted(section.configs, key=_names_one_tool):
+        rules[(*path, "configs", tool)] = section.configs[tool]
     for place, rule in rules.items():
         given = _decided(rule)
         if given:
@@ -187,6 +191,10 @@ def _rules(path: KeyPath, section: Any, layer: Layer) -> Iterator[ToolRule]:
                 origin=f"{layer.place(place)}, {shown}",
                 **given,
             )
+
+
+def _names_one_tool(tool: str) -> bool:
+    return not glob.has_magic(_ESCAPED.sub("", tool))
 
 
 def _decided(rule: RuleModel) -> dict[str, Any]:
