@@ -49,9 +49,10 @@ def classify(
         if rule.severity is not None:
             return rule.severity, f"set by {rule.origin}"
     if definition.severity is not None:
-        # What a function says and what it is given where it says nothing look the same.
-        unsaid = ", which is write where it does not say" if section == "python" else ""
-        return definition.severity, f"declared with the tool{unsaid}"
+        if section == "python" and definition.severity == "write":
+            # Said or not, it looks the same.
+            return "write", "as a Python function that does not declare another"
+        return definition.severity, "declared with the tool"
     hints = definition.hints
     if not options.trust_hints:
         return "destructive", "hints of servers are not trusted (trust_hints = false)"

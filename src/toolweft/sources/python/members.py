@@ -73,7 +73,7 @@ def _of_object(owner: object) -> tuple[PythonTool, ...]:
     public = [m for m in methods if not m.__name__.startswith("_")]
     if not marked and not public:
         raise InvalidDefinition(
-            f"the object {owner!r:.80} has no methods that could be tools",
+            f"an object of {type(owner).__name__!r} has no methods that could be tools",
             hint="give an object of a class with public methods, or functions",
         )
     return tuple(marked or public)

@@ -22,7 +22,7 @@ from toolweft.sources.python.annotations import adapt_annotation, gives_blobs
 __all__ = ("BoundSignature", "build_output_schema", "build_signature")
 
 # Annotations that say nothing about the JSON that comes back.
-_MUTE = (inspect.Signature.empty, Any, None, object)
+_MUTE = (inspect.Signature.empty, Any, None, type(None), object)
 _RECEIVERS = ("self", "cls")
 
 
