@@ -7,14 +7,17 @@
 """
 
 from toolweft.bootstrap.app import App, PythonTool, open_app, open_reader, open_toolbox
+from toolweft.bootstrap.models import ClosedModel, open_model
 from toolweft.bootstrap.serving import serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
     "App",
+    "ClosedModel",
     "PythonTool",
     "forget_searches",
     "open_app",
+    "open_model",
     "open_reader",
     "open_toolbox",
     "serve_http",

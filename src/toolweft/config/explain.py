@@ -35,6 +35,8 @@ _CREDENTIALS = (
 )
 # Sections with names of the user's choice, shown key by key as written.
 _NAMED = frozenset({"servers", "python"})
+# Keys of named sections whose values are secrets, whatever they look like.
+_SECRETS = {("servers", "env"), ("servers", "headers"), ("models", "headers"), ("models", "key")}
 
 
 def explain(settings: Settings) -> list[tuple[str, str, str]]:
@@ -63,7 +65,7 @@ def _values(
             continue
         for key, below in value:
             path = (section, key)
-            if key in {"default_config", "configs"}:
+            if key in {"default_config", "configs"} or key not in type(value).model_fields:
                 yield from _written(layer, path)
             elif path in _NESTED:
                 yield from _nested(path, below, layer)
@@ -107,7 +109,7 @@ def _render(key: str, value: Any) -> str:
 
 
 def _mask(path: KeyPath, value: Json) -> str:
-    if path[0] == "servers" and len(path) > 2 and path[2] in {"env", "headers"}:
+    if len(path) > 2 and (path[0], path[2]) in _SECRETS:
         # Whatever its name: no name tells which values are harmless.
         text = str(value)
         return text if is_reference(text) or value == {} else _HIDDEN

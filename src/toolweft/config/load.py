@@ -25,6 +25,7 @@ from toolweft.config.lookup import (
     ledger_path,
     lookup_paths,
 )
+from toolweft.config.model_options import build_agent, build_models
 from toolweft.config.models import ConfigModel
 from toolweft.config.servers import (
     ServerBuilder,
@@ -120,6 +121,8 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         embedder=embedder,
         vectors=build_vector_store(checked, environ=environ, home=home),
         ledger=_ledger(checked, ledger_url),
+        models=build_models(checked, layer, environ=environ),
+        agent=build_agent(checked),
         http=_http(checked, layer),
         values=setting_values(
             checked, layer, ledger_url=ledger_url, handles_folder=str(handles_folder)
