@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from toolweft.bootstrap.parts import (
     PythonTool,
@@ -24,6 +25,7 @@ from toolweft.core.ports import (
     SandboxBackend,
 )
 from toolweft.core.search import TextEmbedder
+from toolweft.core.workers import Workers
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
 from toolweft.sandbox import LazyBackend
@@ -48,6 +50,14 @@ __all__ = ("App", "PythonTool", "open_app", "open_reader", "open_toolbox")
 _SETTLE_S = 10.0
 
 
+class OpenToolbox(Protocol):
+    """A conversation's view of everything that is open, on behalf of one principal."""
+
+    def __call__(self, principal: Principal, *, workers: Workers | None = None) -> Toolbox:
+        """A toolbox whose programs may ask these workers."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """Everything that is open, for as long as it is open."""
@@ -60,8 +70,7 @@ class App:
     backend: LazyBackend
     runner: ProgramRunner
     searcher: CatalogSearcher
-    # A conversation's view of all this, on behalf of one principal.
-    toolbox_for: Callable[[Principal], Toolbox]
+    toolbox_for: OpenToolbox
 
     def is_settled(self) -> bool:
         """Whether every source is ready or has failed."""
@@ -159,7 +168,7 @@ async def open_app(
 
         visible = VisibleTools()
 
-        def toolbox_for(principal: Principal) -> Toolbox:
+        def toolbox_for(principal: Principal, *, workers: Workers | None = None) -> Toolbox:
             return Toolbox(
                 principal=principal,
                 holder=catalog,
@@ -172,6 +181,7 @@ async def open_app(
                 ids=ids,
                 handles=handles,
                 options=settings.toolbox,
+                workers=workers,
             )
 
         yield App(

@@ -21,6 +21,8 @@
     ├── ProviderError          a model that could not be asked or did not answer
     │   ├── BudgetSpent        asking once more could cost more than was allowed
     │   ├── ContextFull        the history is longer than the model takes
+    │   ├── NoWorker           a program asks a worker, and there is none
+    │   ├── WorkerFailed       no worker gave an answer that can be used
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
@@ -53,6 +55,7 @@ __all__ = (
     "InvalidArguments",
     "InvalidDefinition",
     "LedgerUnavailable",
+    "NoWorker",
     "Overloaded",
     "ProviderError",
     "RemoteContainerGone",
@@ -66,6 +69,7 @@ __all__ = (
     "ToolFailed",
     "ToolNotFound",
     "ToolweftError",
+    "WorkerFailed",
 )
 
 
@@ -239,6 +243,18 @@ class ContextFull(ProviderError):
     """The history does not fit into what the model takes."""
 
     code = "context_full"
+
+
+class NoWorker(ProviderError):
+    """A program asks a worker, and no model was given that could answer."""
+
+    code = "no_worker"
+
+
+class WorkerFailed(ProviderError):
+    """No model gave an answer that can be used; the message has the reason of each."""
+
+    code = "worker_failed"
 
 
 class RemoteContainerGone(ProviderError):

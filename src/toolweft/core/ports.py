@@ -171,6 +171,8 @@ class GuestNames:
     functions: tuple[str, ...] = ()
     # `load(handle)`, which reaches the host as "load.info" and "load.read".
     has_handles: bool = False
+    # `worker(prompt)` and `worker_map(items, prompt)`, which reach the host as "worker".
+    has_workers: bool = False
     # Full name -> parameter names, for the few functions that take arguments by position too.
     positional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

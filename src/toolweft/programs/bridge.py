@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from toolweft.calls.measure import is_deeper_than
+from toolweft.core.budgets import estimate_tokens
 from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock
-from toolweft.core.errors import CallTimeout, InvalidArguments, ToolNotFound, ToolweftError
+from toolweft.core.errors import (
+    CallTimeout,
+    InvalidArguments,
+    NoWorker,
+    ToolNotFound,
+    ToolweftError,
+)
 from toolweft.core.events import AskedQuery, SearchDone
 from toolweft.core.handles import HandleStore
 from toolweft.core.ids import CallId, QualifiedName, RunId
@@ -20,6 +27,7 @@ from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.core.ports import GuestBlob, GuestCall, GuestReply, Ledger, SnapshotHolder
 from toolweft.core.programs import CallRecord, ProgramLimits
 from toolweft.core.search import Searcher
+from toolweft.core.workers import Workers
 from toolweft.programs.discovery import (
     describe_for_program,
     programmatic_tools,
@@ -27,6 +35,7 @@ from toolweft.programs.discovery import (
 )
 from toolweft.programs.handles import RunHandles
 from toolweft.programs.per_snapshot import PerSnapshot
+from toolweft.programs.worker_use import NO_WORKER, NO_WORKER_HINT, parse_question
 
 __all__ = ("CallRoad", "Desk", "RunBridge", "Traffic", "parse_arguments", "reply_of")
 
@@ -87,6 +96,7 @@ class RunBridge:
         principal: on whose behalf it calls.
         deadline_s: absolute; no call may start or last beyond it.
         handles: the stored results that it reads and makes.
+        workers: answer its questions; None where nobody does.
     """
 
     desk: Desk
@@ -94,6 +104,7 @@ class RunBridge:
     principal: Principal
     deadline_s: float
     handles: RunHandles
+    workers: Workers | None = None
     # In the order in which they ended.
     records: list[CallRecord] = field(default_factory=list)
     _is_stopped: bool = False
@@ -144,6 +155,8 @@ class RunBridge:
             case "tools.call":
                 name, inner = _unpack_call(arguments)
                 return await self._call_tool(call, name, inner)
+            case "worker":
+                return await self._ask_worker(call, arguments)
             case name if name.startswith("load."):
                 return await self.handles.answer(name, arguments)
             case name if name.startswith("tools."):
@@ -174,6 +187,36 @@ class RunBridge:
         if result.handle is not None:
             return self.handles.reply_with(result.handle)
         return await self.handles.fit(reply_of(result))
+
+    async def _ask_worker(self, call: GuestCall, arguments: JsonObject) -> GuestReply:
+        question = parse_question(
+            arguments, run_id=self.run_id, principal=self.principal, deadline_s=self.deadline_s
+        )
+        if self.workers is None:
+            raise NoWorker(NO_WORKER, hint=NO_WORKER_HINT)
+        started_s = self.desk.clock.monotonic_s()
+        status, bytes_out = "cancelled", 0
+        try:
+            reply = _encode_reply(await self.workers.answer(question))
+            status, bytes_out = "ok", len(reply.payload)
+        except ToolweftError as exc:
+            status = exc.code
+            raise
+        finally:
+            self.records.append(
+                CallRecord(
+                    call_id=CallId(f"{self.run_id}:{call.index}"),
+                    execution_id=self.run_id,
+                    index=call.index,
+                    tool="worker",
+                    line=call.line,
+                    status=status,
+                    duration_ms=(self.desk.clock.monotonic_s() - started_s) * 1_000,
+                    bytes_out=bytes_out,
+                    tokens_out=estimate_tokens(bytes_out),
+                )
+            )
+        return await self.handles.fit(reply)
 
     def _record(
         self, request: ToolCall, result: ToolResult | None, elapsed_ms: float

@@ -28,6 +28,7 @@ from toolweft.core.ports import (
 )
 from toolweft.core.programs import ProgramGauges, ProgramLimits, ProgramOutcome
 from toolweft.core.search import Searcher
+from toolweft.core.workers import Workers
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
@@ -135,7 +136,7 @@ class ProgramRunner:
         """The limits, checks and container times that hold unless a run says otherwise."""
         return self._options
 
-    async def run(
+    async def run(  # noqa: PLR0913 -- all that one run may differ in
         self,
         code: str,
         *,
@@ -144,6 +145,7 @@ class ProgramRunner:
         environment: str | None = None,
         limits: ProgramLimits | None = None,
         on_output: OnOutput | None = None,
+        workers: Workers | None = None,
     ) -> ProgramOutcome:
         """Run a program to its end; cancelling the await cancels the run.
 
@@ -154,6 +156,7 @@ class ProgramRunner:
             environment: packages the program may import, by name; None for none.
             limits: of this run; None for the configured ones.
             on_output: gets printed text as it is printed.
+            workers: answer its `worker` calls; None where nobody does.
 
         Raises:
             ContainerNotFound, ContainerExpired, ContainerBusy: about `container_id`.
@@ -163,7 +166,7 @@ class ProgramRunner:
             LedgerUnavailable: the run could not be recorded, so it did not begin.
         """
         run = self._new_run(code, principal, container_id, limits)
-        run.environment = environment
+        run.environment, run.workers = environment, workers
         run.on_output = on_output
         await self._execute(run)
         return run.so_far()
@@ -176,10 +179,11 @@ class ProgramRunner:
         container_id: ContainerId | None = None,
         environment: str | None = None,
         limits: ProgramLimits | None = None,
+        workers: Workers | None = None,
     ) -> RunId:
         """Begin a run in the background; `wait` tells how it goes, errors of `run` included."""
         run = self._new_run(code, principal, container_id, limits)
-        run.environment = environment
+        run.environment, run.workers = environment, workers
         self._runs.add(run)
         assert self._tasks is not None, "the runner has been entered"
         self._tasks.start_soon(self._execute_apart, run)
@@ -310,6 +314,7 @@ class ProgramRunner:
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
             has_files=self.capabilities.files,
+            has_workers=run.workers is not None,
         )
         is_long = len(run.code) > _LONG_CODE_CHARACTERS
         report = await anyio.to_thread.run_sync(check) if is_long else check()
@@ -345,6 +350,7 @@ class ProgramRunner:
         desk = self._desk
         started_s = desk.clock.monotonic_s()
         bridge = RunBridge.open(desk, run_id=run.id, principal=run.principal, limits=run.limits)
+        bridge.workers = run.workers
         record_start(desk.ledger, desk.clock, run, container)
         container.learn(report.bound)
         try:

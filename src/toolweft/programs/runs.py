@@ -13,6 +13,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import RunNotFound, ToolweftError
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.programs import Container, ProgramLimits, ProgramOutcome
+from toolweft.core.workers import Workers
 
 __all__ = ("OnOutput", "Run", "RunTable")
 
@@ -39,6 +40,8 @@ class Run:
     limits: ProgramLimits
     # Packages it may import, by name.
     environment: str | None = None
+    # Answer its `worker` calls; None where nobody does.
+    workers: Workers | None = None
     on_output: OnOutput | None = None
     # Set once it is in one.
     container: Container | None = None

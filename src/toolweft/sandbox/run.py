@@ -122,6 +122,7 @@ class ActiveRun:
             "functions": names.functions,
             "positional": dict(names.positional),
             "has_handles": names.has_handles,
+            "has_workers": names.has_workers,
             "kept_characters": limits.kept_characters,
             "max_output_characters": limits.max_output_characters,
             "max_argument_bytes": limits.max_argument_bytes,

@@ -48,6 +48,11 @@ _LOAD = (
     ' async for rows in load("h_…").chunks(1000) its parts.'
 )
 
+_WORKERS = (
+    ' A cheap model answers await worker("…", schema={…}), and worker_map(items, "…", schema={…})'
+    " asks it for each item or load(…).chunks(n)."
+)
+
 _EXAMPLE = """\
 import asyncio
 team = await hr.list_team(team="ops")
@@ -92,6 +97,7 @@ def build_surface(
     limits: ProgramLimits,
     idle_s: float,
     options: ToolboxOptions,
+    has_workers: bool = False,
 ) -> Surface:
     """The surface over one snapshot; it stays the same for a whole conversation.
 
@@ -101,6 +107,7 @@ def build_surface(
         limits: that hold for programs.
         idle_s: how long an idle container lives.
         options: how many sources are named, and default values.
+        has_workers: whether programs may ask a cheap model.
     """
     listed = [tool for tool in snapshot.tools.values() if is_listed(tool)]
     return Surface(
@@ -108,7 +115,7 @@ def build_surface(
             _search_tools(snapshot, options),
             _describe_tools(),
             _call_tool(),
-            _run_code(capabilities, limits, idle_s, options),
+            _run_code(capabilities, limits, idle_s, options, has_workers=has_workers),
             *(_as_listed(tool) for tool in listed),
         ),
         instructions=INSTRUCTIONS,
@@ -167,6 +174,8 @@ def _run_code(
     limits: ProgramLimits,
     idle_s: float,
     options: ToolboxOptions,
+    *,
+    has_workers: bool,
 ) -> SurfaceTool:
     return SurfaceTool(
         name="run_code",
@@ -177,7 +186,7 @@ def _run_code(
             " Tools are async functions: await source.tool(key=value). They take keywords only,"
             " return plain JSON values (result type Any: look at one first) and raise ToolError;"
             ' await tools.search(query="…") finds more.'
-            f"{_LOAD if capabilities.handles else ''}"
+            f"{_LOAD if capabilities.handles else ''}{_WORKERS if has_workers else ''}"
             f" Variables stay in the container: pass container_id to go on, within {idle_s:g} s."
             " After wait_s a longer run returns its run_id; pass only that to wait on."
             f" Example:\n{_EXAMPLE}"

@@ -20,26 +20,18 @@ from toolweft.core.ports import Ledger, SnapshotHolder
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
 from toolweft.core.search import Placement, Searcher
 from toolweft.core.snapshot import Snapshot
+from toolweft.core.workers import Workers
 from toolweft.programs.bridge import CallRoad
 from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
 from toolweft.programs.stubs import Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.containers import ToolboxContainers
-from toolweft.toolbox.finding import (
-    build_search_answer,
-    check_asked,
-    describe_tools,
-)
+from toolweft.toolbox.finding import build_search_answer, check_asked, describe_tools
 from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.listed import find_listed
 from toolweft.toolbox.options import ToolboxOptions
-from toolweft.toolbox.render import (
-    render_description,
-    render_error,
-    render_outcome,
-    render_search,
-)
+from toolweft.toolbox.render import render_description, render_error, render_outcome, render_search
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
 from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface
 from toolweft.toolbox.visible import VisibleTools
@@ -67,6 +59,7 @@ class Toolbox:
         ids: names calls.
         handles: keeps results that are too large to show.
         options: defaults of the four tools.
+        workers: answer the `worker` calls of programs; None where nobody does.
     """
 
     def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
@@ -83,6 +76,7 @@ class Toolbox:
         ids: IdSource,
         handles: HandleStore,
         options: ToolboxOptions,
+        workers: Workers | None = None,
     ) -> None:
         self._principal = principal
         self._holder = holder
@@ -96,6 +90,7 @@ class Toolbox:
         self._handles = ToolboxHandles(handles, owner=principal, runner=runner, options=options)
         self._containers = ToolboxContainers(runner, owner=principal)
         self._visible = visible
+        self._workers = workers
 
     @property
     def snapshot(self) -> Snapshot:
@@ -131,6 +126,7 @@ class Toolbox:
             limits=self._runner.options.limits,
             idle_s=self._runner.options.containers.idle_s,
             options=self._options,
+            has_workers=self._workers is not None,
         )
 
     # ----------------------------------------------------------------------------------- search
@@ -270,6 +266,7 @@ class Toolbox:
             environment=environment,
             limits=limits,
             on_output=on_output,
+            workers=self._workers,
         )
 
     async def run_code(
@@ -309,6 +306,7 @@ class Toolbox:
                 principal=self._principal,
                 container_id=container_id,
                 environment=environment,
+                workers=self._workers,
             )
         assert run_id is not None
         wait_s = self._options.wait_s if wait_s is None else wait_s
