@@ -3,4 +3,7 @@
 It talks to models through `toolweft.core.providers` and to everything else through a toolbox.
 """
 
-__all__ = ()
+from toolweft.agent.spending import ModelBill, Spending
+from toolweft.agent.workers import Fallback, WorkerOptions, WorkerPool
+
+__all__ = ("Fallback", "ModelBill", "Spending", "WorkerOptions", "WorkerPool")

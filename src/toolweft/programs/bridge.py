@@ -6,7 +6,7 @@ when it may take come from the run alone, never from the guest.
 
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from toolweft.calls.measure import is_deeper_than
@@ -17,6 +17,7 @@ from toolweft.core.errors import (
     CallTimeout,
     InvalidArguments,
     NoWorker,
+    ProviderError,
     ToolNotFound,
     ToolweftError,
 )
@@ -353,6 +354,9 @@ def _encode(value: Json) -> bytes:
 
 
 def _failure_of(error: ToolweftError) -> Failure:
-    return Failure(
+    failure = Failure(
         code=error.code, message=error.message, hint=error.hint, retryable=error.retryable
     )
+    if isinstance(error, ProviderError):
+        return replace(failure, retryable=error.is_retryable, retry_after_s=error.retry_after_s)
+    return failure

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from inspect import Signature
 from typing import Any
 
+from toolweft.calls.measure import repair
 from toolweft.core.calls import Principal
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import RunId
@@ -40,7 +41,7 @@ async def _worker_map(
     schema: dict[str, Any] | None = None,
     parallel: int = 16,
     on_error: str = "raise",
-) -> list[Any]: ...
+) -> Any: ...
 
 
 _SIGNATURES: Mapping[str, Signature] = {
@@ -94,5 +95,10 @@ def parse_question(
             f"worker() has no parameter {min(unknown)!r:.60}", hint="it takes prompt and schema"
         )
     return WorkerRequest(
-        prompt=prompt, schema=schema, run_id=run_id, principal=principal, deadline_s=deadline_s
+        # Nobody could send a lone surrogate on.
+        prompt=repair(prompt),
+        schema=repair(schema),
+        run_id=run_id,
+        principal=principal,
+        deadline_s=deadline_s,
     )

@@ -11,7 +11,7 @@ from itertools import islice
 
 import jsonschema_rs
 
-from toolweft.core.json import Json, JsonObject, JsonSchema
+from toolweft.core.json import Json, JsonSchema
 
 __all__ = ("MASK", "list_faults", "render_path")
 
@@ -32,13 +32,13 @@ _SHORT.maxlevel = 2
 
 
 def list_faults(
-    validator: jsonschema_rs.Validator, arguments: JsonObject, *, schema: JsonSchema, limit: int
+    validator: jsonschema_rs.Validator, arguments: Json, *, schema: JsonSchema, limit: int
 ) -> list[str]:
     """Every fault as `PLACE: what is wrong`, at most `limit`, then how many more there are.
 
     Args:
         validator: compiled from `schema`.
-        arguments: bounded JSON that the validator refused.
+        arguments: bounded JSON that the validator refused; any value does.
         schema: where the known names stand.
         limit: >= 1.
     """

@@ -79,7 +79,7 @@ class _Map:
         return self._answers
 
     async def _work(self, tasks: asyncio.TaskGroup, others: int) -> None:
-        while not self._is_over:
+        while True:
             async with self._turn:
                 if self._is_over:
                     return
