@@ -6,12 +6,14 @@
 (`toolweft.open`).
 """
 
+from toolweft.bootstrap.agent import Agent
 from toolweft.bootstrap.app import App, PythonTool, open_app, open_reader, open_toolbox
 from toolweft.bootstrap.models import ClosedModel, open_model
 from toolweft.bootstrap.serving import serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
+    "Agent",
     "App",
     "ClosedModel",
     "PythonTool",
