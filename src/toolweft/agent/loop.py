@@ -237,6 +237,10 @@ class _Task:
 
     def _build(self, provider: Provider) -> ModelRequest:
         container = self._container
+        is_waiting = self._program_start is not None
+        if container is not None and not is_waiting:
+            # One that is over is refused, and where none is named the vendor opens another.
+            container = None if container.is_expired(self._with.toolbox.clock.now()) else container
         return ModelRequest(
             system=self._system,
             tools=self._with.declarations.tools(provider.capabilities),
