@@ -15,6 +15,8 @@ import toolweft
 
 # Changing this list changes what users may rely on: say so in a fragment under changes/.
 TOP_LEVEL = (
+    "Agent",
+    "AgentResult",
     "Caller",
     "Container",
     "DescribeAnswer",

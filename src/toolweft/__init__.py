@@ -11,6 +11,8 @@ from importlib import import_module
 from typing import Any
 
 __all__ = (
+    "Agent",
+    "AgentResult",
     "Caller",
     "Container",
     "DescribeAnswer",
@@ -36,6 +38,8 @@ __all__ = (
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Agent": ("toolweft.bootstrap", "Agent"),
+    "AgentResult": ("toolweft.agent", "AgentResult"),
     "Caller": ("toolweft.core.calls", "Caller"),
     "Container": ("toolweft.core.programs", "Container"),
     "DescribeAnswer": ("toolweft.toolbox.answers", "DescribeAnswer"),

@@ -87,6 +87,7 @@ async def test_no_saved_program_is_run_once_something_was_done() -> None:
         assert (await stage.run("weekly report")).status == "unavailable"
 
 
+@pytest.mark.promise("agent.degraded")
 @pytest.mark.parametrize(("told", "wait_s"), [(None, 60.0), (7.0, 7.0)])
 async def test_the_error_says_when_to_ask_again(told: float | None, wait_s: float) -> None:
     away = ProviderError("429: slow down", hint="ask less", retryable=True, retry_after_s=told)

@@ -197,6 +197,7 @@ async def test_a_refusal_ends_the_task_with_its_reason() -> None:
 # --------------------------------------------------------------------------------------- bounds
 
 
+@pytest.mark.promise("agent.bounded")
 async def test_a_model_that_never_stops_is_stopped() -> None:
     planner = Planner(*[use(program(f"print({n})")) for n in range(9)])
     async with open_stage(planner, max_turns=4) as stage:

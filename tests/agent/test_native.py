@@ -160,6 +160,7 @@ async def test_a_program_whose_container_is_gone_is_begun_once_more() -> None:
     assert [notice.kind for notice in stage.of(Notice)] == ["container"]
 
 
+@pytest.mark.promise("agent.once")
 @pytest.mark.parametrize("fails", [1, 2])
 async def test_it_is_not_begun_again_where_something_would_be_done_twice(fails: int) -> None:
     name = "disk-delete" if fails == 1 else "sky-rain"

@@ -51,6 +51,7 @@ EXPENSES = (
 )
 
 
+@pytest.mark.promise("agent.every-api")
 @pytest.mark.parametrize("form", FORMS, ids=str)
 async def test_a_task_through_every_api(form: Form, tmp_path: Path) -> None:
     async with serve(form, EXPENSES) as server:
@@ -147,6 +148,7 @@ def drop_table() -> None:
     raise AssertionError("no program may call it")
 
 
+@pytest.mark.promise("agent.caller")
 async def test_the_road_enforces_the_caller_whatever_the_wire_says(tmp_path: Path) -> None:
     program = "srvtoolu_1"
     turns = [
@@ -170,6 +172,7 @@ async def test_the_road_enforces_the_caller_whatever_the_wire_says(tmp_path: Pat
     }
 
 
+@pytest.mark.promise("agent.switch")
 async def test_a_conversation_goes_on_at_other_vendors(tmp_path: Path) -> None:
     first, second, third = (
         (Search("expenses"), Call("run_code", {"code": PROGRAM}), Say("Only bo.")),
@@ -221,6 +224,7 @@ async def test_a_planner_that_is_down_is_stood_in_for(tmp_path: Path) -> None:
     assert last.result.text == "Here."
 
 
+@pytest.mark.promise("agent.cache")
 async def test_most_of_what_a_long_run_reads_comes_from_the_cache(tmp_path: Path) -> None:
     code = "print('row ' * 100, {n})"
     steps = [Call("run_code", {"code": code.format(n=n)}) for n in range(19)]

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "show": "Show one tool: signature, schema, and why it is treated as it is.",
     "call": "Call one tool.",
     "run": "Run a Python program that calls tools, in the sandbox.",
+    "ask": "Let a model work on a task with all tools.",
     "env": "Make, list or remove environments of Python packages for programs.",
     "runs": "Show past runs and their calls.",
     "doctor": "Check configuration, servers, sandbox and ledger.",
