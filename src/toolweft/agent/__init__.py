@@ -18,19 +18,27 @@ from toolweft.agent.events import (
     TurnStarted,
 )
 from toolweft.agent.results import AgentResult, CallMade
+from toolweft.agent.spending import ModelBill, Reservation, Spending
+from toolweft.agent.workers import Fallback, WorkerOptions, WorkerPool
 
 __all__ = (
     "AgentEvent",
     "AgentResult",
     "CallMade",
+    "Fallback",
+    "ModelBill",
     "Notice",
     "ProgramFinished",
     "ProgramPrinted",
     "ProgramStarted",
+    "Reservation",
     "SearchFinished",
+    "Spending",
     "TaskFinished",
     "ToolFinished",
     "ToolsRevealed",
     "TurnFinished",
     "TurnStarted",
+    "WorkerOptions",
+    "WorkerPool",
 )

@@ -24,7 +24,7 @@ from toolweft.agent.decisions import (
 )
 from toolweft.agent.declaring import Declarations
 from toolweft.agent.degradation import FindSaved, describe_unavailable
-from toolweft.agent.economics import PromptMeter, PromptTokens, measure_definitions
+from toolweft.agent.economics import PromptMeter, PromptTokens
 from toolweft.agent.events import (
     Emit,
     Notice,
@@ -142,7 +142,7 @@ class _Task:
         self._meter = PromptMeter(
             system=self._system,
             tools=conversation.declarations.surface,
-            definitions=measure_definitions(box.snapshot),
+            definitions=conversation.declarations.definition_tokens,
         )
         self._desk = CallDesk(
             box,
