@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import anyio
 
-from toolweft.core.calls import Failure, Principal, ToolCall, ToolResult, Usage
+from toolweft.core.calls import Blob, Failure, Principal, ToolCall, ToolResult, Usage
 from toolweft.core.errors import LedgerUnavailable
 from toolweft.core.events import Event
 from toolweft.core.ids import QualifiedName, SourceName, ToolName
@@ -207,7 +207,7 @@ class InProcessSession:
         self.closed = anyio.Event()
         self.held_bytes = 0
         self.stopped: list[LimitName] = []
-        self._variables: dict[str, Any] = {"ToolError": ToolError}
+        self._variables: dict[str, Any] = {"ToolError": ToolError, "Blob": Blob}
 
     def memory_bytes(self) -> int:
         return self.held_bytes
@@ -242,8 +242,12 @@ class InProcessSession:
             error = ProgramError(type=type(exc).__name__, message=str(exc), line=1)
         if code.startswith("# crash"):
             self.is_alive = False
+        media = (value,) if isinstance(value, Blob) else ()
+        if isinstance(value, Blob):
+            value = {"media_type": value.media_type, "size_bytes": len(value.data)}
         return SandboxOutcome(
             status="error" if error else "ok",
+            media=media,
             stdout="".join(printed),
             stdout_characters=len("".join(printed)),
             value=b"" if value is None else json.dumps(value).encode(),

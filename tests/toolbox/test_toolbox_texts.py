@@ -121,6 +121,20 @@ def test_run_code_states_what_the_live_backend_offers() -> None:
     assert "standard library" not in lacking
 
 
+@pytest.mark.promise("workers.surface")
+def test_workers_cost_one_sentence_and_nothing_where_there_are_none() -> None:
+    without, with_them = build(), build(has_workers=True)
+    changed = [
+        (one, other)
+        for one, other in zip(without.tools, with_them.tools, strict=True)
+        if one != other
+    ]
+    ((one, other),) = changed
+    assert one.name == "run_code"
+    assert "worker" not in one.description
+    assert len(other.description) - len(one.description) < 200
+
+
 def test_search_names_the_largest_sources_and_counts_the_rest() -> None:
     tools = [make_tool(f"s{n:02}.t{i}") for n in range(14) for i in range(n + 1)]
     text = build(*tools).tools[0].description

@@ -29,6 +29,7 @@ __all__ = (
     "ToolCall",
     "ToolResult",
     "Usage",
+    "is_shown",
 )
 
 CallerType = Literal["direct", "programmatic"]
@@ -93,6 +94,11 @@ class Blob:
 
     data: bytes
     media_type: str = "application/octet-stream"
+
+
+def is_shown(media_type: str) -> bool:
+    """Whether models see or hear bytes of this type as they are."""
+    return media_type.startswith(("image/", "audio/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ Each is small. Where there is more than one implementation, a suite runs over al
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
-from toolweft.core.calls import Failure, Principal, RawResult, ToolCall, ToolResult
+from toolweft.core.calls import Blob, Failure, Principal, RawResult, ToolCall, ToolResult
 from toolweft.core.events import Event
 from toolweft.core.ids import RunId, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
@@ -153,6 +154,17 @@ class LedgerReader(Protocol):
         """Counts and sums over all calls: calls, failures, tokens_out, tokens_withheld."""
         ...
 
+    async def models(
+        self,
+        *,
+        since: datetime,
+        until: datetime,
+        principal: Principal | None = None,
+        run_id: RunId | None = None,
+    ) -> Sequence[JsonObject]:
+        """What each model took and cost in each role from `since` to before `until`."""
+        ...
+
     async def used_queries(self, *, tenant: str, limit: int) -> Sequence[tuple[str, str]]:
         """A tenant's queries whose text was kept, each with a tool called after it, once each."""
         ...
@@ -226,6 +238,8 @@ class SandboxOutcome:
     # JSON text of the last expression's value; b"" where there is none.
     value: bytes = b""
     value_is_repr: bool = False
+    # The images and sounds in the value, in order; each stands there as its type and size.
+    media: tuple[Blob, ...] = ()
     error: ProgramError | None = None
     stats: ProgramStats
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from toolweft.core.calls import Blob
 from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
 from toolweft.core.json import Json
 
@@ -252,6 +253,8 @@ class ProgramOutcome:
     value: Json = None
     # The value was not JSON: `value` is its repr.
     value_is_repr: bool = False
+    # The images and sounds in the value, in order; each stands there as its type and size.
+    media: tuple[Blob, ...] = ()
     error: ProgramError | None = None
     warnings: tuple[ProgramWarning, ...] = ()
     calls: tuple[CallRecord, ...] = ()

@@ -96,6 +96,10 @@ class ToolSpec:
     parameters: JsonSchema | None = None
     version: str | None = None
     timeout_s: float | None = None
+    # None: derived from the severity.
+    allowed_callers: frozenset[CallerType] | None = None
+    # None: decided by the catalog.
+    defer_loading: bool | None = None
     handler: Callable[..., Any] | None = None
     # "package.module:function", imported when the tool is loaded.
     handler_path: str | None = None
@@ -110,5 +114,7 @@ class ToolSpec:
             "parameters": self.parameters,
             "version": self.version,
             "timeout_s": self.timeout_s,
+            "allowed_callers": self.allowed_callers and sorted(self.allowed_callers),
+            "defer_loading": self.defer_loading,
             "handler_path": self.handler_path,
         }

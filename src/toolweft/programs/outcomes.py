@@ -52,6 +52,7 @@ def build_outcome(  # noqa: PLR0913 -- an outcome has as many parts
         stdout_characters=inside.stdout_characters,
         value=value,
         value_is_repr=value_is_repr,
+        media=inside.media,
         error=_with_near_tools(inside.error, snapshot),
         warnings=report.warnings,
         calls=_in_order(records),

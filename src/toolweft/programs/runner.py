@@ -341,6 +341,7 @@ class ProgramRunner:
             snapshot=snapshot,
         )
         run.kept_bytes = len(inside.value) + len(inside.stdout)
+        run.kept_bytes += sum(len(blob.data) for blob in inside.media)
         record_end(self._desk.ledger, self._desk.clock, run, outcome)
         return outcome
 

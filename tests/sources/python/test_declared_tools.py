@@ -224,9 +224,13 @@ def test_a_spec_says_what_it_wants_and_leaves_the_rest_to_its_handler() -> None:
             parameters=schema,
             version="2",
             timeout_s=3,
+            allowed_callers=frozenset({"direct"}),
+            defer_loading=True,
             handler=handler,
         )
     )
+    assert (bare.allowed_callers, bare.defer_loading) == (None, None)
+    assert (full.allowed_callers, full.defer_loading) == (frozenset({"direct"}), True)
     assert bare.description == "Double it."
     assert list(bare.input_schema["properties"]) == ["number"]
     assert (bare.severity, full.severity) == ("write", "read_only")

@@ -135,6 +135,8 @@ def build_spec_tool(
         input_schema=signature.input_schema() if spec.parameters is None else spec.parameters,
         output_schema=build_output_schema(function),
         severity=spec.severity,
+        defer_loading=spec.defer_loading,
+        allowed_callers=spec.allowed_callers,
         timeout_s=spec.timeout_s,
         version=spec.version,
     )
