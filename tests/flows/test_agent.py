@@ -10,7 +10,9 @@ import toolweft
 from toolweft.agent.events import Notice, ProgramFinished, SearchFinished, TaskFinished
 from toolweft.agent.results import AgentResult
 from toolweft.bootstrap import Agent
+from toolweft.core.calls import TextContent
 from toolweft.core.errors import ConfigError
+from toolweft.core.messages import ResultsMessage
 from toolweft.providers.prefix import prefix_hash
 from toolweft.testing.vendors import anthropic, openai_http
 from toolweft.testing.vendors import anthropic_blocks as blocks
@@ -241,28 +243,27 @@ async def test_most_of_what_a_long_run_reads_comes_from_the_cache(tmp_path: Path
 
 
 async def test_an_entered_agent_keeps_containers_between_tasks(tmp_path: Path) -> None:
-    async with serve(OPENAI, ()) as server:
+    def answer(body: Any) -> Any:
+        output = [item for item in body["input"] if item["type"] == "function_call_output"]
+        if len(body["input"]) == 1:
+            arguments = {"code": "x = 41"}
+        elif len(output) == 1 and body["input"][-1].get("role") == "user":
+            container = output[0]["output"].split("container_id ")[1].split(",")[0]
+            arguments = {"code": "print(x + 1)", "container_id": container}
+        else:
+            return openai_http.Turn(items=(items.message("Ok."),))
+        called = items.function_call("run_code", arguments, call_id=f"c{len(output)}")
+        return openai_http.Turn(items=(called,))
+
+    async with OpenAIServer(answer) as server:
         settings = load(tmp_path, (OPENAI, server))
-        containers: list[str] = []
-
-        def answer(body: Any) -> Any:
-            output = [item for item in body["input"] if item["type"] == "function_call_output"]
-            if len(body["input"]) == 1:
-                arguments = {"code": "x = 41"}
-            elif len(output) == 1 and body["input"][-1]["type"] == "message":
-                containers.append(output[0]["output"].split("container_id ")[1].split(",")[0])
-                arguments = {"code": "print(x + 1)", "container_id": containers[0]}
-            else:
-                return openai_http.Turn(items=(items.message("Ok."),))
-            called = items.function_call("run_code", arguments, call_id=f"c{len(output)}")
-            return openai_http.Turn(items=(called,))
-
-        server.model._script = answer
         async with Agent(OPENAI.name, config=settings) as agent:
             first = await agent.run("Keep 41.")
             second = await agent.run("Add one.", history=first)
-    shown = [m for m in second.history if hasattr(m, "results")][-1]
-    assert shown.results[0].content[0].text.startswith("42\n")
+    shown = [message for message in second.history if isinstance(message, ResultsMessage)][-1]
+    (piece,) = shown.results[0].content
+    assert isinstance(piece, TextContent)
+    assert piece.text.startswith("42\n")
 
 
 def test_a_cap_needs_prices(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run a Python program that calls tools, in the sandbox.",
     "ask": "Let a model work on a task with all tools.",
     "env": "Make, list or remove environments of Python packages for programs.",
-    "runs": "Show past runs and their calls.",
+    "runs": "Show past runs, their calls, and what models cost.",
     "doctor": "Check configuration, servers, sandbox and ledger.",
     "config": "Explain or validate the configuration.",
     "demo": "Show the whole road with real servers and one program.",
