@@ -3,6 +3,7 @@
 Everything is counted here, on the host's side; what the guest says about itself is only shown.
 """
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -199,6 +200,7 @@ class ActiveRun:
             self._channel.pause_reading()
         assert self._tasks is not None
         self.meter.call_started()
+        _name_library()
         self._tasks.start_soon(self._answer, call)
 
     async def _answer(self, call: GuestCall) -> None:
@@ -315,3 +317,13 @@ def _parse_call(frame: Frame, *, index: int) -> GuestCall:
                 raise FrameError(f"call number {frame.number} where {index} is due")
             return GuestCall(index=index, name=name, arguments=frame.body, line=line)
     raise FrameError("a call with a malformed head")
+
+
+def _name_library() -> None:
+    """Tell anyio that asyncio runs, which it cannot see from the callback of a transport.
+
+    Where sniffio is installed anyio asks it, and it knows of `anyio.run` and of tasks alone.
+    """
+    sniffio = sys.modules.get("sniffio")
+    if sniffio is not None and sniffio.current_async_library_cvar.get() is None:
+        sniffio.current_async_library_cvar.set("asyncio")
