@@ -42,7 +42,8 @@ class FakeWorkers:
 
 async def test_a_question_carries_the_runs_identity_and_deadline(bridge: RunBridge) -> None:
     bridge.workers = workers = FakeWorkers(["é"])
-    reply = await bridge.answer(ask("worker", prompt="Is it?", schema=YES))
+    asked = ask("worker", prompt="Is it?", schema=YES)
+    reply = await bridge.answer(asked)
     assert reply.payload.decode() == '["é"]'
     assert workers.requests == [
         WorkerRequest(
@@ -50,7 +51,7 @@ async def test_a_question_carries_the_runs_identity_and_deadline(bridge: RunBrid
             schema=YES,
             run_id=bridge.run_id,
             principal=ANN,
-            deadline_s=bridge.deadline_s,
+            countdown=asked.countdown,
         )
     ]
 

@@ -21,7 +21,7 @@ from toolweft.core.programs import (
     ProgramWarning,
 )
 from toolweft.core.snapshot import CatalogTool
-from toolweft.core.tools import Hints
+from toolweft.core.tools import Hints, ToolExample
 from toolweft.toolbox import INSTRUCTIONS, Surface, ToolboxOptions, build_surface, render_outcome
 from toolweft.toolbox.render import cut_middle
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
@@ -86,6 +86,17 @@ def test_listed_tools_follow_with_their_own_schemas_and_what_the_catalog_decided
     assert (tool.name, tool.input_schema, tool.description) == ("a-drop", schema, "Drop it")
     assert (tool.annotations.read_only, tool.annotations.destructive) == (False, True)
     assert (tool.annotations.idempotent, tool.annotations.open_world) == (True, False)
+
+
+def test_a_listed_tool_says_its_examples_in_words() -> None:
+    used = ToolExample(scenario="all of it", input={"x": 1})
+    described = make_tool("a.b", description="Do it", deferred=False, input_examples=(used,))
+    bare = make_tool("a.c", deferred=False, input_examples=(used,))
+
+    first, second = build(described, bare).tools[4:]
+
+    assert first.description == 'Do it\n\nExamples:\n- all of it: {"x":1}'
+    assert second.description == 'Examples:\n- all of it: {"x":1}'
 
 
 def test_run_code_tells_of_stored_results_only_where_they_can_be_loaded() -> None:

@@ -140,7 +140,7 @@ async def open_app(
             policies=(
                 AllowedCaller(),
                 ValidateArguments(max_faults=settings.calls.max_faults),
-                Deadline(clock=time),
+                Deadline(),
                 *policies,
             ),
             ledger=ledger,
@@ -148,7 +148,7 @@ async def open_app(
             options=settings.calls,
             keeper=ResultKeeper(handles, options=settings.calls),
         )
-        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
+        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog)
         backend = await stack.enter_async_context(
             LazyBackend(
                 sandbox

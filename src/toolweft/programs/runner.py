@@ -364,8 +364,10 @@ class ProgramRunner:
             )
         except Exception as exc:
             # Said to whoever waits by the error itself.
-            wall_s = desk.clock.monotonic_s() - started_s
-            crashed = crashed_outcome(run.id, exc, records=bridge.records, wall_s=wall_s)
+            took_s = desk.clock.monotonic_s() - started_s
+            crashed = crashed_outcome(
+                run.id, exc, records=bridge.records, took_s=took_s, held_s=bridge.held_s()
+            )
             record_end(desk.ledger, desk.clock, run, crashed)
             raise
         except anyio.get_cancelled_exc_class():
@@ -374,7 +376,8 @@ class ProgramRunner:
                 stdout="".join(run.printed),
                 reason=run.stop_reason,
                 records=bridge.records,
-                wall_s=desk.clock.monotonic_s() - started_s,
+                took_s=desk.clock.monotonic_s() - started_s,
+                held_s=bridge.held_s(),
             )
             record_end(desk.ledger, desk.clock, run, run.outcome)
             raise
