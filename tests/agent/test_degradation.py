@@ -5,6 +5,7 @@ from tests.agent.world import (
     DELETE,
     WEATHER,
     Planner,
+    Stage,
     call,
     open_stage,
     program,
@@ -18,6 +19,7 @@ from toolweft.agent.degradation import list_tools, saved_in
 from toolweft.agent.events import Notice, TurnStarted
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ProviderError, SandboxUnavailable
+from toolweft.core.ids import SourceName
 
 AWAY = ProviderError("the vendor is down", retryable=True)
 REPORT = make_tool("saved.weekly_report", description="Write the weekly report of rain")
@@ -25,6 +27,11 @@ PURGE = make_tool("saved.purge", description="Purge the old files", severity="de
 NEEDY = make_tool(
     "saved.greet", description="Greet a person", parameters={"name": {}}, required=["name"]
 )
+
+
+def find_saved(stage: Stage, *, kind: str = "saved") -> None:
+    object.__setattr__(stage.box.snapshot.sources[SourceName("saved")], "kind", kind)
+    stage.find_saved = saved_in(stage.box)
 
 
 async def test_the_next_planner_stands_in_and_stays() -> None:
@@ -56,7 +63,7 @@ async def test_a_stream_that_breaks_off_is_asked_once_more() -> None:
 async def test_a_saved_program_that_fits_stands_in() -> None:
     async with open_stage(Planner(AWAY), tools=(REPORT, WEATHER)) as stage:
         stage.world.road.answers["saved.weekly_report"] = {"mm": 12}
-        stage.find_saved = saved_in(stage.box)
+        find_saved(stage)
         result = await stage.run("the weekly report")
     assert (result.status, result.text) == ("saved_program", '{"mm":12}')
     assert result.is_ok
@@ -67,23 +74,30 @@ async def test_a_saved_program_that_fits_stands_in() -> None:
 @pytest.mark.parametrize("task", ["purge the old files", "greet a person", "something else", " "])
 async def test_no_saved_program_is_run_that_needs_a_decision(task: str) -> None:
     async with open_stage(Planner(AWAY), tools=(PURGE, NEEDY, WEATHER)) as stage:
-        stage.find_saved = saved_in(stage.box)
+        find_saved(stage)
         result = await stage.run(task)
         assert stage.world.road.calls == []
     assert result.status == "unavailable"
 
 
+async def test_a_server_named_like_the_source_of_saved_programs_is_not_called() -> None:
+    async with open_stage(Planner(AWAY), tools=(REPORT,)) as stage:
+        find_saved(stage, kind="mcp stdio")
+        assert (await stage.run("weekly report")).status == "unavailable"
+        assert stage.world.road.calls == []
+
+
 async def test_a_saved_program_that_fails_is_no_answer() -> None:
     async with open_stage(Planner(AWAY), tools=(REPORT,)) as stage:
         stage.world.road.answers["saved.weekly_report"] = Failure(code="x", message="no")
-        stage.find_saved = saved_in(stage.box)
+        find_saved(stage)
         assert (await stage.run("weekly report")).status == "unavailable"
 
 
 async def test_no_saved_program_is_run_once_something_was_done() -> None:
     planner = Planner(use(program("print(1)")), AWAY)
     async with open_stage(planner, tools=(REPORT,)) as stage:
-        stage.find_saved = saved_in(stage.box)
+        find_saved(stage)
         assert (await stage.run("weekly report")).status == "unavailable"
 
 

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
-from toolweft.config.fields import (
+from toolweft.config.model_models import ModelsModel
+from toolweft.config.quantities import (
     Bytes,
     Count,
     CountOrZero,
@@ -22,7 +23,6 @@ from toolweft.config.fields import (
     Texts,
     not_bool,
 )
-from toolweft.config.model_models import ModelsModel
 from toolweft.core.calls import CallerType
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
