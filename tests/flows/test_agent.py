@@ -242,6 +242,18 @@ async def test_most_of_what_a_long_run_reads_comes_from_the_cache(tmp_path: Path
     assert 0.5 < result.prompt_tokens.total / total < 1.5
 
 
+async def test_a_warmed_cache_is_read_by_the_first_task(tmp_path: Path) -> None:
+    async with serve(ANTHROPIC, (Say("ok"), Say("Done."))) as server:
+        settings = load(tmp_path, (ANTHROPIC, server))
+        async with Agent(ANTHROPIC.name, config=settings, system="word " * 800) as agent:
+            warmed = await agent.warm()
+            result = await agent.run("Go on.")
+        assert len({prefix_hash(body) for body in server.requests}) == 1
+    assert warmed.cache_write_tokens > 1_000
+    # All of it but the one word that was said.
+    assert result.usage.cache_read_tokens > 0.95 * warmed.cache_write_tokens
+
+
 async def test_an_entered_agent_keeps_containers_between_tasks(tmp_path: Path) -> None:
     def answer(body: Any) -> Any:
         output = [item for item in body["input"] if item["type"] == "function_call_output"]

@@ -83,6 +83,12 @@ class Conversation:
     system: str = ""
     find_saved: FindSaved | None = None
 
+    @property
+    def words(self) -> str:
+        """The system's, the same in every request."""
+        said = (self.system, self.declarations.instructions)
+        return "\n\n".join(part for part in said if part.strip())
+
 
 async def work(
     conversation: Conversation,
@@ -119,8 +125,7 @@ class _Task:
         self._task = task
         self._emit = emit
         box = conversation.toolbox
-        said = (conversation.system, conversation.declarations.instructions)
-        self._system = "\n\n".join(part for part in said if part.strip())
+        self._system = conversation.words
         self._planners = Planners(
             conversation.planners,
             spending=conversation.spending,
