@@ -3,7 +3,6 @@
 Everything is counted here, on the host's side; what the guest says about itself is only shown.
 """
 
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -16,6 +15,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.countdown import Countdown
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
+from toolweft.sandbox.callbacks import start_soon
 from toolweft.sandbox.channel import Channel
 from toolweft.sandbox.ending import MAX_LINE
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
@@ -201,8 +201,7 @@ class ActiveRun:
             self._channel.pause_reading()
         assert self._tasks is not None
         self.meter.call_started()
-        _name_library()
-        self._tasks.start_soon(self._answer, call)
+        start_soon(self._tasks, self._answer, call)
 
     async def _answer(self, call: GuestCall) -> None:
         reply = None
@@ -328,13 +327,3 @@ def _parse_call(frame: Frame, *, index: int, countdown: Countdown) -> GuestCall:
                 index=index, name=name, arguments=frame.body, line=line, countdown=countdown
             )
     raise FrameError("a call with a malformed head")
-
-
-def _name_library() -> None:
-    """Tell anyio that asyncio runs, which it cannot see from the callback of a transport.
-
-    Where sniffio is installed anyio asks it, and it knows of `anyio.run` and of tasks alone.
-    """
-    sniffio = sys.modules.get("sniffio")
-    if sniffio is not None and sniffio.current_async_library_cvar.get() is None:
-        sniffio.current_async_library_cvar.set("asyncio")
