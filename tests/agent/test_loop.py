@@ -416,3 +416,36 @@ async def test_a_program_that_outlasts_the_wait_is_waited_for_by_its_id() -> Non
     assert texts_of(planner.requests[2])[0].startswith("Oslo")
     assert [ended.status for ended in stage.of(ProgramFinished)] == ["running", "ok"]
     assert [c.tool for c in result.calls] == ["run_code", "sky.rain", "run_code"]
+
+
+async def test_a_fault_of_ours_ends_the_call_and_not_the_conversation() -> None:
+    def fail(city: str) -> None:
+        raise RuntimeError(f"a secret of {city}")
+
+    planner = Planner(use(call("call_tool", name="sky.rain", arguments={"city": "x"})), say("Ok."))
+    async with open_stage(planner) as stage:
+        stage.world.road.answers["sky.rain"] = fail
+        result = await stage.run()
+    assert result.status == "done"
+    assert texts_of(planner.requests[1]) == ["internal_error: toolweft failed: RuntimeError"]
+
+
+async def test_a_ledger_that_cannot_be_written_ends_the_task() -> None:
+    async with open_stage(Planner(say("never"))) as stage:
+        stage.world.ledger.is_broken = True
+        result = await stage.run()
+    assert result.error is not None
+    assert (result.status, result.error.code) == ("failed", "ledger_unavailable")
+
+
+@pytest.mark.parametrize("length", [1, 3])
+async def test_workers_and_planner_share_one_cap(length: int) -> None:
+    prices = replace(PRICES, output=1_000)
+    planner = Planner(*[use(program(f"print({n})")) for n in range(length)], prices=prices)
+    async with open_stage(planner, max_tokens=1_000) as stage:
+        stage.spending = Spending(max_cost_usd=1.5)
+        # A worker has a request under way that may cost up to a dollar.
+        most = TokenUsage(output_tokens=1_000)
+        stage.spending.reserve(role="worker", model="w", prices=prices, most=most)
+        result = await stage.run()
+    assert (result.status, planner.requests) == ("budget", [])
