@@ -15,8 +15,16 @@ import toolweft
 
 # Changing this list changes what users may rely on: say so in a fragment under changes/.
 TOP_LEVEL = (
+    "Agent",
+    "AgentResult",
+    "AnthropicClient",
+    "CODE_EXECUTION_TOOL",
     "Caller",
+    "CallerInfo",
+    "CallerType",
+    "CompletionResponse",
     "Container",
+    "ContainerInfo",
     "DescribeAnswer",
     "FoundTool",
     "Placement",
@@ -26,6 +34,7 @@ TOP_LEVEL = (
     "QueryAnswer",
     "SearchAnswer",
     "SearchHit",
+    "ToolCall",
     "ToolDefinition",
     "ToolExample",
     "ToolResult",

@@ -11,8 +11,16 @@ from importlib import import_module
 from typing import Any
 
 __all__ = (
+    "CODE_EXECUTION_TOOL",
+    "Agent",
+    "AgentResult",
+    "AnthropicClient",
     "Caller",
+    "CallerInfo",
+    "CallerType",
+    "CompletionResponse",
     "Container",
+    "ContainerInfo",
     "DescribeAnswer",
     "FoundTool",
     "Placement",
@@ -22,6 +30,7 @@ __all__ = (
     "QueryAnswer",
     "SearchAnswer",
     "SearchHit",
+    "ToolCall",
     "ToolDefinition",
     "ToolExample",
     "ToolResult",
@@ -36,8 +45,16 @@ __all__ = (
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Agent": ("toolweft.bootstrap", "Agent"),
+    "AgentResult": ("toolweft.agent", "AgentResult"),
+    "AnthropicClient": ("toolweft.bootstrap.clients", "AnthropicClient"),
+    "CODE_EXECUTION_TOOL": ("toolweft.providers.anthropic.declared_tools", "CODE_EXECUTION_TOOL"),
     "Caller": ("toolweft.core.calls", "Caller"),
+    "CallerInfo": ("toolweft.providers.anthropic.views", "CallerInfo"),
+    "CallerType": ("toolweft.providers.anthropic.views", "CallerType"),
+    "CompletionResponse": ("toolweft.providers.anthropic.responses", "CompletionResponse"),
     "Container": ("toolweft.core.programs", "Container"),
+    "ContainerInfo": ("toolweft.providers.anthropic.views", "ContainerInfo"),
     "DescribeAnswer": ("toolweft.toolbox.answers", "DescribeAnswer"),
     "FoundTool": ("toolweft.toolbox.answers", "FoundTool"),
     "Placement": ("toolweft.core.search", "Placement"),
@@ -47,6 +64,7 @@ _HOMES = {
     "QueryAnswer": ("toolweft.toolbox.answers", "QueryAnswer"),
     "SearchAnswer": ("toolweft.toolbox.answers", "SearchAnswer"),
     "SearchHit": ("toolweft.core.search", "SearchHit"),
+    "ToolCall": ("toolweft.providers.anthropic.views", "ToolCall"),
     "ToolDefinition": ("toolweft.core.tools", "ToolDefinition"),
     "ToolExample": ("toolweft.core.tools", "ToolExample"),
     "ToolResult": ("toolweft.core.calls", "ToolResult"),

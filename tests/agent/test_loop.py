@@ -197,6 +197,7 @@ async def test_a_refusal_ends_the_task_with_its_reason() -> None:
 # --------------------------------------------------------------------------------------- bounds
 
 
+@pytest.mark.promise("agent.bounded")
 async def test_a_model_that_never_stops_is_stopped() -> None:
     planner = Planner(*[use(program(f"print({n})")) for n in range(9)])
     async with open_stage(planner, max_turns=4) as stage:
@@ -280,14 +281,14 @@ async def test_a_task_that_is_too_long_itself_is_not_begun_anew() -> None:
 # -------------------------------------------------------------------------------------- containers
 
 
-def _name_container(planner: Planner, container_id: str) -> None:
-    """Let the next reply's program name a container."""
+def _name(planner: Planner, **arguments: str) -> None:
+    """Let the call of the next reply name a container or a run."""
     reply = planner._replies[len(planner.requests)]
     if not reply.message.calls:
         return
     (asked,) = reply.message.calls
     assert asked.arguments is not None
-    named = replace(asked, arguments={**asked.arguments, "container_id": container_id})
+    named = replace(asked, arguments={**asked.arguments, **arguments})
     message = replace(reply.message, calls=(named,))
     replies = list(planner._replies)
     replies[len(planner.requests)] = replace(reply, message=message)
@@ -299,7 +300,7 @@ def expire_between_turns(stage: Stage, planner: Planner) -> None:
 
     def follow(event: object) -> None:
         if isinstance(event, ProgramFinished) and event.container_id:
-            _name_container(planner, event.container_id)
+            _name(planner, container_id=event.container_id)
         if isinstance(event, TurnStarted) and event.turn > 1:
             stage.world.clock.advance(10_000)
 
@@ -386,3 +387,65 @@ async def test_a_conversation_goes_on_from_its_history() -> None:
     assert request.messages[: len(first.history)] == first.history
     assert any(isinstance(message, ResultsMessage) for message in request.messages)
     assert second.history[-1] == AssistantMessage(text="Two.")
+
+
+async def test_a_program_that_outlasts_the_wait_is_waited_for_by_its_id() -> None:
+    go_on = anyio.Event()
+
+    async def rain(city: str) -> str:
+        await go_on.wait()
+        return city
+
+    planner = Planner(
+        use(program("print(await sky.rain(city='Oslo'))", wait_s=0)),
+        use(call("run_code", run_id="?")),
+        say("Done."),
+    )
+    async with open_stage(planner) as stage:
+        stage.world.road.answers["sky.rain"] = rain
+
+        def follow(event: object) -> None:
+            if isinstance(event, ProgramFinished) and event.status == "running":
+                _name(planner, run_id=event.run_id)
+                go_on.set()
+
+        stage.on_event = follow
+        result = await stage.run()
+
+    assert "still running: run_code(run_id=" in texts_of(planner.requests[1])[0]
+    assert texts_of(planner.requests[2])[0].startswith("Oslo")
+    assert [ended.status for ended in stage.of(ProgramFinished)] == ["running", "ok"]
+    assert [c.tool for c in result.calls] == ["run_code", "sky.rain", "run_code"]
+
+
+async def test_a_fault_of_ours_ends_the_call_and_not_the_conversation() -> None:
+    def fail(city: str) -> None:
+        raise RuntimeError(f"a secret of {city}")
+
+    planner = Planner(use(call("call_tool", name="sky.rain", arguments={"city": "x"})), say("Ok."))
+    async with open_stage(planner) as stage:
+        stage.world.road.answers["sky.rain"] = fail
+        result = await stage.run()
+    assert result.status == "done"
+    assert texts_of(planner.requests[1]) == ["internal_error: toolweft failed: RuntimeError"]
+
+
+async def test_a_ledger_that_cannot_be_written_ends_the_task() -> None:
+    async with open_stage(Planner(say("never"))) as stage:
+        stage.world.ledger.is_broken = True
+        result = await stage.run()
+    assert result.error is not None
+    assert (result.status, result.error.code) == ("failed", "ledger_unavailable")
+
+
+@pytest.mark.parametrize("length", [1, 3])
+async def test_workers_and_planner_share_one_cap(length: int) -> None:
+    prices = replace(PRICES, output=1_000)
+    planner = Planner(*[use(program(f"print({n})")) for n in range(length)], prices=prices)
+    async with open_stage(planner, max_tokens=1_000) as stage:
+        stage.spending = Spending(max_cost_usd=1.5)
+        # A worker has a request under way that may cost up to a dollar.
+        most = TokenUsage(output_tokens=1_000)
+        stage.spending.reserve(role="worker", model="w", prices=prices, most=most)
+        result = await stage.run()
+    assert (result.status, planner.requests) == ("budget", [])

@@ -10,6 +10,7 @@ from tests.agent.models import ONE_CENT, USAGE, FakeModel, last_text, make_reply
 
 from toolweft.agent import Spending, WorkerOptions, WorkerPool
 from toolweft.core.calls import LOCAL
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import (
     BudgetSpent,
     CallTimeout,
@@ -56,7 +57,7 @@ class Pool:
             schema=schema,
             run_id=RunId("run_1"),
             principal=LOCAL,
-            deadline_s=self.clock.monotonic_s() + left_s,
+            countdown=Countdown(left_s, clock=self.clock),
         )
         return await self.pool.answer(request)
 

@@ -60,7 +60,6 @@ async def test_a_transcript_is_a_model(tmp_path: Path) -> None:
         ("anthropic:gpt-5.6-sol", 'write "openai:gpt-5.6-sol"'),
         ("anthropic:claude-opus-5-5", "there is no key in ANTHROPIC_API_KEY"),
         ("openrouter:x", "there is no key in OPENROUTER_API_KEY"),
-        ("azure:x", "needs its base_url"),
         ("openai_chat:x", "needs its base_url"),
         ("scripted:nowhere.json", "'nowhere.json' cannot be read"),
     ],
@@ -112,3 +111,9 @@ def test_an_option_that_cannot_be_used_is_told_with_its_place(
     with pytest.raises(ConfigError) as caught:
         open_model("openai:x", load(tmp_path, text), environment=KEYS)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("vendor", ["azure", "foundry"])
+def test_a_deployment_without_an_address_is_told(vendor: str) -> None:
+    with pytest.raises(ConfigError, match="needs its base_url"):
+        open_model(f"{vendor}:x", environment=KEYS)

@@ -9,7 +9,7 @@ from tests.programs.fakes import ANN, make_snapshot, make_tool
 from tests.programs.test_program_bridge import ask, bridge, code_of, road
 from tests.programs.test_program_check import check
 
-from toolweft.core.errors import BudgetSpent
+from toolweft.core.errors import BudgetSpent, WorkerFailed
 from toolweft.core.json import Json
 from toolweft.core.workers import WorkerRequest
 from toolweft.programs.bridge import RunBridge
@@ -42,7 +42,8 @@ class FakeWorkers:
 
 async def test_a_question_carries_the_runs_identity_and_deadline(bridge: RunBridge) -> None:
     bridge.workers = workers = FakeWorkers(["é"])
-    reply = await bridge.answer(ask("worker", prompt="Is it?", schema=YES))
+    asked = ask("worker", prompt="Is it?", schema=YES)
+    reply = await bridge.answer(asked)
     assert reply.payload.decode() == '["é"]'
     assert workers.requests == [
         WorkerRequest(
@@ -50,7 +51,7 @@ async def test_a_question_carries_the_runs_identity_and_deadline(bridge: RunBrid
             schema=YES,
             run_id=bridge.run_id,
             principal=ANN,
-            deadline_s=bridge.deadline_s,
+            countdown=asked.countdown,
         )
     ]
 
@@ -75,6 +76,20 @@ async def test_without_workers_a_question_fails_and_says_what_to_do(bridge: RunB
     assert code_of(reply) == "no_worker"
     assert reply.failure is not None
     assert "[models]" in str(reply.failure.hint)
+
+
+async def test_a_failure_says_whether_asking_again_may_help(bridge: RunBridge) -> None:
+    bridge.workers = FakeWorkers(WorkerFailed("all are busy", retryable=True, retry_after_s=5.0))
+    reply = await bridge.answer(ask("worker", prompt="?"))
+    assert reply.failure is not None
+    assert (reply.failure.retryable, reply.failure.retry_after_s) == (True, 5.0)
+
+
+async def test_what_no_vendor_takes_is_taken_out_of_a_question(bridge: RunBridge) -> None:
+    bridge.workers = workers = FakeWorkers()
+    await bridge.answer(ask("worker", prompt="a \ud800 b", schema={"const": "\udfff"}))
+    assert workers.requests[0].prompt == "a \ufffd b"
+    assert workers.requests[0].schema == {"const": "\ufffd"}
 
 
 @pytest.mark.parametrize(

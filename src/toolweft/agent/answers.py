@@ -15,7 +15,8 @@ from toolweft.catalog.schemas import check_schema_bounds
 from toolweft.core.errors import InvalidArguments, InvalidDefinition
 from toolweft.core.json import Json, JsonObject, JsonSchema, decode_json
 from toolweft.core.providers import ModelCapabilities
-from toolweft.policies.validate_arguments import build_validator, list_faults
+from toolweft.core.schema_faults import list_faults
+from toolweft.policies.validate_arguments import build_validator
 
 __all__ = ("AnswerForm", "DoesNotFitError", "Wish", "parse_form")
 

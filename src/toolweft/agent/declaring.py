@@ -8,8 +8,10 @@ the catalog is reached through the four.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
+from toolweft.agent.economics import measure_definitions
 from toolweft.core.ids import QualifiedName
 from toolweft.core.messages import Message, ModelTool, ToolsMessage
 from toolweft.core.providers import ModelCapabilities
@@ -54,7 +56,7 @@ class Declarations:
             else _declare(listed[tool.name], is_deferred=False)
             for tool in surface.tools
         )
-        self._by_capabilities: dict[ModelCapabilities, tuple[ModelTool, ...]] = {}
+        self._by_capabilities: dict[ModelCapabilities, _Told] = {}
 
     @property
     def surface(self) -> tuple[ModelTool, ...]:
@@ -63,11 +65,12 @@ class Declarations:
 
     def tools(self, capabilities: ModelCapabilities) -> tuple[ModelTool, ...]:
         """The tools of every request to a model of these capabilities, always the same."""
-        found = self._by_capabilities.get(capabilities)
-        if found is None:
-            found = (*self._surface, *self._hidden(capabilities))
-            self._by_capabilities[capabilities] = found
-        return found
+        return self._told(capabilities).tools
+
+    @cached_property
+    def definition_tokens(self) -> int:
+        """Estimated tokens of every tool of the catalog, as direct calling would list them."""
+        return measure_definitions(self._snapshot)
 
     def reveal(
         self,
@@ -85,28 +88,21 @@ class Declarations:
             snapshot: the catalog as it is now.
             history: what the model was told of before.
         """
-        declared = {tool.name for tool in self.tools(capabilities)}
+        told_at_start = self._told(capabilities)
         found = [
             tool for name in names if (tool := snapshot.tools.get(name)) and _is_callable(tool)
         ]
-        hidden = tuple(
-            tool.wire_name for tool in found if tool.wire_name in declared and not is_listed(tool)
-        )
+        hidden = tuple(tool.wire_name for tool in found if tool.wire_name in told_at_start.hidden)
         if capabilities.addition == "none":
             return Found(revealed=hidden if capabilities.reveal != "none" else ())
-        told = {
-            tool.name
-            for message in history
-            if isinstance(message, ToolsMessage)
-            for tool in message.tools
-        }
+        told = _told_later(history)
         # Where a result cannot reveal, what is hidden is added by name just the same.
         added = [
             tool
             for tool in found
             if tool.wire_name not in told
             and not is_listed(tool)
-            and (capabilities.reveal == "none" or tool.wire_name not in declared)
+            and (capabilities.reveal == "none" or tool.wire_name not in told_at_start.hidden)
         ]
         return Found(
             revealed=hidden if capabilities.reveal != "none" else (),
@@ -122,17 +118,20 @@ class Declarations:
         history: Iterable[Message],
     ) -> QualifiedName | None:
         """The tool of the catalog that was declared under a name beside the surface; else None."""
-        later = {
-            tool.name
-            for message in history
-            if isinstance(message, ToolsMessage)
-            for tool in message.tools
-        }
-        declared = {tool.name for tool in self.tools(capabilities)[len(self._surface) :]}
-        if name not in declared | later:
+        if name not in self._told(capabilities).hidden and name not in _told_later(history):
             return None
         tool = snapshot.find(name)
         return tool.qualified if tool is not None and tool.wire_name == name else None
+
+    def _told(self, capabilities: ModelCapabilities) -> "_Told":
+        told = self._by_capabilities.get(capabilities)
+        if told is None:
+            hidden = tuple(self._hidden(capabilities))
+            told = _Told(
+                tools=(*self._surface, *hidden), hidden=frozenset(tool.name for tool in hidden)
+            )
+            self._by_capabilities[capabilities] = told
+        return told
 
     def _hidden(self, capabilities: ModelCapabilities) -> Iterable[ModelTool]:
         if not capabilities.has_deferral:
@@ -145,6 +144,25 @@ class Declarations:
         most = capabilities.max_tools
         # A model that takes only some of them would never hear of the others.
         return rest if most is None or len(self._surface) + len(rest) <= most else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What models of some capabilities are told at the start."""
+
+    tools: tuple[ModelTool, ...]
+    # Names of those that are kept out of the prompt.
+    hidden: frozenset[str]
+
+
+def _told_later(history: Iterable[Message]) -> set[str]:
+    """Names of the tools that messages added."""
+    return {
+        tool.name
+        for message in history
+        if isinstance(message, ToolsMessage)
+        for tool in message.tools
+    }
 
 
 def _declare(tool: CatalogTool, *, is_deferred: bool) -> ModelTool:

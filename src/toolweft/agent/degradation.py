@@ -7,7 +7,7 @@ from typing import TypeAlias
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ProviderError, ToolweftError
-from toolweft.core.ids import QualifiedName
+from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.json import JsonObject
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.stubs import render_stub
@@ -15,8 +15,8 @@ from toolweft.toolbox import Toolbox
 
 __all__ = ("FindSaved", "SavedMatch", "describe_unavailable", "list_tools", "saved_in")
 
-# The source of saved programs.
-_SAVED = "saved"
+# The source of saved programs, by name and by kind: a server may have the name.
+_SAVED = SourceName("saved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,8 @@ def saved_in(toolbox: Toolbox) -> FindSaved:
 
     async def find(task: str) -> SavedMatch | None:
         snapshot = toolbox.snapshot
-        if _SAVED not in snapshot.sources or not task.strip():
+        source = snapshot.sources.get(_SAVED)
+        if source is None or source.kind != _SAVED or not task.strip():
             return None
         try:
             answer = await toolbox.search(task, limit=1, namespace=_SAVED)

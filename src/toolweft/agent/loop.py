@@ -24,7 +24,8 @@ from toolweft.agent.decisions import (
 )
 from toolweft.agent.declaring import Declarations
 from toolweft.agent.degradation import FindSaved, describe_unavailable
-from toolweft.agent.economics import PromptMeter, PromptTokens, measure_definitions
+from toolweft.agent.economics import PromptMeter, PromptTokens
+from toolweft.agent.endings import EndedError, context_failure, end_task, failure_of
 from toolweft.agent.events import (
     Emit,
     Notice,
@@ -34,7 +35,8 @@ from toolweft.agent.events import (
     TurnStarted,
 )
 from toolweft.agent.options import AgentOptions
-from toolweft.agent.results import AgentResult, AgentStatus
+from toolweft.agent.remote import RemotePrograms
+from toolweft.agent.results import AgentResult
 from toolweft.agent.spending import Spending
 from toolweft.core.calls import Failure
 from toolweft.core.errors import (
@@ -81,6 +83,12 @@ class Conversation:
     system: str = ""
     find_saved: FindSaved | None = None
 
+    @property
+    def words(self) -> str:
+        """The system's, the same in every request."""
+        said = (self.system, self.declarations.instructions)
+        return "\n\n".join(part for part in said if part.strip())
+
 
 async def work(
     conversation: Conversation,
@@ -103,18 +111,6 @@ async def work(
     emit(TaskFinished(result=await run.finish()))
 
 
-class _Ended(Exception):
-    """The task is over; never leaves this file."""
-
-    def __init__(
-        self, status: AgentStatus, *, text: str = "", error: Failure | None = None
-    ) -> None:
-        super().__init__(status)
-        self.status = status
-        self.text = text
-        self.error = error
-
-
 class _Task:
     def __init__(
         self,
@@ -129,8 +125,7 @@ class _Task:
         self._task = task
         self._emit = emit
         box = conversation.toolbox
-        said = (conversation.system, conversation.declarations.instructions)
-        self._system = "\n\n".join(part for part in said if part.strip())
+        self._system = conversation.words
         self._planners = Planners(
             conversation.planners,
             spending=conversation.spending,
@@ -142,7 +137,7 @@ class _Task:
         self._meter = PromptMeter(
             system=self._system,
             tools=conversation.declarations.surface,
-            definitions=measure_definitions(box.snapshot),
+            definitions=conversation.declarations.definition_tokens,
         )
         self._desk = CallDesk(
             box,
@@ -155,7 +150,6 @@ class _Task:
         self._history: list[Message] = []
         for message in (*history, user_message(task)):
             self._append(message)
-        self._container = container
         self._faults = RepeatedFault()
         self._prompts: list[PromptTokens] = []
         self._direct_tokens = 0
@@ -164,27 +158,24 @@ class _Task:
         self._pieces: list[str] = []
         self._was_nudged = False
         self._began_anew = False
-        # Where the vendor's program that waits was begun; None while none waits.
-        self._program_start: int | None = None
-        self._remote_is_harmless = True
-        self._was_restarted = False
+        self._remote = RemotePrograms(container)
 
     async def finish(self) -> AgentResult:
         """The result; no error of a model leaves this."""
         try:
             while True:
                 await self._take_turn()
-        except _Ended as end:
+        except EndedError as end:
             return self._result(end)
         except ContextFull as exc:
-            return self._result(_Ended("context_full", error=_failure(exc)))
+            return self._result(EndedError("context_full", error=failure_of(exc)))
         except BudgetSpent as exc:
-            return self._result(_Ended("budget", error=_failure(exc)))
+            return self._result(EndedError("budget", error=failure_of(exc)))
         except ProviderError as exc:
             return await self._degrade(exc)
         except ToolweftError as exc:
             # The ledger cannot be written.
-            return self._result(_Ended("failed", error=_failure(exc)))
+            return self._result(EndedError("failed", error=failure_of(exc)))
 
     # --------------------------------------------------------------------------------- one turn
 
@@ -192,11 +183,11 @@ class _Task:
         options = self._with.options
         if self._turns >= options.max_turns:
             message = f"the task is not done after {self._turns} replies of the planner"
-            raise _end("max_turns", message, "raise max_turns, or ask for less")
+            raise end_task("max_turns", message, "raise max_turns, or ask for less")
         self._turns += 1
         answered = await self._ask()
         reply = answered.reply
-        self._container = reply.container or self._container
+        self._remote.add(reply)
         done: Done | None = None
         try:
             done = await self._follow(reply)
@@ -220,7 +211,7 @@ class _Task:
         try:
             return await self._send()
         except ContextFull as exc:
-            self._begin_anew(_failure(exc))
+            self._begin_anew(failure_of(exc))
         except RemoteContainerGone as exc:
             self._leave_container(exc)
         return await self._send()
@@ -229,20 +220,19 @@ class _Task:
         answered = await self._planners.ask(
             self._build,
             estimated_tokens=self._meter.parts.total,
-            may_repeat=self._program_start is None,
+            may_repeat=self._remote.start is None,
         )
         self._prompts.append(self._meter.parts)
         self._direct_tokens += self._meter.direct
         return answered
 
     def _build(self, provider: Provider) -> ModelRequest:
-        container = self._container
         return ModelRequest(
             system=self._system,
             tools=self._with.declarations.tools(provider.capabilities),
             messages=tuple(self._history),
             max_tokens=self._with.options.max_tokens,
-            container_id=None if container is None else container.id,
+            container_id=self._remote.name_container(self._with.toolbox.clock.now()),
         )
 
     # ------------------------------------------------------------------------- what follows from it
@@ -252,9 +242,11 @@ class _Task:
         match choose_step(reply):
             case "refused":
                 reason = f"the model refused: {reply.detail or 'it gave no reason'}"
-                raise _end("refused", reason, "ask otherwise, or another model", text=message.text)
+                raise end_task(
+                    "refused", reason, "ask otherwise, or another model", text=message.text
+                )
             case "context_full":
-                self._begin_anew(_context_failure(reply))
+                self._begin_anew(context_failure(reply))
             case "call":
                 return await self._call(message)
             case "refuse_calls":
@@ -273,15 +265,17 @@ class _Task:
                 self._nudge(message)
             case "cut_off":
                 reason = f"the reply ended early: {reply.stop}: {reply.detail or 'no reason given'}"
-                raise _end("failed", reason, "ask again", text=message.text, code="cut_off")
+                raise end_task("failed", reason, "ask again", text=message.text, code="cut_off")
             case "answer":
                 self._append(message)
-                raise _Ended("done", text="".join((*self._pieces, message.text)))
+                raise EndedError("done", text="".join((*self._pieces, message.text)))
         return None
 
     async def _call(self, message: AssistantMessage) -> Done:
         self._pieces.clear()
-        self._note_program(message)
+        self._remote.note_calls(
+            message.calls, position=len(self._history), may_repeat=self._desk.may_repeat
+        )
         capabilities = self._planners.current.capabilities
         before = tuple(self._history)
         self._append(message)
@@ -302,7 +296,7 @@ class _Task:
         if self._pieces:
             text = "".join((*self._pieces, message.text))
             reason = f"the answer is longer than two replies of {max_tokens} tokens"
-            raise _end("max_tokens", reason, "raise max_tokens, or ask for less", text=text)
+            raise end_task("max_tokens", reason, "raise max_tokens, or ask for less", text=text)
         self._pieces.append(message.text)
         self._append(message)
         self._append(user_message(GO_ON))
@@ -311,7 +305,7 @@ class _Task:
     def _nudge(self, message: AssistantMessage) -> None:
         if self._was_nudged:
             reason = "the model said nothing, twice"
-            raise _end("failed", reason, "ask otherwise, or another model", code="empty_reply")
+            raise end_task("failed", reason, "ask otherwise, or another model", code="empty_reply")
         self._was_nudged = True
         self._append(message)
         self._append(user_message(SAY_SOMETHING))
@@ -322,50 +316,29 @@ class _Task:
         if repeated is not None:
             name, code, reason = repeated
             message = f"{name} failed twice in a row with the same error: {code}: {reason}"
-            raise _end("repeated_error", message, "mend what it names, or ask otherwise")
+            raise end_task("repeated_error", message, "mend what it names, or ask otherwise")
 
     # ---------------------------------------------------------------------- what no longer goes on
 
     def _begin_anew(self, failure: Failure) -> None:
         """A new history, of the task and what was done; once in a task."""
         if self._began_anew or not any(isinstance(m, ResultsMessage) for m in self._history):
-            raise _Ended("context_full", error=failure)
+            raise EndedError("context_full", error=failure)
         self._began_anew = True
         text = summarise(self._task, self._history, max_characters=_SUMMARY_CHARACTERS)
         self._history.clear()
         self._meter.restart()
         self._append(user_message(text))
-        self._container = None
-        self._program_start = None
+        self._remote.forget()
         self._emit(
             Notice(kind="context", text="the history was full: it begins anew with a summary")
         )
 
-    def _note_program(self, message: AssistantMessage) -> None:
-        """Remember where a program at the vendor began, and whether it may begin once more."""
-        programmatic = [call for call in message.calls if call.caller.type == "programmatic"]
-        if not programmatic:
-            self._program_start = None
-            return
-        if self._program_start is None:
-            self._program_start = len(self._history)
-        # What the model itself called beside its program would be done again too.
-        self._remote_is_harmless &= self._desk.may_repeat(message.calls)
-
     def _leave_container(self, error: RemoteContainerGone) -> None:
-        """Go on without the vendor's container, once, where nothing that it did is done twice."""
-        if self._was_restarted or not self._remote_is_harmless:
-            called = ", ".join(
-                call.tool for call in self._desk.made if call.caller == "programmatic"
-            )
-            reason = f"{error.message}; calls of its programs that were made: {called or 'none'}"
-            hint = "not begun anew: some of them may not be made twice"
-            raise _end("failed", reason, hint, code=error.code)
-        self._was_restarted = True
-        self._container = None
-        if self._program_start is not None:
-            del self._history[self._program_start :]
-            self._program_start = None
+        called = [made.tool for made in self._desk.made if made.caller == "programmatic"]
+        start = self._remote.restart(error, called=called)
+        if start is not None:
+            del self._history[start:]
             self._meter.restart()
             for message in self._history:
                 self._meter.add(message)
@@ -381,16 +354,16 @@ class _Task:
         find = self._with.find_saved if self._turns <= 1 else None
         match = None if find is None else await find(self._task)
         if match is None:
-            return self._result(_Ended("unavailable", error=failure))
+            return self._result(EndedError("unavailable", error=failure))
         self._emit(Notice(kind="degraded", text=f"{failure.message}; {match.tool} stands in"))
         reply = await self._with.toolbox.invoke(
             "call_tool", {"name": match.tool, "arguments": match.arguments}
         )
         if reply.is_error:
-            return self._result(_Ended("unavailable", error=failure))
-        return self._result(_Ended("saved_program", text=reply.text, error=failure))
+            return self._result(EndedError("unavailable", error=failure))
+        return self._result(EndedError("saved_program", text=reply.text, error=failure))
 
-    def _result(self, end: _Ended) -> AgentResult:
+    def _result(self, end: EndedError) -> AgentResult:
         bills = self._with.spending.bills
         usage = TokenUsage()
         for bill in bills:
@@ -408,29 +381,9 @@ class _Task:
             prompts=tuple(self._prompts),
             direct_tokens=self._direct_tokens,
             history=tuple(self._history),
-            container=self._container,
+            container=self._remote.container,
         )
 
     def _append(self, message: Message) -> None:
         self._history.append(message)
         self._meter.add(message)
-
-
-def _end(
-    status: AgentStatus, message: str, hint: str, *, text: str = "", code: str | None = None
-) -> _Ended:
-    return _Ended(status, text=text, error=Failure(code=code or status, message=message, hint=hint))
-
-
-def _failure(error: ToolweftError) -> Failure:
-    return Failure(
-        code=error.code, message=error.message, hint=error.hint, retryable=error.retryable
-    )
-
-
-def _context_failure(reply: ModelReply) -> Failure:
-    return Failure(
-        code=ContextFull.code,
-        message=f"the history does not fit into what {reply.model} takes",
-        hint="ask for less, or begin a new conversation",
-    )

@@ -128,7 +128,8 @@ class WorkerPool:
             LedgerUnavailable: an ask could not be recorded.
         """
         form = None if request.schema is None else self._find_form(request.schema)
-        with anyio.move_on_after(request.deadline_s - self._clock.monotonic_s()):
+        countdown = request.countdown
+        with anyio.CancelScope() as scope, countdown.drive(scope, anyio.current_time):
             async with self._slots:
                 return await self._ask_chain(request, form)
         raise CallTimeout("no worker answered before the run's time was over", hint="ask for less")

@@ -7,13 +7,15 @@
 """
 
 from toolweft.bootstrap.agent import Agent
-from toolweft.bootstrap.app import App, PythonTool, open_app, open_reader, open_toolbox
+from toolweft.bootstrap.app import App, PythonTool, open_app, open_reader, open_toolbox, read_models
+from toolweft.bootstrap.clients import AnthropicClient
 from toolweft.bootstrap.models import ClosedModel, open_model
 from toolweft.bootstrap.serving import serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
     "Agent",
+    "AnthropicClient",
     "App",
     "ClosedModel",
     "PythonTool",
@@ -22,6 +24,7 @@ __all__ = (
     "open_model",
     "open_reader",
     "open_toolbox",
+    "read_models",
     "serve_http",
     "serve_stdio",
 )

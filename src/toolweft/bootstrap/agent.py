@@ -15,13 +15,14 @@ from toolweft.agent.options import AgentOptions
 from toolweft.agent.results import AgentResult
 from toolweft.agent.spending import Spending
 from toolweft.agent.streaming import stream_events
+from toolweft.agent.warming import warm_cache
 from toolweft.agent.workers import Fallback, WorkerOptions, WorkerPool
 from toolweft.bootstrap.app import PythonTool, open_app
 from toolweft.bootstrap.models import ClosedModel, open_model
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.errors import ConfigError
-from toolweft.core.messages import Message
+from toolweft.core.messages import Message, TokenUsage
 from toolweft.core.providers import Provider
 from toolweft.toolbox import Toolbox
 
@@ -160,6 +161,21 @@ class Agent:
                 result = event.result
         assert result is not None, "a task ends with its result"
         return result
+
+    async def warm(self) -> TokenUsage:
+        """Fill the planner's cache with what every task begins with; it costs one short request.
+
+        Returns:
+            What the vendor counted: `cache_write_tokens`, or `cache_read_tokens` where it knew all.
+
+        Raises:
+            ProviderError: the planner did not answer.
+            ConfigError: as of entering, where the agent is not entered.
+        """
+        if self._open is not None:
+            return await warm_cache(self._converse(self._open))
+        async with self._opened() as parts:
+            return await warm_cache(self._converse(parts))
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator["_Open"]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,8 @@ from toolweft.catalog import Catalog
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.clock import RandomIds, SystemClock
-from toolweft.core.json import Json
+from toolweft.core.ids import RunId
+from toolweft.core.json import Json, JsonObject
 from toolweft.core.ports import (
     Ledger,
     LedgerReader,
@@ -43,7 +45,15 @@ from toolweft.stores import (
 from toolweft.stores.handles import FileHandleStore
 from toolweft.toolbox import Toolbox, VisibleTools
 
-__all__ = ("App", "PythonTool", "open_app", "open_reader", "open_toolbox")
+__all__ = (
+    "App",
+    "OpenToolbox",
+    "PythonTool",
+    "open_app",
+    "open_reader",
+    "open_toolbox",
+    "read_models",
+)
 
 # A command and the library wait this long for slow servers: one that hangs must not hold up the
 # others. A call of its tools still waits for it.
@@ -130,7 +140,7 @@ async def open_app(
             policies=(
                 AllowedCaller(),
                 ValidateArguments(max_faults=settings.calls.max_faults),
-                Deadline(clock=time),
+                Deadline(),
                 *policies,
             ),
             ledger=ledger,
@@ -138,7 +148,7 @@ async def open_app(
             options=settings.calls,
             keeper=ResultKeeper(handles, options=settings.calls),
         )
-        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
+        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog)
         backend = await stack.enter_async_context(
             LazyBackend(
                 sandbox
@@ -239,3 +249,12 @@ async def open_toolbox(
 def open_reader(settings: Settings) -> LedgerReader:
     """What the ledger holds, without opening anything else."""
     return SqlLedgerReader(settings.ledger)
+
+
+async def read_models(
+    settings: Settings, *, days: int, run_id: RunId | None = None
+) -> Sequence[JsonObject]:
+    """What models took and cost in the last days; see `core.ports.LedgerReader.models`."""
+    until = SystemClock().now()
+    reader = open_reader(settings)
+    return await reader.models(since=until - timedelta(days=days), until=until, run_id=run_id)

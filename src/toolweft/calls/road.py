@@ -105,7 +105,7 @@ class Road:
                 f"{tool.qualified} cannot be called: no source is named {definition.namespace!r}",
                 hint="its source was removed; search the catalog for what is available",
             )
-        raw = await source.call_tool(definition.name, call.arguments, deadline_s=call.deadline_s)
+        raw = await source.call_tool(definition.name, call.arguments, countdown=call.countdown)
         try:
             return self._read(call, tool, raw)
         except ResultTooDeep:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from toolweft.agent.options import AgentOptions
-from toolweft.config.fields import Count, Seconds, Section, Texts, not_bool
+from toolweft.config.quantities import Count, Seconds, Section, Texts, not_bool
 from toolweft.core.providers import Native
 from toolweft.providers.options import ModelsOptions
 
@@ -74,7 +74,8 @@ class ModelModel(Section):
 class ModelsModel(Section):
     """Models of the agent; a table `[models."vendor:model"]` sets what holds for one of them."""
 
-    named_tables: ClassVar[type[Section] | None] = ModelModel
+    # Of the tables under names of the user's choice.
+    named_tables: ClassVar[type[Section]] = ModelModel
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     # As pydantic wants it: what else may stand here.
     __pydantic_extra__: dict[_ModelName, ModelModel] = Field(init=False)  # type: ignore[mutable-override]  # narrower, and frozen

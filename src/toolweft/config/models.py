@@ -5,13 +5,14 @@ there is one place for each. Nothing here reads anything.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
-from toolweft.config.fields import (
+from toolweft.config.model_models import ModelsModel
+from toolweft.config.quantities import (
     Bytes,
     Count,
     CountOrZero,
@@ -22,7 +23,6 @@ from toolweft.config.fields import (
     Texts,
     not_bool,
 )
-from toolweft.config.model_models import ModelsModel
 from toolweft.core.calls import CallerType
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
@@ -43,6 +43,7 @@ __all__ = (
     "ContainersModel",
     "EmbedderModel",
     "EngineModel",
+    "ExampleModel",
     "HandlesModel",
     "HttpModel",
     "KeyModel",
@@ -81,6 +82,15 @@ def _enough_memory(value: int) -> int:
     return value
 
 
+class ExampleModel(Section):
+    """One worked use of a tool."""
+
+    scenario: str = Field(min_length=1, description="What someone wants who would call it so.")
+    input: dict[str, Any] = Field(description="The arguments under their original names.")
+    output: Any = None
+    notes: str | None = None
+
+
 class RuleModel(Section):
     """A decision about one tool or several; what is left out stays as it was."""
 
@@ -90,6 +100,7 @@ class RuleModel(Section):
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: Seconds | None = None
     enabled: bool | None = None
+    input_examples: tuple[ExampleModel, ...] | None = None
 
 
 class _Configured(Section):

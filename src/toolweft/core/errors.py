@@ -2,6 +2,7 @@
 
     ToolweftError
     ├── ConfigError            a file, key, value or secret of the configuration
+    ├── InvalidValue           an argument that a function of the library cannot use
     ├── CatalogError
     │   ├── ToolNotFound       no tool of that name
     │   ├── AmbiguousTool      a bare name that several sources have
@@ -23,6 +24,7 @@
     │   ├── ContextFull        the history is longer than the model takes
     │   ├── NoWorker           a program asks a worker, and there is none
     │   ├── WorkerFailed       no worker gave an answer that can be used
+    │   ├── ProviderUnavailable  too many requests failed, so this one was not made
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
@@ -54,10 +56,12 @@ __all__ = (
     "HandleNotFound",
     "InvalidArguments",
     "InvalidDefinition",
+    "InvalidValue",
     "LedgerUnavailable",
     "NoWorker",
     "Overloaded",
     "ProviderError",
+    "ProviderUnavailable",
     "RemoteContainerGone",
     "ResultTooDeep",
     "ResultTooLarge",
@@ -99,6 +103,12 @@ class ConfigError(ToolweftError):
     """The configuration cannot be used; the message names file, place and value."""
 
     code = "config_error"
+
+
+class InvalidValue(ToolweftError, ValueError):
+    """An argument cannot be used; the message names its place and the value."""
+
+    code = "invalid_value"
 
 
 class CatalogError(ToolweftError):
@@ -255,6 +265,12 @@ class WorkerFailed(ProviderError):
     """No model gave an answer that can be used; the message has the reason of each."""
 
     code = "worker_failed"
+
+
+class ProviderUnavailable(ProviderError):
+    """Too many requests to the model failed, so it is not asked before `retry_after_s`."""
+
+    code = "provider_unavailable"
 
 
 class RemoteContainerGone(ProviderError):

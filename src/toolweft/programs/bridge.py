@@ -13,6 +13,7 @@ from toolweft.calls.measure import is_deeper_than
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import (
     CallTimeout,
     InvalidArguments,
@@ -95,7 +96,6 @@ class RunBridge:
         desk: what all runs share.
         run_id: the run.
         principal: on whose behalf it calls.
-        deadline_s: absolute; no call may start or last beyond it.
         handles: the stored results that it reads and makes.
         workers: answer its questions; None where nobody does.
     """
@@ -103,12 +103,13 @@ class RunBridge:
     desk: Desk
     run_id: RunId
     principal: Principal
-    deadline_s: float
     handles: RunHandles
     workers: Workers | None = None
     # In the order in which they ended.
     records: list[CallRecord] = field(default_factory=list)
     _is_stopped: bool = False
+    # The run's, once it has called.
+    _countdown: Countdown | None = None
 
     @classmethod
     def open(
@@ -119,11 +120,14 @@ class RunBridge:
             desk=desk,
             run_id=run_id,
             principal=principal,
-            deadline_s=desk.clock.monotonic_s() + limits.wall_s,
             handles=RunHandles(
                 desk.handles, owner=principal, max_result_bytes=limits.max_result_bytes
             ),
         )
+
+    def held_s(self) -> float:
+        """Seconds in which its calls waited for a person."""
+        return 0.0 if self._countdown is None else self._countdown.held_s()
 
     def stop(self) -> None:
         """Refuse every further call: the run is over."""
@@ -132,6 +136,7 @@ class RunBridge:
     async def answer(self, call: GuestCall) -> GuestReply:
         """The reply to one call; a failure where anything is wrong with it."""
         self.desk.traffic.calls_in_flight += 1
+        self._countdown = call.countdown
         try:
             return await self._route(call)
         except ToolweftError as exc:
@@ -144,7 +149,7 @@ class RunBridge:
             self.desk.traffic.calls_in_flight -= 1
 
     async def _route(self, call: GuestCall) -> GuestReply:
-        if self._is_stopped or self.desk.clock.monotonic_s() >= self.deadline_s:
+        if self._is_stopped or call.countdown.is_over:
             raise CallTimeout("the run is over", hint="nothing more can be called in it")
         arguments = parse_arguments(call.arguments)
         match call.name:
@@ -177,7 +182,7 @@ class RunBridge:
             arguments=arguments,
             caller=Caller(type="programmatic", program_id=self.run_id, call_index=call.index),
             principal=self.principal,
-            deadline_s=self.deadline_s,
+            countdown=call.countdown,
             line=call.line,
         )
         try:
@@ -191,7 +196,7 @@ class RunBridge:
 
     async def _ask_worker(self, call: GuestCall, arguments: JsonObject) -> GuestReply:
         question = parse_question(
-            arguments, run_id=self.run_id, principal=self.principal, deadline_s=self.deadline_s
+            arguments, run_id=self.run_id, principal=self.principal, countdown=call.countdown
         )
         if self.workers is None:
             raise NoWorker(NO_WORKER, hint=NO_WORKER_HINT)

@@ -341,6 +341,7 @@ class ProgramRunner:
             snapshot=snapshot,
         )
         run.kept_bytes = len(inside.value) + len(inside.stdout)
+        run.kept_bytes += sum(len(blob.data) for blob in inside.media)
         record_end(self._desk.ledger, self._desk.clock, run, outcome)
         return outcome
 
@@ -363,8 +364,10 @@ class ProgramRunner:
             )
         except Exception as exc:
             # Said to whoever waits by the error itself.
-            wall_s = desk.clock.monotonic_s() - started_s
-            crashed = crashed_outcome(run.id, exc, records=bridge.records, wall_s=wall_s)
+            took_s = desk.clock.monotonic_s() - started_s
+            crashed = crashed_outcome(
+                run.id, exc, records=bridge.records, took_s=took_s, held_s=bridge.held_s()
+            )
             record_end(desk.ledger, desk.clock, run, crashed)
             raise
         except anyio.get_cancelled_exc_class():
@@ -373,7 +376,8 @@ class ProgramRunner:
                 stdout="".join(run.printed),
                 reason=run.stop_reason,
                 records=bridge.records,
-                wall_s=desk.clock.monotonic_s() - started_s,
+                took_s=desk.clock.monotonic_s() - started_s,
+                held_s=bridge.held_s(),
             )
             record_end(desk.ledger, desk.clock, run, run.outcome)
             raise

@@ -12,6 +12,7 @@ from typing import Any
 
 from toolweft.calls.measure import repair
 from toolweft.core.calls import Principal
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import RunId
 from toolweft.core.json import JsonObject
@@ -72,7 +73,7 @@ def find_argument_fault(call: ast.Call, name: str) -> str | None:
 
 
 def parse_question(
-    arguments: JsonObject, *, run_id: RunId, principal: Principal, deadline_s: float
+    arguments: JsonObject, *, run_id: RunId, principal: Principal, countdown: Countdown
 ) -> WorkerRequest:
     """What a program asks.
 
@@ -100,5 +101,5 @@ def parse_question(
         schema=repair(schema),
         run_id=run_id,
         principal=principal,
-        deadline_s=deadline_s,
+        countdown=countdown,
     )

@@ -20,9 +20,9 @@ from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.listed import find_listed
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import (
+    arrange_outcome,
     render_description,
     render_error,
-    render_outcome,
     render_result,
     render_search,
 )
@@ -178,8 +178,10 @@ class ModelRequests:
             on_output=on_output,
         )
         error = outcome.error
+        text, content = arrange_outcome(outcome, shown_characters=self._options.shown_characters)
         return ToolboxReply(
-            text=render_outcome(outcome, shown_characters=self._options.shown_characters),
+            text=text,
+            content=content,
             is_error=outcome.status not in _RUN_ENDS_WELL,
             code="" if outcome.status in _RUN_ENDS_WELL else outcome.status,
             reason="" if error is None else f"{error.type}: {error.message}",

@@ -31,7 +31,9 @@ def find_listed(name: str, snapshot: Snapshot) -> str:
 
 
 def _full(name: str, snapshot: Snapshot) -> str:
-    """A name written like those of listed tools, `source_tool`, as `source.tool`."""
-    starts = (source.python_name for source in snapshot.sources.values())
-    start = next((start for start in starts if name.startswith(f"{start}_")), None)
-    return name if start is None else f"{start}.{name[len(start) + 1 :]}"
+    """A name written nearly like those of listed tools, `source-tool`, as `source.tool`."""
+    for source in snapshot.sources.values():
+        start = source.python_name
+        if name.startswith((f"{start}-", f"{start}_")):
+            return f"{start}.{name[len(start) + 1 :]}"
+    return name

@@ -8,12 +8,14 @@ of the catalog.
 from collections import Counter
 from dataclasses import dataclass
 
+from toolweft.core.examples import render_examples
 from toolweft.core.json import JsonSchema
 from toolweft.core.ports import SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import Hints
-from toolweft.programs.stubs import DETAILS, clip_text
+from toolweft.programs.clipping import clip_text
+from toolweft.programs.stubs import DETAILS
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = (
@@ -271,9 +273,14 @@ def name_sources(snapshot: Snapshot, max_named: int) -> str:
 
 def _as_listed(tool: CatalogTool) -> SurfaceTool:
     hints = tool.definition.hints
+    description = tool.definition.description
+    if tool.definition.input_examples:
+        # The protocol has no field for them.
+        examples = render_examples(tool.definition.input_examples)
+        description = f"{description}\n\n{examples}".lstrip()
     return SurfaceTool(
         name=tool.wire_name,
-        description=tool.definition.description,
+        description=description,
         input_schema=tool.definition.input_schema,
         # What the catalog decided, not what the source claims.
         annotations=Hints(

@@ -14,6 +14,7 @@ import anyio
 
 from toolweft.core.calls import DIRECT, Caller, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.events import AskedQuery, SearchDone
 from toolweft.core.handles import Handle, HandleKind, HandleStore
@@ -275,7 +276,7 @@ class Toolbox:
                 arguments={} if arguments is None else arguments,
                 caller=caller,
                 principal=self._principal,
-                deadline_s=self._clock.monotonic_s() + timeout_s,
+                countdown=Countdown(timeout_s, clock=self._clock),
             )
         )
 

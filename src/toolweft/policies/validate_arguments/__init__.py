@@ -1,7 +1,6 @@
 """Checks arguments, and other values of strangers, against a schema."""
 
-from toolweft.policies.validate_arguments.faults import list_faults
 from toolweft.policies.validate_arguments.policy import ValidateArguments
 from toolweft.policies.validate_arguments.validators import build_validator
 
-__all__ = ("ValidateArguments", "build_validator", "list_faults")
+__all__ = ("ValidateArguments", "build_validator")

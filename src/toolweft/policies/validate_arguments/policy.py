@@ -12,8 +12,8 @@ from toolweft.core.calls import ToolCall, ToolResult
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.ports import Proceed
+from toolweft.core.schema_faults import list_faults
 from toolweft.core.snapshot import CatalogTool
-from toolweft.policies.validate_arguments.faults import list_faults
 from toolweft.policies.validate_arguments.validators import build_validator
 
 __all__ = ("ValidateArguments",)

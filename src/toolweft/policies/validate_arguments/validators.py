@@ -4,7 +4,7 @@ import jsonschema_rs
 
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.json import Json, JsonSchema
-from toolweft.policies.validate_arguments.faults import MASK
+from toolweft.core.schema_faults import MASK
 
 __all__ = ("build_validator",)
 

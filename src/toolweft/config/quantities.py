@@ -1,6 +1,6 @@
-"""The kinds of values that keys of `toolweft.toml` hold, and what every section has in common."""
+"""What the models of `toolweft.toml` are made of: a strict section, and quantities with units."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -20,7 +20,7 @@ __all__ = (
 
 
 def not_bool(value: Any) -> Any:
-    """The value, which counts and so may not be true or false."""
+    """The value, unless it is true or false."""
     if isinstance(value, bool):
         raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - for pydantic
     return value
@@ -49,9 +49,6 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Section(BaseModel):
-    """A table of the file: its keys are known, and no others are taken."""
-
-    # The kind of the tables that stand in this one under names of the user's choice.
-    named_tables: ClassVar[type["Section"] | None] = None
+    """A table in which every key is known."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
