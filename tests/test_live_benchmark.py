@@ -28,7 +28,12 @@ def environment(**more: str) -> dict[str, str]:
 
 def test_without_a_key_nothing_is_measured() -> None:
     ended = subprocess.run(
-        [*COMMAND, "--json"], capture_output=True, text=True, env=environment(), cwd=ROOT, check=True
+        [*COMMAND, "--json"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=ROOT,
+        check=True,
     )
     report = json.loads(ended.stdout)
     assert set(report["figures"].values()) == {None}
