@@ -12,14 +12,18 @@ from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock
 from toolweft.core.errors import RunNotFound, ToolweftError
 from toolweft.core.ids import ContainerId, RunId
+from toolweft.core.ports import GuestCallHandler
 from toolweft.core.programs import Container, ProgramLimits, ProgramOutcome
 
-__all__ = ("OnOutput", "Run", "RunTable")
+__all__ = ("OnOutput", "Run", "RunTable", "Watch")
 
 log = logging.getLogger(__name__)
 
 # Gets printed text as it is printed.
 OnOutput: TypeAlias = Callable[[str], None]
+
+# The run that begins, and who answers its calls -> who answers them in that one's place.
+Watch: TypeAlias = Callable[[RunId, GuestCallHandler], GuestCallHandler]
 
 # Finished runs of one principal kept for whoever asks again.
 MAX_KEPT = 256
@@ -40,6 +44,7 @@ class Run:
     # Packages it may import, by name.
     environment: str | None = None
     on_output: OnOutput | None = None
+    watch: Watch | None = None
     # Set once it is in one.
     container: Container | None = None
     printed: list[str] = field(default_factory=list)

@@ -1,0 +1,22 @@
+"""Where runs are kept, for how long, and how much of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ("JournalOptions",)
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOptions:
+    """A folder and its caps."""
+
+    # Made at the first use, for its user alone.
+    folder: Path
+    # A run older than this is gone.
+    keep_s: float = 86_400.0
+    # Of all runs of one principal; the oldest go first.
+    max_bytes: int = 64 * _MIB
+    # Between two looks for what is too old or too much.
+    sweep_s: float = 60.0
