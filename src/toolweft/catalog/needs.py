@@ -47,9 +47,11 @@ def _missing(
             return f"it calls {name}, which is {needed.status}: {needed.status_reason}"
         if "programmatic" not in needed.callers:
             return f"it calls {name}, which programs may not call: {needed.callers_reason}"
-        if SEVERITIES.index(needed.severity) > SEVERITIES.index(tool.severity):
+        # As it was when it was saved, whatever a rule says of it since.
+        severity = tool.definition.severity or tool.severity
+        if SEVERITIES.index(needed.severity) > SEVERITIES.index(severity):
             return (
-                f"it is {tool.severity!r} and calls {name}, which is {needed.severity!r} now:"
+                f"it is {severity!r} and calls {name}, which is {needed.severity!r} now:"
                 " save it again"
             )
         if name not in above and (lacks := _missing(needed, tools, above | {name})):

@@ -68,6 +68,11 @@ class Reporter:
         self._publish(status, listed if is_new else None)
         self.settled.set()
 
+    def nothing(self) -> None:
+        """The source answers and has no tools; one that had none before is shown to nobody."""
+        self.status = replace(self.status, state="ready")
+        self.settled.set()
+
     def mask(self, text: str) -> str:
         """The text without what the source was given in confidence."""
         return mask(text, self._secrets)
