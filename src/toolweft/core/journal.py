@@ -84,3 +84,11 @@ class Journal(Protocol):
             RunNotFound: unknown, too old, or somebody else's; all read the same.
         """
         ...
+
+    async def latest(self, *, owner: Principal) -> RunId:
+        """The owner's newest run.
+
+        Raises:
+            RunNotFound: there is none.
+        """
+        ...

@@ -3,6 +3,7 @@
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import render_outcome
+from toolweft.toolbox.saved import SavedParts, ToolboxSaved
 from toolweft.toolbox.surface import INSTRUCTIONS, Surface, SurfaceTool, build_surface
 from toolweft.toolbox.toolbox import Toolbox
 from toolweft.toolbox.visible import VisibleTools
@@ -10,12 +11,14 @@ from toolweft.toolbox.visible import VisibleTools
 __all__ = (
     "INSTRUCTIONS",
     "DescribeAnswer",
+    "SavedParts",
     "SearchAnswer",
     "Surface",
     "SurfaceTool",
     "Toolbox",
     "ToolboxOptions",
     "ToolboxReply",
+    "ToolboxSaved",
     "VisibleTools",
     "build_surface",
     "render_outcome",

@@ -12,7 +12,6 @@ import anyio
 from toolweft.core.calls import DIRECT, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.errors import InvalidArguments, ToolNotFound, ToolweftError
-from toolweft.core.events import AskedQuery, SearchDone
 from toolweft.core.handles import Handle, HandleKind, HandleStore
 from toolweft.core.ids import CallId, ContainerId, RunId
 from toolweft.core.json import JsonObject
@@ -30,6 +29,7 @@ from toolweft.toolbox.finding import (
     build_search_answer,
     check_asked,
     describe_tools,
+    search_done,
 )
 from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.listed import find_listed
@@ -41,6 +41,7 @@ from toolweft.toolbox.render import (
     render_search,
 )
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
+from toolweft.toolbox.saved import SavedParts, ToolboxSaved
 from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface
 from toolweft.toolbox.visible import VisibleTools
 
@@ -66,6 +67,7 @@ class Toolbox:
         clock: for deadlines.
         ids: names calls.
         handles: keeps results that are too large to show.
+        saved: what saved programs are kept with; None where none are.
         options: defaults of the four tools.
     """
 
@@ -83,6 +85,7 @@ class Toolbox:
         ids: IdSource,
         handles: HandleStore,
         options: ToolboxOptions,
+        saved: SavedParts | None = None,
     ) -> None:
         self._principal = principal
         self._holder = holder
@@ -96,6 +99,9 @@ class Toolbox:
         self._handles = ToolboxHandles(handles, owner=principal, runner=runner, options=options)
         self._containers = ToolboxContainers(runner, owner=principal)
         self._visible = visible
+        # Recorded runs and saved programs.
+        self.saved = ToolboxSaved(saved, owner=principal)
+        self.save = self.saved.save
 
     @property
     def snapshot(self) -> Snapshot:
@@ -174,17 +180,11 @@ class Toolbox:
             asked, results, snapshot=snapshot, detail=detail, explain=explain
         )
         self._ledger.record(
-            SearchDone(
-                at=self._clock.now(),
+            search_done(
+                answer,
                 principal=self._principal,
-                run_id=None,
-                queries=len(answer.queries),
-                hits=sum(len(query.hits) for query in answer.queries),
+                at=self._clock.now(),
                 duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
-                asked=tuple(
-                    AskedQuery.of(query.query, (hit.qualified for hit in query.hits))
-                    for query in answer.queries
-                ),
             )
         )
         return answer

@@ -15,7 +15,7 @@ from typing import Final
 from toolweft.core.errors import InvalidArguments, RunNotReplayable
 from toolweft.core.ids import QualifiedName
 from toolweft.core.journal import JournalCall, JournalRun
-from toolweft.core.json import decode_json
+from toolweft.core.json import Json, JsonSchema, decode_json
 from toolweft.core.saved import SavedParameter, SavedProgram
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import SEVERITIES, Severity
@@ -80,7 +80,7 @@ def build_saved(
         description=_description(code, request),
         code=code,
         parameters=_parameters(code, request),
-        output_schema={"type": "string"} if value is None else schema_of(value),
+        output_schema={"type": "string"} if value is None else _output_schema(code, value),
         returns="text" if value is None else "value",
         severity=_severity(run.calls, needs, reach, snapshot),
         needs=tuple(needs),
@@ -102,6 +102,16 @@ def check_saved_name(name: str) -> None:
             f"a saved program cannot be named {name!r:.60}",
             hint="use lower-case letters, digits and _, at most 40, a letter first: count_rain",
         )
+
+
+def _output_schema(code: str, value: Json) -> JsonSchema:
+    schema = schema_of(value)
+    last = ast.parse(code).body[-1]
+    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Dict) and "properties" in schema:
+        # Written out at the end, so always there.
+        written = {key.value for key in last.value.keys if isinstance(key, ast.Constant)}
+        schema["required"] = [key for key in schema["properties"] if key in written]
+    return schema
 
 
 def _description(code: str, request: SaveRequest) -> str:

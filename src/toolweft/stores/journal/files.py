@@ -72,6 +72,12 @@ class JournalFiles:
         is_old = run.at + timedelta(seconds=self._options.keep_s) <= now
         return None if is_old or run.principal != owner else run
 
+    def latest(self, owner: Principal) -> RunId | None:
+        """The owner's newest run; None where there is none."""
+        runs = (entry for entry in _entries(self._home(owner)) if entry[2].suffix == _SUFFIX)
+        newest = max(runs, default=None)
+        return None if newest is None else RunId(newest[2].stem)
+
     def sweep(self, *, now: datetime) -> None:
         """Remove what is too old, and each owner's oldest where all are too much."""
         oldest = (now - timedelta(seconds=self._options.keep_s)).timestamp()
@@ -91,17 +97,22 @@ class JournalFiles:
         partial.replace(home / f"{run.run_id}{_SUFFIX}")
 
     def _sweep_owner(self, home: Path, *, oldest: float) -> None:
-        kept: list[tuple[float, int, Path]] = []
-        with suppress(FileNotFoundError), os.scandir(home) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    kept.append((status.st_mtime, status.st_size, Path(entry.path)))
         total = 0
-        for changed, size_bytes, path in sorted(kept, reverse=True):
+        for changed, size_bytes, path in sorted(_entries(home), reverse=True):
             total += size_bytes
             if changed <= oldest or total > self._options.max_bytes:
                 path.unlink(missing_ok=True)
 
     def _home(self, owner: Principal) -> Path:
         return self._options.folder / owner_key(owner)
+
+
+def _entries(home: Path) -> list[tuple[float, int, Path]]:
+    """Time, size and path of each file; none where there is no such folder."""
+    found: list[tuple[float, int, Path]] = []
+    with suppress(FileNotFoundError), os.scandir(home) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                found.append((status.st_mtime, status.st_size, Path(entry.path)))
+    return found

@@ -97,6 +97,16 @@ class FileJournal:
             )
         return run
 
+    async def latest(self, *, owner: Principal) -> RunId:
+        """The owner's newest run; see `core.journal.Journal`."""
+        waiting = [run.run_id for run in self._waiting.values() if run.principal == owner]
+        if waiting:
+            return waiting[-1]
+        found = await to_thread.run_sync(self._files.latest, owner)
+        if found is None:
+            raise RunNotFound("the journal has no run yet", hint="run a program first")
+        return found
+
     async def _write_for_ever(self) -> None:
         while True:
             with anyio.move_on_after(self._options.sweep_s):
