@@ -104,6 +104,8 @@ class RunNotes:
         if self._keeper.journal is None:
             return
         run, inside = self._run, self.inside
+        # A run that was stopped has its outcome already.
+        ended = inside if run.outcome is None else run.outcome
         tools = {record.index: snapshot.find(record.tool) for record in records}
         self._container.private |= self._private_tools(tools.values())
         withheld = self._reason_to_withhold()
@@ -119,13 +121,12 @@ class RunNotes:
             environment=self._container.environment,
             container_id=self._container.id,
             is_fresh=run.container_id is None,
-            status=inside.status if run.outcome is None else run.outcome.status,
+            status=ended.status,
             limit=inside.limit,
-            wall_s=inside.stats.wall_s,
+            wall_s=ended.stats.wall_s,
             withheld=withheld,
         )
         if not withheld:
-            ended = inside if run.outcome is None else run.outcome
             kept = replace(
                 kept,
                 stdout=ended.stdout,

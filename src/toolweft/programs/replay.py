@@ -186,17 +186,11 @@ class Answers:
         found = self._take(call)
         if found is None:
             self.unknown.append(call)
-            return GuestReply(
-                failure=Failure(
-                    code="not_recorded",
-                    message=f"the journal of {self._run_id} has no such call of {call.name[:100]}",
-                    hint="in a replay nothing reaches a tool",
-                )
-            )
+            return _refuse(f"the journal of {self._run_id} has no such call of {call.name[:100]}")
         if found.reply is None or found.delivered is None:
-            # Until the program gives it up again, or its run ends.
-            await anyio.sleep_forever()
-            raise AssertionError("only a cancellation ends that")
+            # The program gives it up again, as it did then; or the run ended meanwhile.
+            await anyio.sleep(self._patience_s)
+            return _refuse(f"{call.name[:100]} had no answer when run {self._run_id} ended")
         if not await self._wait_for_turn(found.delivered):
             self.late.append(found)
         self._delivered[found.delivered].set()
@@ -217,6 +211,11 @@ class Answers:
         with anyio.move_on_after(self._patience_s):
             await earlier.wait()
         return earlier.is_set()
+
+
+def _refuse(message: str) -> GuestReply:
+    hint = "in a replay nothing reaches a tool"
+    return GuestReply(failure=Failure(code="not_recorded", message=message, hint=hint))
 
 
 def _differences(

@@ -5,7 +5,7 @@ Synchronous. What is stored as files is written with these.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -26,6 +26,7 @@ __all__ = (
     "set_time",
     "subfolders",
     "write_all",
+    "write_lines",
 )
 
 # Large enough to be quick; what counts its lines holds the interpreter for a fraction of a
@@ -71,6 +72,12 @@ def write_all(fd: int, data: bytes) -> None:
         done = 0
         while done < len(rest):
             done += os.write(fd, rest[done : done + COPY_BYTES])
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Write a file that was not there, for its user alone."""
+    with created(path) as fd, os.fdopen(fd, "wb", closefd=False) as file:
+        file.writelines(lines)
 
 
 def set_time(path: Path, now: datetime) -> None:

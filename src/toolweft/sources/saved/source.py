@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import anyio
 
 from toolweft.core.calls import RawResult, TextContent, ToolCall
-from toolweft.core.errors import SourceUnavailable
+from toolweft.core.errors import SourceUnavailable, ToolweftError
 from toolweft.core.ids import ToolName
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import SourceListener
@@ -72,10 +72,14 @@ class SavedSource:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        stamp = await self._store.stamp()
-        if stamp == self._stamp:
+        try:
+            stamp = await self._store.stamp()
+            if stamp == self._stamp:
+                return
+            programs = await self._store.latest()
+        except ToolweftError as exc:
+            self.reporter.failed(str(exc))
             return
-        programs = await self._store.latest()
         self._stamp = stamp
         self._programs = {ToolName(program.name): program for program in programs}
         if programs or self.reporter.status.tool_count:

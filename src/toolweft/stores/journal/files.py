@@ -22,12 +22,11 @@ from toolweft.stores.journal.options import JournalOptions
 from toolweft.stores.journal.records import parse_run, render_run
 from toolweft.stores.opening import AS_IT_IS
 from toolweft.stores.private_files import (
-    created,
     make_folder,
     owner_key,
     set_time,
     subfolders,
-    write_all,
+    write_lines,
 )
 
 __all__ = ("JournalFiles",)
@@ -81,18 +80,21 @@ class JournalFiles:
     def sweep(self, *, now: datetime) -> None:
         """Remove what is too old, and each owner's oldest where all are too much."""
         oldest = (now - timedelta(seconds=self._options.keep_s)).timestamp()
-        for tenant in subfolders(self._options.folder):
-            for user in subfolders(tenant):
-                self._sweep_owner(user, oldest=oldest)
+        try:
+            for tenant in subfolders(self._options.folder):
+                for user in subfolders(tenant):
+                    self._sweep_owner(user, oldest=oldest)
+        except OSError as exc:
+            log.warning("journal.not_swept", extra={"reason": exc.strerror or str(exc)})
 
     def _write(self, run: JournalRun) -> None:
         home = self._home(run.principal)
-        make_folder(home)
         partial = home / f"{run.run_id}{_PARTIAL}"
-        partial.unlink(missing_ok=True)
-        with created(partial) as fd:
-            for line in render_run(run):
-                write_all(fd, line)
+        try:
+            write_lines(partial, render_run(run))
+        except FileNotFoundError:
+            make_folder(home)
+            write_lines(partial, render_run(run))
         set_time(partial, run.at)
         partial.replace(home / f"{run.run_id}{_SUFFIX}")
 

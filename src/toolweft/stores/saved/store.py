@@ -14,18 +14,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Final, TypeVar
 
 from anyio import to_thread
 
 from toolweft.core.clock import IdSource
-from toolweft.core.errors import StorageFull, ToolNotFound
+from toolweft.core.errors import ConfigError, StorageFull, ToolNotFound
 from toolweft.core.ids import QualifiedName, RunId
 from toolweft.core.journal import JournalRun
 from toolweft.core.saved import SavedParameter, SavedProgram
 from toolweft.stores.journal.records import parse_run, render_run
-from toolweft.stores.private_files import created, make_folder, remove, subfolders, write_all
+from toolweft.stores.private_files import make_folder, remove, subfolders, write_lines
 from toolweft.stores.saved.options import SavedOptions
 
 __all__ = ("FileSavedStore",)
@@ -83,10 +82,8 @@ class FileSavedStore:
         incoming = self._folder / "incoming" / self._ids.new("s")
         try:
             make_folder(incoming)
-            _write(incoming / "program.py", program.code.encode())
-            with created(incoming / "run.jsonl") as fd:
-                for line in render_run(run):
-                    write_all(fd, line)
+            write_lines(incoming / "program.py", (program.code.encode(),))
+            write_lines(incoming / "run.jsonl", render_run(run))
             home = self._folder / program.name
             make_folder(home)
             version = max(self._versions(program.name), default=0)
@@ -95,7 +92,7 @@ class FileSavedStore:
                 stored = replace(program, version=version)
                 text = json.dumps(stored.to_dict(), indent=2, ensure_ascii=False)
                 (incoming / "tool.json").unlink(missing_ok=True)
-                _write(incoming / "tool.json", f"{text}\n".encode())
+                write_lines(incoming / "tool.json", (f"{text}\n".encode(),))
                 if not (home / str(version)).exists():
                     incoming.rename(home / str(version))
                     return stored
@@ -180,8 +177,14 @@ class FileSavedStore:
         )
 
     def _listing(self) -> list[tuple[str, list[int]]]:
-        names = sorted(path.name for path in subfolders(self._folder))
-        return [(name, versions) for name in names if (versions := self._versions(name))]
+        try:
+            names = sorted(path.name for path in subfolders(self._folder))
+            return [(name, versions) for name in names if (versions := self._versions(name))]
+        except OSError as exc:
+            raise ConfigError(
+                f"saved programs cannot be read from {str(self._folder)!r}: {exc.strerror or exc}",
+                hint="make the folder readable, or name another in saved.folder",
+            ) from exc
 
     def _versions(self, name: str) -> list[int]:
         if not _NAME.match(name):
@@ -195,11 +198,6 @@ class FileSavedStore:
             f" {type(exc).__name__}: {exc}",
             hint=f"mend or remove {str(self._folder / name / str(version))!r}",
         )
-
-
-def _write(path: Path, data: bytes) -> None:
-    with created(path) as fd:
-        write_all(fd, data)
 
 
 async def _in_thread(work: Callable[..., T], *arguments: object) -> T:
