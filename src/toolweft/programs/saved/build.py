@@ -73,7 +73,8 @@ def build_saved(
     code = one_kind_of_line(run.code)
     value = decode_json(run.value.decode("utf-8", "replace")) if run.value else None
     reach = find_reach(code, snapshot)
-    needs = sorted(_needs(run.calls, reach, snapshot))
+    calls = [call for call in run.calls if call.tool is not None and not _was_denied(call)]
+    needs = sorted(_needs(calls, reach, snapshot))
     return SavedProgram(
         name=request.name,
         version=0,
@@ -82,7 +83,7 @@ def build_saved(
         parameters=_parameters(code, request),
         output_schema={"type": "string"} if value is None else _output_schema(code, value),
         returns="text" if value is None else "value",
-        severity=_severity(run.calls, needs, reach, snapshot),
+        severity=_severity(calls, needs, reach, snapshot),
         needs=tuple(needs),
         environment=run.environment,
         timeout_s=min(run.limits.wall_s, max(_MIN_TIMEOUT_S, float(round(_SLOWER * run.wall_s)))),
@@ -160,7 +161,7 @@ def _parameter(name: str, constant: str, constants: Mapping[str, Constant]) -> S
 
 def _needs(calls: Iterable[JournalCall], reach: Reach, snapshot: Snapshot) -> set[QualifiedName]:
     """Tools that it called, or names and may call."""
-    called = {call.tool for call in calls if call.tool is not None and not _was_denied(call)}
+    called = {call.tool for call in calls if call.tool is not None}
     return called | {name for name in reach.named if "programmatic" in snapshot.tools[name].callers}
 
 
