@@ -117,7 +117,7 @@ async def test_its_containers_are_not_left_behind(tmp_path: Path) -> None:
 
 
 async def test_others_neither_save_nor_remove_nor_see_the_runs(tmp_path: Path) -> None:
-    async with open_desk(tmp_path) as app:
+    async with open_desk(tmp_path, **{"journal.principals": "all"}) as app:
         box, other = app.toolbox_for(LOCAL), app.toolbox_for(ANN)
         await save(box, "total", "A = 1\nawait local.add(a=A, b=1)")
         outcome = await other.run("print(1)")
@@ -127,9 +127,19 @@ async def test_others_neither_save_nor_remove_nor_see_the_runs(tmp_path: Path) -
         ):
             with pytest.raises(CallDenied, match="whoever runs this toolweft"):
                 await attempt
+        assert (await other.saved.replay(outcome.run_id)).is_same
         # Not even by the id.
         with pytest.raises(toolweft.ToolweftError, match="the journal has no run"):
             await box.saved.replay(outcome.run_id)
+
+
+async def test_runs_of_others_are_not_kept_unless_that_is_asked_for(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as app:
+        other = app.toolbox_for(ANN)
+        outcome = await other.run("print(1)")
+        with pytest.raises(toolweft.ToolweftError, match="the journal has no run"):
+            await other.saved.replay(outcome.run_id)
+    assert not (tmp_path / "journal").exists()
 
 
 async def test_severity_is_that_of_the_worst_tool_called_or_named_or_of_any(

@@ -166,6 +166,7 @@ async def open_app(
                 handles=handles,
                 journal=JournalKeeper(
                     journal=journal,
+                    keeps_others=settings.journal.principals == "all",
                     max_run_bytes=settings.journal.max_run_bytes,
                     exclude=settings.journal.exclude,
                 ),

@@ -59,6 +59,10 @@ class JournalModel(Section):
     """What programs asked and got, for replay and for saving them: raw values, for a while."""
 
     enabled: bool = _JOURNAL.enabled
+    principals: Literal["local", "all"] = Field(
+        default=_JOURNAL.principals,
+        description='"local": runs of whoever runs toolweft. "all": of the users of its keys too.',
+    )
     folder: str | None = Field(
         default=None,
         min_length=1,

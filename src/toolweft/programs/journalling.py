@@ -13,6 +13,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.ids import QualifiedName
 from toolweft.core.journal import Journal, JournalCall, JournalRun
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply, SandboxOutcome
+from toolweft.core.principals import LOCAL
 from toolweft.core.programs import CallRecord, ProgramStats
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.containers import LiveContainer
@@ -36,6 +37,8 @@ class JournalKeeper:
 
     # None: nothing is kept.
     journal: Journal | None = None
+    # Whether runs of others than the local principal are kept too.
+    keeps_others: bool = False
     # Of what one run asked, got and printed; a larger one is kept without any of it.
     max_run_bytes: int = 4 * 1024 * 1024
     # Globs of qualified names: once one is called, no value of its container's runs is kept.
@@ -60,6 +63,8 @@ class RunNotes:
         names: GuestNames,
         started_at: datetime,
     ) -> None:
+        is_kept = keeper.keeps_others or run.principal == LOCAL
+        self._journal = keeper.journal if is_kept else None
         self._keeper = keeper
         self._run = run
         # The run's own is dropped when it ends.
@@ -75,7 +80,7 @@ class RunNotes:
 
     def watch(self, answer: GuestCallHandler) -> GuestCallHandler:
         """The handler with every call and reply noted."""
-        if self._keeper.journal is None:
+        if self._journal is None:
             return answer
 
         async def answer_and_note(call: GuestCall) -> GuestReply:
@@ -101,7 +106,7 @@ class RunNotes:
             snapshot: knows the tools.
             language: of the sandbox.
         """
-        if self._keeper.journal is None:
+        if self._journal is None:
             return
         run, inside = self._run, self.inside
         # A run that was stopped has its outcome already.
@@ -135,7 +140,7 @@ class RunNotes:
                 value_is_repr=inside.value_is_repr,
                 calls=tuple(_call_of(note, tools.get(note.call.index)) for note in self._notes),
             )
-        self._keeper.journal.keep(kept)
+        self._journal.keep(kept)
 
     def _private_tools(self, tools: Iterable[CatalogTool | None]) -> set[QualifiedName]:
         """Those that `exclude` names, called here or by what was called here."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 __all__ = ("JournalOptions",)
 
@@ -13,6 +14,8 @@ class JournalOptions:
     """A folder and its caps, and what is kept at all."""
 
     enabled: bool = True
+    # Whose runs: those of whoever runs toolweft, or everybody's.
+    principals: Literal["local", "all"] = "local"
     # Made at the first use, for its user alone.
     folder: Path
     # A run older than this is gone.
