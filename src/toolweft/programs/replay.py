@@ -38,11 +38,8 @@ _MAX_SHOWN: Final = 120
 _NO_TOOLS: Final = Snapshot(version=0, tools={}, sources={})
 # What a program reads there is new at each run.
 _UNFIXED_MODULES: Final = {
-    "time": "the clock (time)",
-    "datetime": "the clock (datetime)",
-    "random": "random numbers (random)",
-    "secrets": "random numbers (secrets)",
-    "uuid": "random numbers (uuid)",
+    "the clock": ("time", "datetime"),
+    "random numbers": ("random", "secrets", "uuid"),
 }
 _UNFIXED_NAMES: Final = {
     "set": "the order of sets",
@@ -262,7 +259,12 @@ def _not_fixed(code: str) -> tuple[str, ...]:
         for name in node.names
     }
     read = collect_names(tree).read
-    found = [said for module, said in _UNFIXED_MODULES.items() if module in imported]
+    found = [
+        f"{what} ({module})"
+        for what, modules in _UNFIXED_MODULES.items()
+        for module in modules
+        if module in imported
+    ]
     found += [said for name, said in _UNFIXED_NAMES.items() if name in read]
     if any(isinstance(node, ast.Set | ast.SetComp) for node in ast.walk(tree)):
         found.append("the order of sets")
