@@ -45,9 +45,10 @@ def save(
         bool, typer.Option("--no-parameters", help="Callers may choose nothing.")
     ] = False,
 ) -> None:
-    """Keep the program of a past run as a tool, which is found, called and tested like any other.
+    """Keep the program of a past run as a tool.
 
-    Saving under the same name again makes its next version.
+    It is found, called and tested like any other. Saving under the same name again makes its
+    next version.
     """
     chosen = parse_parameters(parameters or [], wants_none=no_parameters)
     program, stub = run_async(

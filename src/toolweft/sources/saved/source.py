@@ -49,6 +49,7 @@ class SavedSource:
         self._look_every_s = look_every_s
         self._programs: dict[ToolName, SavedProgram] = {}
         self._stamp = ""
+        self._is_shown = False
         self._refreshing = anyio.Lock()
         self._run: RunSaved | None = None
 
@@ -63,7 +64,7 @@ class SavedSource:
                 await self.refresh()
                 await anyio.sleep(self._look_every_s)
         finally:
-            if self.reporter.status.tool_count:
+            if self._is_shown:
                 self.reporter.stopped()
 
     async def refresh(self) -> None:
@@ -78,11 +79,13 @@ class SavedSource:
                 return
             programs = await self._store.latest()
         except ToolweftError as exc:
+            self._is_shown, self._stamp = True, ""
             self.reporter.failed(str(exc))
             return
         self._stamp = stamp
         self._programs = {ToolName(program.name): program for program in programs}
-        if programs or self.reporter.status.tool_count:
+        if programs or self._is_shown:
+            self._is_shown = True
             self.reporter.ready([_define(program) for program in programs])
         else:
             self.reporter.nothing()
