@@ -24,6 +24,8 @@ TOP_LEVEL = (
     "ProgramLimits",
     "ProgramOutcome",
     "QueryAnswer",
+    "ReplayReport",
+    "SavedProgram",
     "SearchAnswer",
     "SearchHit",
     "ToolDefinition",

@@ -213,13 +213,16 @@ async def test_a_program_that_fails_says_where_and_one_that_is_slow_ends_in_time
         await save(box, "sleep", "import asyncio\nFOR_S = 0\nawait asyncio.sleep(FOR_S)")
         failed = await box.call("saved.divide", {"by": 0})
         with anyio.fail_after(20):
+            idle = box.containers.gauges().containers_idle
             slow = await box.call("saved.sleep", {"for_s": 60}, timeout_s=0.5)
+        left = box.containers.gauges()
 
     assert failed.failure is not None
     assert "ZeroDivisionError" in failed.failure.message
     assert "(its line 3)" in failed.failure.message
     assert slow.failure is not None
     assert slow.failure.code == "timeout"
+    assert (left.containers_idle, left.containers_busy) == (idle, 0)
 
 
 async def test_another_process_sees_what_was_saved_without_a_new_start(tmp_path: Path) -> None:

@@ -363,7 +363,7 @@ class ProgramRunner:
                 run.code,
                 names=report.names,
                 limits=run.limits,
-                on_call=on_call if run.watch is None else run.watch(run.id, on_call),
+                on_call=on_call if run.watch is None else run.watch(run, on_call),
                 on_output=run.take_output,
             )
         except Exception as exc:

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 # Gets printed text as it is printed.
 OnOutput: TypeAlias = Callable[[str], None]
 
-# The run that begins, and who answers its calls -> who answers them in that one's place.
-Watch: TypeAlias = Callable[[RunId, GuestCallHandler], GuestCallHandler]
+# The run that begins in its container, and who answers its calls -> who answers them instead.
+Watch: TypeAlias = Callable[["Run", GuestCallHandler], GuestCallHandler]
 
 # Finished runs of one principal kept for whoever asks again.
 MAX_KEPT = 256

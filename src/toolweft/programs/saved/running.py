@@ -19,6 +19,7 @@ from toolweft.core.ports import GuestCall, GuestCallHandler, GuestReply
 from toolweft.core.programs import ProgramOutcome
 from toolweft.core.saved import SavedProgram
 from toolweft.programs.runner import ProgramRunner
+from toolweft.programs.runs import Run
 from toolweft.programs.saved.constants import fill_constants
 
 __all__ = ("SavedRunner",)
@@ -74,15 +75,15 @@ class SavedRunner:
         place = self._place_of(call, program)
         limits = self._runner.options.limits
         left_s = call.deadline_s - self._clock.monotonic_s()
-        begun: list[RunId] = []
+        begun: list[Run] = []
 
-        def watch(run_id: RunId, answer: GuestCallHandler) -> GuestCallHandler:
-            begun.append(run_id)
-            self._places[run_id] = place
+        def watch(run: Run, answer: GuestCallHandler) -> GuestCallHandler:
+            begun.append(run)
+            self._places[run.id] = place
             return _within(place.budget, answer)
 
         try:
-            outcome = await self._runner.run(
+            return await self._runner.run(
                 fill_constants(program.code, program.parameters, call.arguments),
                 principal=call.principal,
                 environment=program.environment,
@@ -90,10 +91,9 @@ class SavedRunner:
                 watch=watch,
             )
         finally:
-            for run_id in begun:
-                del self._places[run_id]
-        await self._close(outcome, call)
-        return outcome
+            for run in begun:
+                del self._places[run.id]
+                await self._close(run)
 
     def _place_of(self, call: ToolCall, program: SavedProgram) -> _Place:
         caller = call.caller.program_id
@@ -117,12 +117,12 @@ class SavedRunner:
     def _new_budget(self) -> _Budget:
         return _Budget(self._runner.options.limits.max_calls)
 
-    async def _close(self, outcome: ProgramOutcome, call: ToolCall) -> None:
-        """End the container, which nobody can go on in: its id is told to nobody."""
-        if outcome.container is None:
+    async def _close(self, run: Run) -> None:
+        """End its container, which nobody can go on in: the id is told to nobody."""
+        if run.container is None:
             return
         with anyio.move_on_after(_CLOSE_S, shield=True), suppress(SandboxError):
-            await self._runner.close_container(outcome.container.id, principal=call.principal)
+            await self._runner.close_container(run.container.id, principal=run.principal)
 
 
 def _within(budget: _Budget, answer: GuestCallHandler) -> GuestCallHandler:
