@@ -24,6 +24,7 @@ from toolweft.core.programs import ProgramError, ProgramLimits
 __all__ = ("parse_run", "render_run")
 
 _FORMAT: Final = 1
+_to_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 # Parsed and written anew, so that they can be read, in a fraction of a millisecond.
 _MAX_PARSED_BYTES: Final = 16 * 1024
 
@@ -199,4 +200,4 @@ def _line(fields: JsonObject) -> bytes:
 
 
 def _encode(value: Json) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _to_text(value).encode("utf-8", "replace")

@@ -21,8 +21,8 @@ __all__ = ("FileJournal",)
 
 log = logging.getLogger(__name__)
 
-# A thread that wakes for each run would take the interpreter from the runs after it.
-_GATHER_S: Final = 0.05
+# Writing takes the interpreter from the runs that go on meanwhile, and nobody waits for it.
+_GATHER_S: Final = 0.5
 # Runs that wait to be written; more come only where the disk does not keep up.
 _MAX_WAITING: Final = 256
 # What is not written by then is lost, and logged.
