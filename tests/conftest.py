@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from toolweft.testing import CountingIds, FakeClock
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("toolweft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("toolweft")
 
 # What confines processes is Linux' own, and on Windows not even to be imported.
 collect_ignore_glob: list[str] = []

@@ -15,8 +15,14 @@ import toolweft
 
 # Changing this list changes what users may rely on: say so in a fragment under changes/.
 TOP_LEVEL = (
+    "AnthropicClient",
+    "CODE_EXECUTION_TOOL",
     "Caller",
+    "CallerInfo",
+    "CallerType",
+    "CompletionResponse",
     "Container",
+    "ContainerInfo",
     "DescribeAnswer",
     "FoundTool",
     "Placement",
@@ -28,6 +34,7 @@ TOP_LEVEL = (
     "SavedProgram",
     "SearchAnswer",
     "SearchHit",
+    "ToolCall",
     "ToolDefinition",
     "ToolExample",
     "ToolResult",

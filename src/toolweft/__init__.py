@@ -11,8 +11,14 @@ from importlib import import_module
 from typing import Any
 
 __all__ = (
+    "CODE_EXECUTION_TOOL",
+    "AnthropicClient",
     "Caller",
+    "CallerInfo",
+    "CallerType",
+    "CompletionResponse",
     "Container",
+    "ContainerInfo",
     "DescribeAnswer",
     "FoundTool",
     "Placement",
@@ -24,6 +30,7 @@ __all__ = (
     "SavedProgram",
     "SearchAnswer",
     "SearchHit",
+    "ToolCall",
     "ToolDefinition",
     "ToolExample",
     "ToolResult",
@@ -38,8 +45,14 @@ __all__ = (
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AnthropicClient": ("toolweft.bootstrap.clients", "AnthropicClient"),
+    "CODE_EXECUTION_TOOL": ("toolweft.providers.anthropic.declared_tools", "CODE_EXECUTION_TOOL"),
     "Caller": ("toolweft.core.calls", "Caller"),
+    "CallerInfo": ("toolweft.providers.anthropic.views", "CallerInfo"),
+    "CallerType": ("toolweft.providers.anthropic.views", "CallerType"),
+    "CompletionResponse": ("toolweft.providers.anthropic.responses", "CompletionResponse"),
     "Container": ("toolweft.core.programs", "Container"),
+    "ContainerInfo": ("toolweft.providers.anthropic.views", "ContainerInfo"),
     "DescribeAnswer": ("toolweft.toolbox.answers", "DescribeAnswer"),
     "FoundTool": ("toolweft.toolbox.answers", "FoundTool"),
     "Placement": ("toolweft.core.search", "Placement"),
@@ -51,6 +64,7 @@ _HOMES = {
     "SavedProgram": ("toolweft.core.saved", "SavedProgram"),
     "SearchAnswer": ("toolweft.toolbox.answers", "SearchAnswer"),
     "SearchHit": ("toolweft.core.search", "SearchHit"),
+    "ToolCall": ("toolweft.providers.anthropic.views", "ToolCall"),
     "ToolDefinition": ("toolweft.core.tools", "ToolDefinition"),
     "ToolExample": ("toolweft.core.tools", "ToolExample"),
     "ToolResult": ("toolweft.core.calls", "ToolResult"),

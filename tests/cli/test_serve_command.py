@@ -1,9 +1,10 @@
 """The gateway through the real entry point, with the protocol's own client."""
 
+import base64
 import json
 import signal
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -11,10 +12,13 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
-from tests.cli.shell import TOOLWEFT, Shell
+from tests.cli.fixtures.pictures import DOT
+from tests.cli.shell import FIXTURES, TOOLWEFT, Shell
 
 pytestmark = pytest.mark.process
 
+# Above what a call's result may have.
+HUGE = 16 * 1024**2
 FOUR = {"search_tools", "describe_tools", "call_tool", "run_code"}
 
 
@@ -74,6 +78,37 @@ async def test_a_client_reads_what_was_too_large_to_show(shell: Shell) -> None:
     assert json.loads(part.contents[0].text)["rows"] == [9, 16]
     assert len(json.loads(whole.contents[0].text)) == 20_000
     assert "20000 <handle" in str(ran.content)
+
+
+@pytest.mark.promise("handles.images")
+async def test_a_client_sees_the_images_a_program_ends_with(
+    with_config: Callable[[str], Shell],
+) -> None:
+    target = json.dumps(str(FIXTURES / "pictures.py"))
+    shell = with_config(f"[python.pictures]\ntarget = {target}\n")
+    programs = {
+        "as it came": ("await pictures.draw()", 1),
+        "among others": ("dot = await pictures.draw()\n{'n': 2, 'dots': [dot, dot]}", 2),
+        "made inside": ("import base64\nBlob(base64.b64decode(DOT), 'image/png')", 1),
+        "only printed": ("print(await pictures.draw())", 0),
+    }
+    dot = base64.b64encode(DOT).decode()
+    async with over_stdio(shell) as client:
+        direct = await client.call_tool("call_tool", {"name": "pictures.draw", "arguments": {}})
+        for name, (code, count) in programs.items():
+            ran = await client.call_tool("run_code", {"code": code.replace("DOT", repr(dot))})
+            text, *images = ran.content
+            assert not ran.is_error, text
+            assert text.type == "text", name
+            # As a direct call shows it.
+            assert images == direct.content * count, name
+        huge = await client.call_tool("run_code", {"code": f"await pictures.draw(padding={HUGE})"})
+
+    (shown,) = direct.content
+    assert (shown.type, shown.mime_type, shown.data) == ("image", "image/png", dot)
+    text, link = huge.content
+    assert f"{HUGE + len(DOT):,} bytes" in text.text
+    assert (link.type, link.mime_type) == ("resource_link", "image/png")
 
 
 async def test_initialize_is_answered_while_a_server_hangs(bare: Shell) -> None:

@@ -428,6 +428,14 @@ CHANNEL = (
         ),
     ),
     _forged(
+        "a limit without a word",
+        (
+            "head = {'status': 'limit', 'limit': 'result', 'characters': 0, 'value_bytes': 0}\n"
+            "write(frame(20, 0, json.dumps(head).encode()))\nimport time; time.sleep(60)"
+        ),
+        expected="limited",
+    ),
+    _forged(
         "frames after the end",
         (
             "head = {'status': 'error', 'limit': None, 'characters': 0, 'value_bytes': 0}\n"

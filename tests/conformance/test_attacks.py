@@ -57,8 +57,9 @@ def judge(host: Host, attack: Attack, outcome: SandboxOutcome) -> list[str]:
         faults.append("the host was signalled")
     if outcome.status == "ok":
         faults.append("it ended as if all were well")
-    if attack.expected == "limited" and outcome.status != "limit":
-        faults.append(f"no limit: {outcome.status} {error[:300]}")
+    is_explained = outcome.error is not None and outcome.error.hint is not None
+    if attack.expected == "limited" and not (outcome.status == "limit" and is_explained):
+        faults.append(f"no limit that says how to go on: {outcome.status} {error[:300]}")
     if attack.expected == "refused" and outcome.status not in ("error", "invalid"):
         faults.append(f"no clear error: {outcome.status} {outcome.limit} {error[:300]}")
     if len(error) > 9000 or "toolweft/src" in error or sys.prefix in error:

@@ -7,6 +7,7 @@ import pytest
 from tests.conformance.needs import needs
 from tests.sandbox.process.guests import MIB, Guest
 
+from toolweft.core.calls import Blob
 from toolweft.core.ports import GuestBlob, GuestNames, GuestReply
 
 pytestmark = pytest.mark.process
@@ -67,6 +68,33 @@ async def test_bytes_have_their_media_type(guest: Guest):
 
     outcome = await guest.run("(await t.f())[0].media_type", on_call=on_call)
     assert outcome.value == b'"image/png"'
+
+
+@needs("rich_results")
+async def test_images_of_a_value_leave_with_it(guest: Guest):
+    large = bytes(range(256)) * 20_000
+
+    async def on_call(_call):
+        blobs = (
+            GuestBlob(position=1, media_type="image/png", data=b"\x89PNG"),
+            GuestBlob(position=2, media_type="image/jpeg", data=large),
+        )
+        return GuestReply(payload=b'["seen",null,null]', blobs=blobs)
+
+    outcome = await guest.run("print('on')\nawait t.f()", on_call=on_call)
+    assert (outcome.status, outcome.stdout) == ("ok", "on\n")
+    assert json.loads(outcome.value) == [
+        "seen",
+        {"media_type": "image/png", "size_bytes": 4},
+        {"media_type": "image/jpeg", "size_bytes": len(large)},
+    ]
+    assert outcome.media == (
+        Blob(data=b"\x89PNG", media_type="image/png"),
+        Blob(data=large, media_type="image/jpeg"),
+    )
+    made = await guest.run("Blob(b'GIF8', 'image/gif')")
+    assert made.media == (Blob(data=b"GIF8", media_type="image/gif"),)
+    assert (await guest.run("1")).media == ()
 
 
 async def test_a_large_result_is_decoded_inside(guest: Guest):
@@ -170,7 +198,7 @@ async def test_stored_results_are_loaded_in_ranges_and_stand_in_for_large_ones(g
         "h_1": ("json", '\ufeff[{"a": "é"}, 2.5e1]'.encode()),
         "h_2": ("text", "\ufeffone\r\ntwo".encode()),
         "h_3": ("json_lines", b'{"a": 1}\n' * 3),
-        "h_4": ("binary", b"\0\xff"),
+        "h_4": ("binary", b"\x89PNG"),
     }
 
     async def on_call(call):
@@ -178,6 +206,7 @@ async def test_stored_results_are_loaded_in_ranges_and_stand_in_for_large_ones(g
         key = arguments.get("handle", "h_1")
         kind, data = contents[key]
         info = {"id": key, "kind": kind, "size_bytes": len(data), "rows": None}
+        info["media_type"] = "image/png" if kind == "binary" else "text/plain"
         if call.name == "t.f":
             return GuestReply(handle=info)
         if call.name == "load.info":
@@ -202,9 +231,13 @@ found = await load("h_3").query(path="$[*].a", grep="1", window="1:2")
         "one\r\ntwo",
         [[{"a": 1}, {"a": 1}], [{"a": 1}]],
         [1],
-        [0, 255],
+        list(b"\x89PNG"),
         ["one", "two"],
     ]
+    for stored in ('await load("h_4")', 'load("h_4")', '[await load("h_4")]'):
+        shown = await guest.run(stored, names=names, on_call=on_call)
+        assert shown.media == (Blob(data=b"\x89PNG", media_type="image/png"),), stored
+    assert (await guest.run("load('h_2')", names=names, on_call=on_call)).value_is_repr
     assert (await guest.run("load", on_call=on_call)).value_is_repr
     fresh = await guest.run("load = 5\nload", names=names, on_call=on_call)
     assert fresh.value == b"5"

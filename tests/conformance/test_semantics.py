@@ -440,3 +440,27 @@ async def test_closing_twice_is_fine(guest: Guest):
     await guest.session.close()
     await guest.session.close()
     assert not guest.session.is_alive
+
+
+@pytest.mark.parametrize("code", ["print('on')\nawait echo(value=1)", "print('on')\nwhile 1: pass"])
+async def test_a_run_whose_session_is_closed_is_cancelled(guest: Guest, code: str):
+    started, outcomes = anyio.Event(), []
+
+    async def on_call(call):
+        await anyio.sleep_forever()
+
+    async def run() -> None:
+        outcomes.append(
+            await guest.run(code, on_call=on_call, on_output=lambda _text: started.set())
+        )
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            await started.wait()
+            await guest.session.close()
+    (outcome,) = outcomes
+    assert (outcome.status, outcome.limit) == ("cancelled", None)
+    assert outcome.error.type == "Cancelled"
+    assert outcome.error.message == "the run was stopped: its container was closed"
+    assert not guest.session.is_alive

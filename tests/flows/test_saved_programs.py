@@ -15,7 +15,7 @@ from toolweft.config import load_settings
 from toolweft.core.calls import LOCAL, Principal, ToolCall, ToolResult
 from toolweft.core.errors import CallDenied
 from toolweft.core.ids import RunId
-from toolweft.core.ports import Proceed
+from toolweft.core.ports import Policy, Proceed
 from toolweft.core.snapshot import CatalogTool
 
 pytestmark = pytest.mark.process
@@ -54,7 +54,7 @@ class Watch:
 
 @asynccontextmanager
 async def open_desk(
-    folder: Path, watch: Watch | None = None, **overrides: Any
+    folder: Path, watch: Policy | None = None, **overrides: Any
 ) -> AsyncIterator[App]:
     settings = load_settings(
         config=None,
@@ -102,8 +102,28 @@ async def test_a_program_runs_on_behalf_of_whoever_calls_and_each_call_is_checke
     assert [call.principal for call in watch.calls] == [ANN, ANN]
     assert outer.tool == "saved.total"
     assert (inner.tool, inner.caller.type) == ("local.add", "programmatic")
-    assert inner.deadline_s <= outer.deadline_s + 1.0
+    assert inner.countdown.ends_s <= outer.countdown.ends_s + 0.001
     assert [run["run_id"] for run in runs] == [inner.caller.program_id]
+
+
+class AskSomebody:
+    """A policy that waits for a person before it lets `local.add` through."""
+
+    async def __call__(self, call: ToolCall, tool: CatalogTool, proceed: Proceed) -> ToolResult:
+        if tool.qualified == "local.add" and call.arguments["a"] == 5:
+            with call.countdown.hold():
+                await anyio.sleep(2.5)
+        return await proceed(call, tool)
+
+
+async def test_while_a_person_is_asked_the_clocks_of_its_caller_stand_still(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, AskSomebody()) as app:
+        box = app.toolbox_for(LOCAL)
+        await save(box, "total", "A = 1\nawait local.add(a=A, b=1)")
+        result = await box.call("saved.total", {"a": 5}, timeout_s=2.0)
+
+    assert result.failure is None
+    assert result.value == 6
 
 
 async def test_its_containers_are_not_left_behind(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import anyio
 import pytest
 from tests.programs.fakes import ANN, BEN, InProcessBackend, InProcessSession, make_snapshot
 
+from toolweft.core.calls import Principal
 from toolweft.core.errors import (
     ContainerBusy,
     ContainerExpired,
@@ -72,6 +73,18 @@ def test_room_is_made_from_ones_own_containers_and_from_others_only_when_long_id
     assert table.take_least_recent(ANN) is None
     clock.advance(1)
     assert table.take_least_recent(ANN) is others
+
+
+def test_above_its_share_a_principal_s_idle_containers_are_not_kept_from_others(
+    clock: FakeClock,
+) -> None:
+    table = ContainerTable(clock=clock, options=ContainerOptions(max_live=4))
+    first, *rest = [add(table, f"c_{number}") for number in range(4)]
+    table.release(first)
+    assert table.take_least_recent(BEN) is first
+    for container in rest:
+        table.release(container)
+    assert table.take_least_recent(BEN) is None
 
 
 def test_a_container_whose_session_ended_while_idle_is_over(table: ContainerTable) -> None:
@@ -168,9 +181,15 @@ def pool(backend: InProcessBackend, clock: FakeClock, ids: CountingIds) -> Conta
     return ContainerPool(backend=backend, clock=clock, ids=ids, options=OPTIONS)
 
 
-async def hold(pool: ContainerPool, held: list[str], gate: anyio.Event, name: str) -> None:
+async def hold(
+    pool: ContainerPool,
+    held: list[str],
+    gate: anyio.Event,
+    name: str,
+    principal: Principal = ANN,
+) -> None:
     try:
-        async with pool.lend(None, principal=ANN, limits=LIMITS):
+        async with pool.lend(None, principal=principal, limits=LIMITS):
             held.append(name)
             await gate.wait()
     except ToolweftError as exc:
@@ -227,6 +246,65 @@ async def test_a_turn_goes_to_the_first_for_whom_there_is_room(pool: ContainerPo
         tasks.cancel_scope.cancel()
 
 
+async def test_nobody_who_comes_later_takes_the_slot_of_a_waiter(pool: ContainerPool) -> None:
+    held: list[str] = []
+    gates = {name: anyio.Event() for name in "abcde"}
+    async with anyio.create_task_group() as tasks:
+        for name in "abcd":
+            tasks.start_soon(hold, pool, held, gates[name], name)
+            await settle()
+        assert held == ["a", "b"]
+
+        async def end_and_come_again() -> None:
+            async with pool.lend(None, principal=ANN, limits=LIMITS):
+                held.append("first")
+                await gates["e"].wait()
+            # Before those who were called have moved.
+            await hold(pool, held, gates["e"], "last")
+
+        gates["a"].set()
+        await settle()
+        assert held == ["a", "b", "c"]
+        tasks.start_soon(end_and_come_again)
+        await settle()
+        gates["b"].set()
+        gates["c"].set()
+        await settle()
+        assert held == ["a", "b", "c", "d", "first"]
+        tasks.start_soon(hold, pool, held, gates["e"], "waits")
+        await settle()
+        gates["e"].set()
+        await settle()
+        assert held[5:] == ["waits", "last"]
+        gates["d"].set()
+
+
+async def test_whoever_has_a_full_share_comes_after_others(
+    backend: InProcessBackend, clock: FakeClock, ids: CountingIds
+) -> None:
+    options = ContainerOptions(max_live=4, queue_s=60)
+    pool = ContainerPool(backend=backend, clock=clock, ids=ids, options=options)
+    held: list[str] = []
+    gates = {name: anyio.Event() for name in "abcdefg"}
+    async with anyio.create_task_group() as tasks:
+        for name in "abcdef":
+            tasks.start_soon(hold, pool, held, gates[name], name)
+            await settle()
+        tasks.start_soon(hold, pool, held, gates["g"], "g", BEN)
+        await settle()
+        assert held == ["a", "b", "c", "d"]
+        # Ann came first with two more, and has all four; idle, the fourth is not kept from Ben.
+        gates["a"].set()
+        await settle()
+        assert held == ["a", "b", "c", "d", "g"]
+        gates["b"].set()
+        await settle()
+        assert held == ["a", "b", "c", "d", "g", "e"]
+        for gate in gates.values():
+            gate.set()
+    assert held[6:] == ["f"]
+
+
 async def test_a_waiter_that_gives_up_leaves_its_turn_to_the_next(pool: ContainerPool) -> None:
     held: list[str] = []
     gate, never = anyio.Event(), anyio.Event()
@@ -274,8 +352,10 @@ async def test_only_so_many_finished_runs_are_kept(clock: FakeClock) -> None:
         run.finished_s = clock.monotonic_s()
         clock.advance(0.1)
     table.forget_old()
-    with pytest.raises(ToolweftError, match="no run"):
+    with pytest.raises(ToolweftError, match="no run") as refused:
         table.find(made[1].id, principal=ANN)
+    for told in ("after 300 s", f"more than {runs.MAX_KEPT} ", "more than 2 MiB"):
+        assert told in str(refused.value.hint)
     assert table.find(made[2].id, principal=ANN) is made[2]
 
 

@@ -21,6 +21,7 @@ from toolweft.core.events import RunFinished, RunStarted, SearchDone
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.programs import ProgramLimits
 from toolweft.programs.options import ContainerOptions, ProgramOptions
+from toolweft.programs.runs import MAX_KEPT_BYTES
 
 ADD = make_tool(
     "math.add",
@@ -360,6 +361,20 @@ async def test_a_finished_run_is_forgotten_after_a_while() -> None:
         world.clock.advance(1)
         with pytest.raises(RunNotFound, match="run_1"):
             await world.runner.wait(run_id, principal=ANN, wait_s=0)
+
+
+async def test_images_of_a_finished_run_are_kept_with_it_and_count() -> None:
+    async with open_world(ADD) as world:
+        code = f"Blob(data=bytes({MAX_KEPT_BYTES}), media_type='image/png')"
+        first = await world.runner.start(code, principal=ANN)
+        outcome = await world.runner.wait(first, principal=ANN, wait_s=5)
+        assert [len(blob.data) for blob in outcome.media] == [MAX_KEPT_BYTES]
+        assert outcome.value == {"media_type": "image/png", "size_bytes": MAX_KEPT_BYTES}
+        world.clock.advance(1)
+        second = await world.runner.start("1", principal=ANN)
+        await world.runner.wait(second, principal=ANN, wait_s=5)
+        with pytest.raises(RunNotFound, match="no run"):
+            await world.runner.wait(first, principal=ANN, wait_s=5)
 
 
 async def test_a_started_run_that_never_began_says_why() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolweft.core.programs import ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.programs import SESSION_LIMITS, ProgramError, ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import CLOSED, Channel, frames_of_run
 from toolweft.sandbox.ending import crash_outcome, parse_report
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind, encode_frame
@@ -113,9 +113,40 @@ def test_a_limit_met_inside_gets_its_value_and_what_raises_it_once():
     assert explain_limit("recursion", LIMITS, bare) is bare
 
 
+RAISED_BY = {
+    "memory": "limits.memory_bytes",
+    "cpu": "limits.active_s",
+    "wall": "limits.wall_s",
+    "output": "limits.max_output_characters",
+    "calls": "limits.max_calls",
+    "recursion": "a loop instead",
+    "files": "limits.max_files",
+    "disk": "limits.disk_bytes",
+    "threads": "limits.max_threads",
+    "arguments": "limits.max_argument_bytes",
+    "result": "limits.max_value_bytes",
+    "parser": "split",
+}
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"type": "E", "message": "", "line": 3}'])
+@pytest.mark.parametrize("limit", sorted(SESSION_LIMITS))
+def test_a_limit_that_a_guest_only_names_is_explained_by_the_host(limit, text):
+    read = report(b"1" + text, status="limit", limit=limit)
+    assert (read.status, read.limit) == ("limit", limit)
+    assert " limit: " in read.error.message
+    assert RAISED_BY[limit] in read.error.hint
+    assert read.error.line == (3 if b"line" in text else None)
+
+
+def test_a_guest_knows_nothing_of_what_all_containers_hold():
+    with pytest.raises(FrameError, match="unknown status"):
+        report(status="limit", limit="total_memory")
+
+
 def test_active_time_leaves_out_what_was_only_waited_for():
     clock, cpu = FakeClock(), [0.0]
-    meter = Meter(clock=clock, cpu_s=lambda: cpu[0])
+    meter = Meter(clock=clock, cpu_s=lambda: cpu[0], limit_s=60)
     clock.advance(1)
     cpu[0] = 1.0
     meter.call_started()
@@ -132,6 +163,27 @@ def test_active_time_leaves_out_what_was_only_waited_for():
     meter.call_started()
     clock.advance(5)
     assert meter.stats(peak_mem_bytes=0).active_s == 4
+
+
+def test_time_for_a_person_is_told_apart():
+    clock, cpu = FakeClock(), [0.0]
+    meter = Meter(clock=clock, cpu_s=lambda: cpu[0], limit_s=60)
+    clock.advance(1)
+    cpu[0] = 1.0
+    meter.call_started()
+    clock.advance(2)
+    with meter.countdown.hold():
+        clock.advance(100)
+        # It computed beside the call that asked.
+        cpu[0] = 4.0
+    clock.advance(3)
+    meter.call_ended()
+    clock.advance(1)
+    stats = meter.stats(peak_mem_bytes=0)
+    assert (stats.wall_s, stats.held_s, stats.cpu_s) == (7, 100, 4)
+    # All but the five seconds with the call, of which it computed three.
+    assert stats.active_s == 5
+    assert meter.countdown.left_s() == 53
 
 
 class Receiver:
@@ -166,7 +218,8 @@ def test_a_container_that_was_closed_is_not_put_down_to_its_program():
         stats=ProgramStats(),
         limits=LIMITS,
     )
-    assert outcome.error.message == "the container was closed while the program ran in it"
+    assert (outcome.status, outcome.limit) == ("cancelled", None)
+    assert outcome.error.message == "the run was stopped: its container was closed"
 
 
 async def test_a_frame_outside_of_a_run_breaks_the_channel():
@@ -179,6 +232,43 @@ async def test_a_frame_outside_of_a_run_breaks_the_channel():
     nobody._receiver = None
     nobody.data_received(encode_frame(FrameKind.READY))
     assert nobody.fault == "READY frame outside of a run"
+
+
+def test_media_stand_between_the_value_and_the_error():
+    media = [["image/png", 3], ["audio/wav", 0]]
+    read = report(b"1png", media=media)
+    assert [(blob.media_type, blob.data) for blob in read.media] == [
+        ("image/png", b"png"),
+        ("audio/wav", b""),
+    ]
+    assert (read.value, read.error) == (b"1", None)
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        {},
+        "x",
+        [["image/png"]],
+        [["image/png", 4]],
+        [["image/png", -1]],
+        [["image/png", True]],
+        [["image/png", 2], ["image/png", 2]],
+        [["text/html", 1]],
+        [["image/\n", 1]],
+        [[None, 1]],
+        ["ab"],
+        [["image/png", 0]] * 17,
+    ],
+)
+def test_media_that_make_no_sense_are_refused(media):
+    with pytest.raises(FrameError):
+        report(b"1png", media=media)
+
+
+def test_media_without_a_value_are_refused():
+    with pytest.raises(FrameError, match="no value"):
+        report(b"1png", status="error", media=[["image/png", 3]])
 
 
 @pytest.mark.parametrize("line", [0, -1, True, 10**4000, "3"])

@@ -89,6 +89,17 @@ async def test_images_reach_the_model_and_other_bytes_become_links() -> None:
     assert world.handles.contents[handle.id] == b"%PDF-1.7"
 
 
+async def test_the_image_a_program_ends_with_stands_beside_its_text() -> None:
+    async with open_world(READ) as world:
+        box = make_toolbox(world, OPTIONS)
+        code = "print('a dot')\nBlob(data=b'PNG', media_type='image/png')"
+        reply = await box.invoke("run_code", {"code": code})
+        plain = await box.invoke("run_code", {"code": "1"})
+    assert reply.text.startswith('a dot\n=> {"media_type":"image/png","size_bytes":3}')
+    assert reply.content == (Blob(data=b"PNG", media_type="image/png"),)
+    assert plain.content == ()
+
+
 async def test_a_result_that_came_as_a_handle_is_shown_by_its_start() -> None:
     async with open_world(READ) as world:
         text = b'[{"id":1},' + b" " * 10_000 + b"2]"

@@ -13,11 +13,14 @@ from toolweft.bootstrap.app import (
     open_reader,
     open_saved,
     open_toolbox,
+    read_models,
 )
+from toolweft.bootstrap.clients import AnthropicClient
 from toolweft.bootstrap.serving import serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
+    "AnthropicClient",
     "App",
     "PythonTool",
     "forget_searches",
@@ -25,6 +28,7 @@ __all__ = (
     "open_reader",
     "open_saved",
     "open_toolbox",
+    "read_models",
     "serve_http",
     "serve_stdio",
 )

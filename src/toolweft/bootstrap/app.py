@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from toolweft.bootstrap.parts import (
     PythonTool,
@@ -17,7 +19,8 @@ from toolweft.catalog import Catalog
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.clock import RandomIds, SystemClock
-from toolweft.core.json import Json
+from toolweft.core.ids import RunId
+from toolweft.core.json import Json, JsonObject
 from toolweft.core.ports import (
     Ledger,
     LedgerReader,
@@ -26,6 +29,7 @@ from toolweft.core.ports import (
 )
 from toolweft.core.saved import SavedStore
 from toolweft.core.search import TextEmbedder
+from toolweft.core.workers import Workers
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
 from toolweft.programs.journalling import JournalKeeper
@@ -48,11 +52,28 @@ from toolweft.stores.handles import FileHandleStore
 from toolweft.stores.saved import FileSavedStore
 from toolweft.toolbox import SavedParts, Toolbox, VisibleTools
 
-__all__ = ("App", "PythonTool", "open_app", "open_reader", "open_saved", "open_toolbox")
+__all__ = (
+    "App",
+    "OpenToolbox",
+    "PythonTool",
+    "open_app",
+    "open_reader",
+    "open_saved",
+    "open_toolbox",
+    "read_models",
+)
 
 # A command and the library wait this long for slow servers: one that hangs must not hold up the
 # others. A call of its tools still waits for it.
 _SETTLE_S = 10.0
+
+
+class OpenToolbox(Protocol):
+    """A conversation's view of everything that is open, on behalf of one principal."""
+
+    def __call__(self, principal: Principal, *, workers: Workers | None = None) -> Toolbox:
+        """A toolbox whose programs may ask these workers."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +88,7 @@ class App:
     backend: LazyBackend
     runner: ProgramRunner
     searcher: CatalogSearcher
-    # A conversation's view of all this, on behalf of one principal.
-    toolbox_for: Callable[[Principal], Toolbox]
+    toolbox_for: OpenToolbox
 
     def is_settled(self) -> bool:
         """Whether every source is ready or has failed."""
@@ -131,7 +151,7 @@ async def open_app(
             policies=(
                 AllowedCaller(),
                 ValidateArguments(max_faults=settings.calls.max_faults),
-                Deadline(clock=time),
+                Deadline(),
                 *policies,
             ),
             ledger=ledger,
@@ -139,7 +159,7 @@ async def open_app(
             options=settings.calls,
             keeper=ResultKeeper(handles, options=settings.calls),
         )
-        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
+        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog)
         backend = await stack.enter_async_context(
             LazyBackend(
                 sandbox
@@ -172,9 +192,7 @@ async def open_app(
                 ),
             )
         )
-        saved_source.run_with(
-            SavedRunner(runner, clock=time, max_depth=settings.saved.max_depth).run
-        )
+        saved_source.run_with(SavedRunner(runner, max_depth=settings.saved.max_depth).run)
         saved = SavedParts(
             journal=journal,
             store=saved_store,
@@ -186,7 +204,7 @@ async def open_app(
 
         visible = VisibleTools()
 
-        def toolbox_for(principal: Principal) -> Toolbox:
+        def toolbox_for(principal: Principal, *, workers: Workers | None = None) -> Toolbox:
             return Toolbox(
                 principal=principal,
                 holder=catalog,
@@ -200,6 +218,7 @@ async def open_app(
                 handles=handles,
                 options=settings.toolbox,
                 saved=saved,
+                workers=workers,
             )
 
         yield App(
@@ -262,3 +281,12 @@ def open_reader(settings: Settings) -> LedgerReader:
 def open_saved(settings: Settings) -> SavedStore:
     """The saved programs, without opening anything else."""
     return FileSavedStore(settings.saved, ids=RandomIds())
+
+
+async def read_models(
+    settings: Settings, *, days: int, run_id: RunId | None = None
+) -> Sequence[JsonObject]:
+    """What models took and cost in the last days; see `core.ports.LedgerReader.models`."""
+    until = SystemClock().now()
+    reader = open_reader(settings)
+    return await reader.models(since=until - timedelta(days=days), until=until, run_id=run_id)

@@ -23,7 +23,7 @@ COMMANDS: dict[str, str] = {
     "call": "Call one tool.",
     "run": "Run a Python program that calls tools, in the sandbox.",
     "env": "Make, list or remove environments of Python packages for programs.",
-    "runs": "Show past runs and their calls, or replay one.",
+    "runs": "Show past runs, their calls and what models cost, or replay one.",
     "save": "Keep the program of a past run as a tool.",
     "saved": "Show, test or remove saved programs.",
     "doctor": "Check configuration, servers, sandbox and ledger.",

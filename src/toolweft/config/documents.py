@@ -117,6 +117,9 @@ def _parse_json(text: str, label: str) -> JsonObject:
 def _json_hint(text: str, fault: json.JSONDecodeError) -> str:
     """What to do; some editors allow in their JSON what JSON itself has not."""
     before, after = text[: fault.pos].rstrip(), text[fault.pos :].lstrip()
+    # Since Python 3.13 the place is the comma itself.
+    if after.startswith(","):
+        before, after = ",", after[1:].lstrip()
     if after.startswith(("//", "/*")):
         return "JSON has no comments: remove this one, and any other"
     if before.endswith(",") and after.startswith(("}", "]")):

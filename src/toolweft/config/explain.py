@@ -121,9 +121,19 @@ def _mask(path: KeyPath, value: Json) -> str:
         text = str(value)
         return text if is_reference(text) or value == {} else _HIDDEN
     if isinstance(value, list):
-        is_command_line = path[-1] == "args"
-        return json.dumps(_mask_arguments(value) if is_command_line else value)
+        if path[-1] == "args":
+            return json.dumps(_mask_arguments(value))
+        # TOML has dates, which are no JSON.
+        return json.dumps(_mask_within(value), default=str)
     return _mask_text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _mask_within(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {_mask_text(key): _mask_within(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_mask_within(below) for below in value]
+    return _mask_text(value) if isinstance(value, str) else value
 
 
 def _mask_arguments(arguments: list[Json]) -> list[Json]:

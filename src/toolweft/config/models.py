@@ -4,7 +4,7 @@ Each section mirrors the options class of one component and takes its defaults f
 there is one place for each. Nothing here reads anything.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -45,6 +45,7 @@ __all__ = (
     "ContainersModel",
     "EmbedderModel",
     "EngineModel",
+    "ExampleModel",
     "HttpModel",
     "KeyModel",
     "LimitsModel",
@@ -79,6 +80,15 @@ def _enough_memory(value: int) -> int:
     return value
 
 
+class ExampleModel(Section):
+    """One worked use of a tool."""
+
+    scenario: str = Field(min_length=1, description="What someone wants who would call it so.")
+    input: dict[str, Any] = Field(description="The arguments under their original names.")
+    output: Any = None
+    notes: str | None = None
+
+
 class RuleModel(Section):
     """A decision about one tool or several; what is left out stays as it was."""
 
@@ -88,6 +98,7 @@ class RuleModel(Section):
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: Seconds | None = None
     enabled: bool | None = None
+    input_examples: tuple[ExampleModel, ...] | None = None
 
 
 class _Configured(Section):

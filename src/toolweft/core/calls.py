@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from toolweft.core.countdown import Countdown
 from toolweft.core.handles import Handle
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.json import Json, JsonObject
@@ -29,6 +30,7 @@ __all__ = (
     "ToolCall",
     "ToolResult",
     "Usage",
+    "is_shown",
 )
 
 CallerType = Literal["direct", "programmatic"]
@@ -69,8 +71,9 @@ class ToolCall:
     arguments: JsonObject
     caller: Caller
     principal: Principal
-    # Absolute, in seconds of the injected clock's `monotonic_s`.
-    deadline_s: float
+    # What it has left. Who waits for a person meanwhile does so in `countdown.hold()`: then every
+    # clock above stands still too.
+    countdown: Countdown
     # The program's own line, from 1; None for direct calls.
     line: int | None = None
 
@@ -93,6 +96,11 @@ class Blob:
 
     data: bytes
     media_type: str = "application/octet-stream"
+
+
+def is_shown(media_type: str) -> bool:
+    """Whether models see or hear bytes of this type as they are."""
+    return media_type.startswith(("image/", "audio/"))
 
 
 @dataclass(frozen=True, slots=True)

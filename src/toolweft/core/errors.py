@@ -2,6 +2,7 @@
 
     ToolweftError
     ├── ConfigError            a file, key, value or secret of the configuration
+    ├── InvalidValue           an argument that a function of the library cannot use
     ├── CatalogError
     │   ├── ToolNotFound       no tool of that name
     │   ├── AmbiguousTool      a bare name that several sources have
@@ -19,7 +20,11 @@
     │   └── StorageFull        a cap or the disk leaves no room for it
     ├── EmbedderUnavailable    a text could not be turned into a vector
     ├── ProviderError          a model that could not be asked or did not answer
+    │   ├── BudgetSpent        asking once more could cost more than was allowed
     │   ├── ContextFull        the history is longer than the model takes
+    │   ├── NoWorker           a program asks a worker, and there is none
+    │   ├── WorkerFailed       no worker gave an answer that can be used
+    │   ├── ProviderUnavailable  too many requests failed, so this one was not made
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
     │   ├── SandboxUnavailable no isolation tier holds on this machine
@@ -37,6 +42,7 @@ from typing import ClassVar
 
 __all__ = (
     "AmbiguousTool",
+    "BudgetSpent",
     "CallDenied",
     "CallError",
     "CallTimeout",
@@ -51,9 +57,12 @@ __all__ = (
     "HandleNotFound",
     "InvalidArguments",
     "InvalidDefinition",
+    "InvalidValue",
     "LedgerUnavailable",
+    "NoWorker",
     "Overloaded",
     "ProviderError",
+    "ProviderUnavailable",
     "RemoteContainerGone",
     "ResultTooDeep",
     "ResultTooLarge",
@@ -66,6 +75,7 @@ __all__ = (
     "ToolFailed",
     "ToolNotFound",
     "ToolweftError",
+    "WorkerFailed",
 )
 
 
@@ -95,6 +105,12 @@ class ConfigError(ToolweftError):
     """The configuration cannot be used; the message names file, place and value."""
 
     code = "config_error"
+
+
+class InvalidValue(ToolweftError, ValueError):
+    """An argument cannot be used; the message names its place and the value."""
+
+    code = "invalid_value"
 
 
 class CatalogError(ToolweftError):
@@ -229,10 +245,34 @@ class ProviderError(ToolweftError):
         self.status = status
 
 
+class BudgetSpent(ProviderError):
+    """Asking a model once more could cost more than was allowed."""
+
+    code = "budget_spent"
+
+
 class ContextFull(ProviderError):
     """The history does not fit into what the model takes."""
 
     code = "context_full"
+
+
+class NoWorker(ProviderError):
+    """A program asks a worker, and no model was given that could answer."""
+
+    code = "no_worker"
+
+
+class WorkerFailed(ProviderError):
+    """No model gave an answer that can be used; the message has the reason of each."""
+
+    code = "worker_failed"
+
+
+class ProviderUnavailable(ProviderError):
+    """Too many requests to the model failed, so it is not asked before `retry_after_s`."""
+
+    code = "provider_unavailable"
 
 
 class RemoteContainerGone(ProviderError):

@@ -11,13 +11,16 @@ from typing import Final, Self, TypeAlias
 
 from toolweft.core.calls import Caller, Principal
 from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
+from toolweft.core.messages import TokenUsage
 from toolweft.core.programs import ProgramStats
+from toolweft.core.providers import ModelRole
 
 __all__ = (
     "AskedQuery",
     "CallFinished",
     "CallStarted",
     "Event",
+    "ModelReplied",
     "RunFinished",
     "RunStarted",
     "SearchDone",
@@ -115,4 +118,23 @@ class SearchDone:
     asked: tuple[AskedQuery, ...] = ()
 
 
-Event: TypeAlias = CallStarted | CallFinished | RunStarted | RunFinished | SearchDone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReplied:
+    """A model was asked, and answered or failed."""
+
+    at: datetime
+    principal: Principal
+    # Of the program that asked; None where the agent itself did.
+    run_id: RunId | None
+    role: ModelRole
+    # Vendor and model as the user names them: "openai:gpt-5.6-mini".
+    model: str
+    # "ok", or the error's code.
+    status: str
+    duration_ms: float
+    usage: TokenUsage
+    # None where nobody said what its tokens cost.
+    cost_usd: float | None
+
+
+Event: TypeAlias = CallStarted | CallFinished | RunStarted | RunFinished | SearchDone | ModelReplied

@@ -173,6 +173,16 @@ class TokenUsage:
     output_tokens: int = 0
     reasoning_tokens: int = 0
 
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+        """The tokens of both."""
+        return TokenUsage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReply:

@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest
+from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest, TokenUsage
 
-__all__ = ("ModelCapabilities", "Native", "Provider", "TokenPrices")
+__all__ = ("ModelCapabilities", "ModelRole", "Native", "Provider", "TokenPrices")
+
+# A planner writes programs; workers answer inside them.
+ModelRole = Literal["planner", "worker"]
 
 # Whether a vendor's own form is used where it has one; "auto": where it was proven to work.
 Native = Literal["auto", "on", "off"]
@@ -47,6 +50,15 @@ class TokenPrices:
     output: float
     cache_read: float
     cache_write: float
+
+    def cost_usd(self, usage: TokenUsage) -> float:
+        """What one reply cost, in US dollars."""
+        return (
+            usage.input_tokens * self.input
+            + usage.output_tokens * self.output
+            + usage.cache_read_tokens * self.cache_read
+            + usage.cache_write_tokens * self.cache_write
+        ) / 1_000_000
 
 
 class Provider(Protocol):

@@ -4,7 +4,7 @@
 `toolweft.programs.pool`'s.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -204,20 +204,25 @@ class ContainerTable:
         """Remove and return an idle container that may make room for one of `asker`.
 
         The asker's own one used longest ago, or else anybody's that has been idle for
-        `KEPT_FROM_OTHERS_S`; None where there is neither.
+        `KEPT_FROM_OTHERS_S` or whose owner has more than a share of all; None where there is
+        none of these.
         """
-        container = self.find_least_recent(asker)
+        idle = [container for container in self._live.values() if not container.is_busy]
+        if not idle:
+            return None
+        before_s = self._clock.monotonic_s() - KEPT_FROM_OTHERS_S
+        counts = self.owners()
+        own = (c for c in idle if c.owner == asker)
+        old = (c for c in idle if c.last_active_s <= before_s)
+        too_many = (c for c in idle if counts[c.owner] > self._options.share)
+        container = next(chain(own, old, too_many), None)
         if container is not None:
             self.remove(container, "evicted")
         return container
 
-    def find_least_recent(self, asker: Principal) -> LiveContainer | None:
-        """What `take_least_recent` would take."""
-        before_s = self._clock.monotonic_s() - KEPT_FROM_OTHERS_S
-        idle = [container for container in self._live.values() if not container.is_busy]
-        own = (container for container in idle if container.owner == asker)
-        old = (container for container in idle if container.last_active_s <= before_s)
-        return next(chain(own, old), None)
+    def owners(self) -> Counter[Principal]:
+        """How many each principal has."""
+        return Counter(container.owner for container in self._live.values())
 
     def take_for_memory(self, excess_bytes: int) -> list[LiveContainer]:
         """Remove and return idle containers that hold this much, least recently used first."""

@@ -1,11 +1,15 @@
 """Defaults for programs and the containers they run in."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from toolweft.core.programs import ProgramLimits
 
 __all__ = ("ContainerOptions", "ProgramOptions")
+
+# Most of the slots may be one principal's, as often there is only one.
+_SHARE = 3 / 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,11 @@ class ContainerOptions:
     # How long a run waits for a slot when all containers are busy, and how many may wait.
     queue_s: float = 10.0
     max_queued: int = 64
+
+    @property
+    def share(self) -> int:
+        """Of `max_live`: above this one principal's containers give way to others at once."""
+        return math.ceil(self.max_live * _SHARE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

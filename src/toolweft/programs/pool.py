@@ -1,6 +1,6 @@
 """Opens, lends and closes containers: the doing to `ContainerTable`'s deciding."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,12 +23,14 @@ __all__ = ("ContainerPool",)
 _CLOSE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Turn:
     """A run's place in the queue."""
 
     principal: Principal
+    # Set once it has a slot, from which these are to be closed first.
     come: anyio.Event = field(default_factory=anyio.Event)
+    evicted: Sequence[LiveContainer] = ()
 
 
 class ContainerPool:
@@ -50,8 +52,8 @@ class ContainerPool:
         self._table = ContainerTable(clock=clock, options=options)
         limit_bytes = options.memory_bytes or default_memory_bytes()
         self._memory = MemoryKeeper(self._table, limit_bytes=limit_bytes)
-        # Slots taken by containers that are being opened.
-        self._opening = 0
+        # Slots taken by containers that are being opened, by whose they will be.
+        self._opening: Counter[Principal] = Counter()
         self._waiting: deque[_Turn] = deque()
 
     @asynccontextmanager
@@ -84,7 +86,7 @@ class ContainerPool:
             self._table.release(container)
             if not container.session.is_alive:
                 await self._end([container], "died")
-            self._wake_one()
+            self._serve_queue()
 
     async def close(self, container_id: ContainerId, *, principal: Principal) -> None:
         """End a container before its time; a run in it ends too.
@@ -115,7 +117,7 @@ class ContainerPool:
             await _close([session])
         finally:
             self._table.release(container)
-            self._wake_one()
+            self._serve_queue()
         if container not in self._table:
             raise ContainerExpired(
                 f"container {container_id!r} was closed while it was reset",
@@ -131,15 +133,13 @@ class ContainerPool:
         expired = self._table.take_expired()
         await _close_all(expired)
         # Even where none is over: one may have been idle long enough to make room by now.
-        for _ in expired or (None,):
-            self._wake_one()
+        self._serve_queue()
 
     async def keep_memory(self) -> None:
         """End what is too much where all containers together hold more than they may."""
         ended = self._memory.enforce()
         await _close_all(ended)
-        for _ in ended:
-            self._wake_one()
+        self._serve_queue()
 
     def gauges(self, *, calls_in_flight: int) -> ProgramGauges:
         """What the containers use now."""
@@ -147,7 +147,7 @@ class ContainerPool:
         return ProgramGauges(
             containers_busy=busy,
             containers_idle=len(self._table) - busy,
-            containers_opening=self._opening,
+            containers_opening=self._opening.total(),
             runs_waiting=len(self._waiting),
             calls_in_flight=calls_in_flight,
             memory_bytes=self._table.memory_bytes(),
@@ -166,14 +166,13 @@ class ContainerPool:
         self, principal: Principal, limits: ProgramLimits, environment: str | None
     ) -> LiveContainer:
         await _close_all(self._table.take_expired())
-        if not await self._take_slot(principal):
-            await self._queue_for_slot(principal)
+        await self._take_slot(principal)
         try:
             session = await self._backend.open(limits, environment=environment)
         except BaseException:
-            self._give_slot_back()
+            self._give_slot_back(principal)
             raise
-        self._opening -= 1
+        self._opening -= Counter((principal,))
         # Known for certain only now: a backend may start with its first session.
         capabilities = self._backend.capabilities
         return self._table.add(
@@ -185,54 +184,85 @@ class ContainerPool:
             environment=environment,
         )
 
-    async def _take_slot(self, principal: Principal) -> bool:
-        """Whether a container may be opened; if so, its slot counts from here on."""
-        evicted: list[LiveContainer] = []
-        if len(self._table) + self._opening >= self._options.max_live:
-            oldest = self._table.take_least_recent(principal)
-            if oldest is None:
-                return False
-            evicted.append(oldest)
-        self._opening += 1
+    async def _take_slot(self, principal: Principal) -> None:
+        """Return once a container may be opened; its slot counts from here on.
+
+        Raises:
+            Overloaded: none became free in time, or too many wait already.
+        """
+        # Whoever waits comes first; by now there may be room for some.
+        self._serve_queue()
+        evicted = self._reserve(principal)
+        if evicted is None:
+            evicted = await self._queue_for_slot(principal)
         try:
             await _close_all(evicted)
         except BaseException:
-            self._give_slot_back()
+            self._give_slot_back(principal)
             raise
-        return True
 
-    def _give_slot_back(self) -> None:
-        self._opening -= 1
-        self._wake_one()
+    def _reserve(self, principal: Principal) -> Sequence[LiveContainer] | None:
+        """Take a slot; what has to be closed for it, or None where there is no room."""
+        evicted: list[LiveContainer] = []
+        if len(self._table) + self._opening.total() >= self._options.max_live:
+            oldest = self._table.take_least_recent(principal)
+            if oldest is None:
+                return None
+            evicted.append(oldest)
+        self._opening[principal] += 1
+        return evicted
 
-    async def _queue_for_slot(self, principal: Principal) -> None:
+    def _give_slot_back(self, principal: Principal) -> None:
+        self._opening -= Counter((principal,))
+        self._serve_queue()
+
+    async def _queue_for_slot(self, principal: Principal) -> Sequence[LiveContainer]:
         if len(self._waiting) >= self._options.max_queued:
             raise self._overloaded(
                 f"{len(self._waiting)} runs wait for one already",
                 key=f"containers.max_queued ({self._options.max_queued:,})",
             )
-        with anyio.move_on_after(self._options.queue_s):
-            while True:
-                await self._wait_for_turn(principal)
-                if await self._take_slot(principal):
-                    return
+        turn = _Turn(principal=principal)
+        self._waiting.append(turn)
+        try:
+            with anyio.move_on_after(self._options.queue_s):
+                await turn.come.wait()
+        except BaseException:
+            if turn.come.is_set():
+                # Called and gone at the same moment: the slot passes to the next.
+                await _close_all(turn.evicted)
+                self._give_slot_back(principal)
+            raise
+        finally:
+            if not turn.come.is_set():
+                self._waiting.remove(turn)
+        if turn.come.is_set():
+            return turn.evicted
         raise self._overloaded(
             f"none became free within {self._options.queue_s:g} s",
             key=f"containers.queue_s ({self._options.queue_s:g} s)",
         )
 
-    async def _wait_for_turn(self, principal: Principal) -> None:
-        turn = _Turn(principal=principal)
-        self._waiting.append(turn)
-        try:
-            await turn.come.wait()
-        except BaseException:
-            if turn.come.is_set():
-                # Called and gone at the same moment: the turn passes to the next.
-                self._wake_one()
-            else:
-                self._waiting.remove(turn)
-            raise
+    def _serve_queue(self) -> None:
+        """Give free slots to those who wait: first come, first served, as far as each may.
+
+        Whoever has a full share already comes after the others.
+        """
+        is_served = True
+        while is_served:
+            held = self._table.owners() + self._opening
+            full = {owner for owner, count in held.items() if count >= self._options.share}
+            turns = sorted(self._waiting, key=lambda turn: turn.principal in full)
+            is_served = any(self._serve(turn) for turn in turns)
+
+    def _serve(self, turn: _Turn) -> bool:
+        evicted = self._reserve(turn.principal)
+        if evicted is None:
+            return False
+        self._waiting.remove(turn)
+        turn.evicted = evicted
+        turn.come.set()
+        return True
 
     def _overloaded(self, reason: str, *, key: str) -> Overloaded:
         return Overloaded(
@@ -241,25 +271,12 @@ class ContainerPool:
             f" containers.max_live ({self._options.max_live:,}) and {key} may be raised",
         )
 
-    def _wake_one(self) -> None:
-        """Call the first in the queue for whom there is room; not everybody may take any."""
-        for turn in self._waiting:
-            if self._has_room(turn.principal):
-                self._waiting.remove(turn)
-                turn.come.set()
-                return
-
-    def _has_room(self, principal: Principal) -> bool:
-        is_full = len(self._table) + self._opening >= self._options.max_live
-        return not is_full or self._table.find_least_recent(principal) is not None
-
     async def _end(self, containers: Iterable[LiveContainer], reason: EndReason) -> None:
         ended = list(containers)
         for container in ended:
             self._table.remove(container, reason)
         await _close_all(ended)
-        for _ in ended:
-            self._wake_one()
+        self._serve_queue()
 
 
 async def _close_all(containers: Iterable[LiveContainer]) -> None:

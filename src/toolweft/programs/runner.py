@@ -28,6 +28,7 @@ from toolweft.core.ports import (
 )
 from toolweft.core.programs import ProgramGauges, ProgramLimits, ProgramOutcome
 from toolweft.core.search import Searcher
+from toolweft.core.workers import Workers
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
@@ -141,7 +142,7 @@ class ProgramRunner:
         """The containers, for whoever runs code whose calls reach no tool."""
         return self._pool
 
-    async def run(  # noqa: PLR0913 -- each says one thing of the run
+    async def run(  # noqa: PLR0913 -- all that one run may differ in
         self,
         code: str,
         *,
@@ -151,6 +152,7 @@ class ProgramRunner:
         limits: ProgramLimits | None = None,
         on_output: OnOutput | None = None,
         watch: Watch | None = None,
+        workers: Workers | None = None,
     ) -> ProgramOutcome:
         """Run a program to its end; cancelling the await cancels the run.
 
@@ -162,6 +164,7 @@ class ProgramRunner:
             limits: of this run; None for the configured ones.
             on_output: gets printed text as it is printed.
             watch: stands between the program and whoever answers its calls.
+            workers: answer its `worker` calls; None where nobody does.
 
         Raises:
             ContainerNotFound, ContainerExpired, ContainerBusy: about `container_id`.
@@ -171,7 +174,7 @@ class ProgramRunner:
             LedgerUnavailable: the run could not be recorded, so it did not begin.
         """
         run = self._new_run(code, principal, container_id, limits)
-        run.environment = environment
+        run.environment, run.workers = environment, workers
         run.on_output = on_output
         run.watch = watch
         await self._execute(run)
@@ -185,10 +188,11 @@ class ProgramRunner:
         container_id: ContainerId | None = None,
         environment: str | None = None,
         limits: ProgramLimits | None = None,
+        workers: Workers | None = None,
     ) -> RunId:
         """Begin a run in the background; `wait` tells how it goes, errors of `run` included."""
         run = self._new_run(code, principal, container_id, limits)
-        run.environment = environment
+        run.environment, run.workers = environment, workers
         self._runs.add(run)
         assert self._tasks is not None, "the runner has been entered"
         self._tasks.start_soon(self._execute_apart, run)
@@ -319,6 +323,7 @@ class ProgramRunner:
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
             has_files=self.capabilities.files,
+            has_workers=run.workers is not None,
         )
         is_long = len(run.code) > _LONG_CODE_CHARACTERS
         report = await anyio.to_thread.run_sync(check) if is_long else check()
@@ -345,6 +350,7 @@ class ProgramRunner:
             snapshot=snapshot,
         )
         run.kept_bytes = len(inside.value) + len(inside.stdout)
+        run.kept_bytes += sum(len(blob.data) for blob in inside.media)
         record_end(self._desk.ledger, self._desk.clock, run, outcome)
         return outcome
 
@@ -354,6 +360,7 @@ class ProgramRunner:
         desk = self._desk
         started_s = desk.clock.monotonic_s()
         bridge = RunBridge.open(desk, run_id=run.id, principal=run.principal, limits=run.limits)
+        bridge.workers = run.workers
         record_start(desk.ledger, desk.clock, run, container)
         notes = self._journal.open(run, container, report.names, clock=desk.clock)
         on_call = notes.watch(bridge.answer)
@@ -368,8 +375,10 @@ class ProgramRunner:
             )
         except Exception as exc:
             # Said to whoever waits by the error itself.
-            wall_s = desk.clock.monotonic_s() - started_s
-            crashed = crashed_outcome(run.id, exc, records=bridge.records, wall_s=wall_s)
+            took_s = desk.clock.monotonic_s() - started_s
+            crashed = crashed_outcome(
+                run.id, exc, records=bridge.records, took_s=took_s, held_s=bridge.held_s()
+            )
             record_end(desk.ledger, desk.clock, run, crashed)
             raise
         except anyio.get_cancelled_exc_class():
@@ -378,7 +387,8 @@ class ProgramRunner:
                 stdout="".join(run.printed),
                 reason=run.stop_reason,
                 records=bridge.records,
-                wall_s=desk.clock.monotonic_s() - started_s,
+                took_s=desk.clock.monotonic_s() - started_s,
+                held_s=bridge.held_s(),
             )
             record_end(desk.ledger, desk.clock, run, run.outcome)
             raise

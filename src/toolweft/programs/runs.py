@@ -14,6 +14,7 @@ from toolweft.core.errors import RunNotFound, ToolweftError
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.ports import GuestCallHandler
 from toolweft.core.programs import Container, ProgramLimits, ProgramOutcome
+from toolweft.core.workers import Workers
 
 __all__ = ("OnOutput", "Run", "RunTable", "Watch")
 
@@ -27,8 +28,8 @@ Watch: TypeAlias = Callable[["Run", GuestCallHandler], GuestCallHandler]
 
 # Finished runs of one principal kept for whoever asks again.
 MAX_KEPT = 256
-# What they printed and their values as JSON text; read, a value of many small parts takes some
-# twenty times as much memory. The newest is kept whatever its size.
+# What they printed and their values as JSON text with their media; read, a value of many small
+# parts takes some twenty times as much memory. The newest is kept whatever its size.
 MAX_KEPT_BYTES = 2 * 1024 * 1024
 
 
@@ -43,6 +44,8 @@ class Run:
     limits: ProgramLimits
     # Packages it may import, by name.
     environment: str | None = None
+    # Answer its `worker` calls; None where nobody does.
+    workers: Workers | None = None
     on_output: OnOutput | None = None
     watch: Watch | None = None
     # Set once it is in one.
@@ -54,7 +57,7 @@ class Run:
     # Why it was stopped from outside, if it was.
     stop_reason: str = ""
     finished_s: float | None = None
-    # The size of its value as JSON text, and of what it printed, once it is over.
+    # The size of its value as JSON text with its media, and of what it printed, once it is over.
     kept_bytes: int = 0
     finished: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -127,7 +130,9 @@ class RunTable:
         if run is None or run.principal != principal:
             raise RunNotFound(
                 f"there is no run {run_id!r}",
-                hint=f"a finished run is kept for {self._keep_finished_s:g} s; run the code again",
+                hint="run the code again: finished runs are forgotten after"
+                f" {self._keep_finished_s:g} s, and before where there are more than {MAX_KEPT}"
+                f" or they hold more than {MAX_KEPT_BYTES // 1024**2} MiB, oldest first",
             )
         return run
 

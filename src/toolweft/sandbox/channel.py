@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import anyio
 
 from toolweft.core.programs import ProgramLimits
+from toolweft.sandbox.guest.media import MAX_MEDIA_BYTES
 from toolweft.sandbox.guest.wire import (
     Frame,
     FrameDecoder,
@@ -39,7 +40,10 @@ def frames_of_run(limits: ProgramLimits) -> dict[FrameKind, tuple[int, int]]:
         FrameKind.CALL: (_MAX_HEAD_BYTES, limits.max_argument_bytes),
         FrameKind.CANCEL: (0, 0),
         FrameKind.OUTPUT: (0, limits.kept_characters * _MAX_BYTES_PER_CHARACTER),
-        FrameKind.DONE: (_MAX_HEAD_BYTES, limits.max_value_bytes + _MAX_FAULT_BYTES),
+        FrameKind.DONE: (
+            _MAX_HEAD_BYTES,
+            limits.max_value_bytes + MAX_MEDIA_BYTES + _MAX_FAULT_BYTES,
+        ),
     }
 
 

@@ -3,16 +3,32 @@
 import json
 import signal
 from dataclasses import dataclass
-from typing import Literal, TypeGuard, get_args
+from typing import Final, Literal, TypeGuard, get_args
 
+from toolweft.core.calls import Blob
 from toolweft.core.json import Json
 from toolweft.core.ports import SandboxOutcome
-from toolweft.core.programs import LIMIT_NAMES, LimitName, ProgramError, ProgramLimits, ProgramStats
+from toolweft.core.programs import (
+    SESSION_LIMITS,
+    LimitName,
+    ProgramError,
+    ProgramLimits,
+    ProgramStats,
+)
 from toolweft.sandbox.channel import CLOSED
+from toolweft.sandbox.guest.media import MAX_MEDIA, MAX_MEDIA_BYTES, is_media
 from toolweft.sandbox.guest.wire import Frame, FrameError
-from toolweft.sandbox.limits import explain_limit, limit_error
+from toolweft.sandbox.limits import explain_limit
 
-__all__ = ("MAX_LINE", "Report", "crash_outcome", "is_exit_without_fault", "parse_report")
+__all__ = (
+    "CLOSED_ERROR",
+    "MAX_LINE",
+    "Report",
+    "closed_outcome",
+    "crash_outcome",
+    "is_exit_without_fault",
+    "parse_report",
+)
 
 _GuestStatus = Literal["ok", "error", "invalid", "limit"]
 # No program has as many lines; larger numbers are forged to fill whoever shows them.
@@ -28,6 +44,11 @@ _FATAL_SIGNALS = {
     "SIGILL": "an invalid instruction",
     "SIGABRT": "an abort of the interpreter",
 }
+CLOSED_ERROR: Final = ProgramError(
+    type="Cancelled",
+    message="the run was stopped: its container was closed",
+    hint="calls that ended are done, variables are gone; run the rest again in a new container",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +60,7 @@ class Report:
     characters: int
     value: bytes
     value_is_repr: bool
+    media: tuple[Blob, ...]
     is_reusable: bool
     error: ProgramError | None
 
@@ -52,7 +74,7 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
     head = frame.head
     status, limit, size = head.get("status"), head.get("limit"), head.get("value_bytes")
     characters = head.get("characters")
-    if not _is_status(status) or (limit not in LIMIT_NAMES and limit is not None):
+    if not _is_status(status) or not (limit is None or _is_limit(limit)):
         raise FrameError("the end of the run has an unknown status")
     if (status == "limit") != (limit is not None):
         raise FrameError("the end of the run has a limit that does not fit its status")
@@ -60,11 +82,12 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
         raise FrameError("the end of the run has a value of impossible size")
     if type(characters) is not int or not 0 <= characters <= _MAX_CHARACTERS:
         raise FrameError("the end of the run has an impossible output size")
-    text = frame.body[size:]
+    media = _parse_media(head.get("media"), frame.body[size:])
+    if media and status != "ok":
+        raise FrameError("the end of the run has media but no value")
+    text = frame.body[size + sum(len(blob.data) for blob in media) :]
     error = _parse_error(text) if text else None
-    if limit == "output":
-        error = limit_error("output", limits, error)
-    elif limit is not None and error is not None:
+    if limit is not None:
         error = explain_limit(limit, limits, error)
     is_done = status == "error" and error is not None and is_exit_without_fault(error)
     return Report(
@@ -73,6 +96,7 @@ def parse_report(frame: Frame, *, limits: ProgramLimits) -> Report:
         characters=characters,
         value=frame.body[:size],
         value_is_repr=head.get("value_is_repr") is True,
+        media=media,
         is_reusable=head.get("is_reusable") is True,
         error=None if is_done else error,
     )
@@ -97,16 +121,17 @@ def crash_outcome(
     Args:
         exit_status: as waitpid tells it; negative for a signal.
         was_killed: by the host, as it had broken the channel.
-        fault: why the channel broke; empty where the process just went away.
+        fault: why the channel broke; empty where the process just went away, `CLOSED` where
+            the host closed it.
         stdout: what it printed before.
         stats: what it used.
         limits: of the run, with those of its session.
     """
+    if fault == CLOSED:
+        return closed_outcome(stdout=stdout, stats=stats)
     limit: LimitName | None = None
     hint = "run again in a new container; variables are gone"
-    if fault == CLOSED:
-        message = "the container was closed while the program ran in it"
-    elif fault:
+    if fault:
         message = f"the program broke its channel to the host: {fault}"
     elif _signal_name(-exit_status) == "SIGKILL" and not was_killed:
         limit = "memory"
@@ -128,6 +153,17 @@ def crash_outcome(
     )
 
 
+def closed_outcome(*, stdout: str, stats: ProgramStats) -> SandboxOutcome:
+    """The outcome of a run whose session the host closed."""
+    return SandboxOutcome(
+        status="cancelled",
+        stdout=stdout,
+        stdout_characters=len(stdout),
+        error=CLOSED_ERROR,
+        stats=stats,
+    )
+
+
 def _signal_name(number: int) -> str:
     """The name of a signal, "SIGKILL"; empty where this system has none of that number."""
     try:
@@ -138,6 +174,30 @@ def _signal_name(number: int) -> str:
 
 def _is_status(value: Json) -> TypeGuard[_GuestStatus]:
     return value in get_args(_GuestStatus)
+
+
+def _parse_media(told: Json, data: bytes) -> tuple[Blob, ...]:
+    """The images and sounds that `data` begins with."""
+    if told is None:
+        return ()
+    if not isinstance(told, list) or len(told) > MAX_MEDIA:
+        raise FrameError("the end of the run has too many media, or none that can be")
+    media: list[Blob] = []
+    start = 0
+    for item in told:
+        media_type, size = item if isinstance(item, list) and len(item) == 2 else (None, None)
+        if not is_media(media_type) or type(size) is not int or size < 0:
+            raise FrameError("the end of the run has media of no known kind")
+        if start + size > min(MAX_MEDIA_BYTES, len(data)):
+            raise FrameError("the end of the run has media of impossible size")
+        media.append(Blob(data=data[start : start + size], media_type=media_type))
+        start += size
+    return tuple(media)
+
+
+def _is_limit(value: Json) -> TypeGuard[LimitName]:
+    """Whether a guest can know of it: what all containers hold together it cannot."""
+    return isinstance(value, str) and value in SESSION_LIMITS
 
 
 def _parse_error(text: bytes) -> ProgramError:

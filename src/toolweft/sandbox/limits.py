@@ -20,6 +20,8 @@ _SETTINGS: Mapping[LimitName, str] = {
     "disk": "limits.disk_bytes",
     "threads": "limits.max_threads",
 }
+# The host holds these, and stops the program.
+_STOPPED: frozenset[LimitName] = frozenset({"wall", "cpu", "calls", "output"})
 
 
 def fixed_limits(limits: ProgramLimits) -> Limits:
@@ -39,14 +41,21 @@ def memory_words(memory_bytes: int) -> str:
     return f"{memory_bytes // _MIB:,} MiB"
 
 
-def explain_limit(limit: LimitName, limits: ProgramLimits, reported: ProgramError) -> ProgramError:
-    """The guest's error at one of its limits, with the limit's value and what raises it.
+def explain_limit(
+    limit: LimitName, limits: ProgramLimits, reported: ProgramError | None
+) -> ProgramError:
+    """The error at a limit that the guest says it met: its value, and what raises it.
 
     Args:
         limit: which it met.
         limits: of the run, with those of its session.
-        reported: as the guest says it; kept as it is where it tells both already.
+        reported: as the guest says it; kept as it is where it tells both already. None, or
+            without a message, where it says nothing.
     """
+    if limit in _STOPPED:
+        return limit_error(limit, limits, reported)
+    if reported is None or not reported.message:
+        reported = _own_words(limit, limits, reported)
     setting = _SETTINGS.get(limit)
     if setting is None:
         return reported
@@ -60,15 +69,53 @@ def explain_limit(limit: LimitName, limits: ProgramLimits, reported: ProgramErro
     message = reported.message
     if value not in message:
         message = f"{message} ({value})"
-    advice = f"{reported.hint}; " if reported.hint else ""
-    return replace(reported, message=message, hint=f"{advice}{setting} raises it")
+    advice = reported.hint or ""
+    if setting not in advice:
+        advice = f"{advice}; {setting} raises it" if advice else f"{setting} raises it"
+    return replace(reported, message=message, hint=advice)
+
+
+def _own_words(
+    limit: LimitName, limits: ProgramLimits, reported: ProgramError | None
+) -> ProgramError:
+    """What the host knows of a limit that the guest only named."""
+    words: dict[LimitName, tuple[str, str | None]] = {
+        "memory": ("memory limit: the program used all the memory it may have", None),
+        "files": ("file limit: the program had too many files open", None),
+        "disk": ("disk limit: the program's scratch folder is full", None),
+        "threads": ("thread limit: the program started too many threads", None),
+        "recursion": (
+            "recursion limit: functions called each other too deeply",
+            "use a loop instead of recursion",
+        ),
+        "parser": (
+            "parser limit: the program is nested too deeply",
+            "split deeply nested expressions; Python's parser fixes this depth",
+        ),
+        "arguments": (
+            "argument limit: the arguments of a call are larger than"
+            f" {limits.max_argument_bytes:,} bytes",
+            "send less in one call; limits.max_argument_bytes raises it",
+        ),
+        "result": (
+            f"result limit: a call's result is larger than {limits.max_result_bytes:,} bytes,"
+            f" or the program's value than {limits.max_value_bytes:,}",
+            "ask for less, or print a summary; limits.max_result_bytes and"
+            " limits.max_value_bytes raise it",
+        ),
+    }
+    message, hint = words[limit]
+    told = ProgramError(type="LimitExceeded", message=message, hint=hint)
+    if reported is None:
+        return told
+    return replace(reported, message=message, hint=reported.hint or hint)
 
 
 def limit_error(
     limit: LimitName, limits: ProgramLimits, reported: ProgramError | None
 ) -> ProgramError:
-    """The error of a run the host stopped, with the line where the program was, if it said so."""
-    messages: dict[str, tuple[str, str]] = {
+    """The error of a run stopped from outside, with the line where the program was, if known."""
+    messages: dict[LimitName, tuple[str, str]] = {
         "wall": (
             f"time limit: the run took longer than {limits.wall_s:g} s",
             "do less in one run, or await tools together with asyncio.gather;"

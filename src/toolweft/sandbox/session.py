@@ -170,6 +170,7 @@ class GuestSession(ABC, Generic[GuestT]):
             stdout_characters=max(report.characters, len(stdout)),
             value=report.value if report.status == "ok" else b"",
             value_is_repr=report.value_is_repr,
+            media=report.media,
             error=error,
             stats=stats,
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from toolweft.core.budgets import estimate_tokens
-from toolweft.core.calls import Blob, Content, LinkContent, ToolResult
+from toolweft.core.calls import Blob, Content, LinkContent, ToolResult, is_shown
 from toolweft.core.errors import (
     HandleError,
     InvalidArguments,
@@ -42,8 +42,6 @@ log = logging.getLogger(__name__)
 # A part is read within this or not at all.
 _READ_ACTIVE_S = 10.0
 _READ_WALL_S = 30.0
-# What models see or hear as it is.
-_SHOWN_KINDS = ("image/", "audio/")
 _BYTES_A_ROW = 1024
 
 
@@ -163,7 +161,7 @@ class ToolboxHandles:
     ) -> tuple[str, tuple[Content, ...]]:
         lines, blocks = [text] if text else [], list(content)
         for position, block in enumerate(blocks):
-            if isinstance(block, Blob) and not block.media_type.startswith(_SHOWN_KINDS):
+            if isinstance(block, Blob) and not is_shown(block.media_type):
                 draft = Draft(media_type=block.media_type)
                 handle = await self._store.keep(block.data, owner=self._owner, draft=draft)
                 lines.append(render_bytes_kept(handle))

@@ -7,7 +7,14 @@ import json
 from collections.abc import Sequence
 
 from toolweft.calls.parse import parse_structure
-from toolweft.core.calls import Blob, Content, LinkContent, TextContent, ToolResult
+from toolweft.core.calls import (
+    Blob,
+    Content,
+    LinkContent,
+    TextContent,
+    ToolResult,
+    is_shown,
+)
 from toolweft.core.errors import ToolweftError
 from toolweft.core.json import Json
 from toolweft.core.programs import Container, ProgramError, ProgramOutcome
@@ -15,6 +22,7 @@ from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer
 from toolweft.toolbox.render_placement import render_hit
 
 __all__ = (
+    "arrange_outcome",
     "arrange_result",
     "cut_middle",
     "render_description",
@@ -74,6 +82,19 @@ def render_outcome(outcome: ProgramOutcome, *, shown_characters: int) -> str:
     if is_ok and not outcome.stdout and outcome.value is None:
         parts.insert(0, "(nothing printed)")
     return "\n".join(part for part in parts if part)
+
+
+def arrange_outcome(
+    outcome: ProgramOutcome, *, shown_characters: int
+) -> tuple[str, tuple[Content, ...]]:
+    """A run as text, and after it the images of its value; links to those too large for one."""
+    links = [
+        LinkContent(uri=h["uri"], name=h["name"] or h["id"], media_type=h["media_type"])
+        for h in outcome.handles
+        if is_shown(h["media_type"])
+    ]
+    text = render_outcome(outcome, shown_characters=shown_characters)
+    return text, (*outcome.media, *links[:_MAX_HANDLES])
 
 
 def _render_printed(outcome: ProgramOutcome, shown_characters: int) -> str:

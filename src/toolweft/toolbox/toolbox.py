@@ -11,6 +11,7 @@ import anyio
 
 from toolweft.core.calls import DIRECT, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidArguments, ToolNotFound, ToolweftError
 from toolweft.core.handles import Handle, HandleKind, HandleStore
 from toolweft.core.ids import CallId, ContainerId, RunId
@@ -19,6 +20,7 @@ from toolweft.core.ports import Ledger, SnapshotHolder
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
 from toolweft.core.search import Placement, Searcher
 from toolweft.core.snapshot import Snapshot
+from toolweft.core.workers import Workers
 from toolweft.programs.bridge import CallRoad
 from toolweft.programs.runner import ProgramRunner
 from toolweft.programs.runs import OnOutput
@@ -34,12 +36,7 @@ from toolweft.toolbox.finding import (
 from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.listed import find_listed
 from toolweft.toolbox.options import ToolboxOptions
-from toolweft.toolbox.render import (
-    render_description,
-    render_error,
-    render_outcome,
-    render_search,
-)
+from toolweft.toolbox.render import arrange_outcome, render_description, render_error, render_search
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
 from toolweft.toolbox.saved import SavedParts, ToolboxSaved
 from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface
@@ -69,6 +66,7 @@ class Toolbox:
         handles: keeps results that are too large to show.
         saved: what saved programs are kept with; None where none are.
         options: defaults of the four tools.
+        workers: answer the `worker` calls of programs; None where nobody does.
     """
 
     def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
@@ -86,6 +84,7 @@ class Toolbox:
         handles: HandleStore,
         options: ToolboxOptions,
         saved: SavedParts | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self._principal = principal
         self._holder = holder
@@ -102,6 +101,7 @@ class Toolbox:
         # Recorded runs and saved programs.
         self.saved = ToolboxSaved(saved, owner=principal)
         self.save = self.saved.save
+        self._workers = workers
 
     @property
     def snapshot(self) -> Snapshot:
@@ -137,6 +137,7 @@ class Toolbox:
             limits=self._runner.options.limits,
             idle_s=self._runner.options.containers.idle_s,
             options=self._options,
+            has_workers=self._workers is not None,
         )
 
     # ----------------------------------------------------------------------------------- search
@@ -247,7 +248,7 @@ class Toolbox:
                 arguments={} if arguments is None else arguments,
                 caller=DIRECT,
                 principal=self._principal,
-                deadline_s=self._clock.monotonic_s() + timeout_s,
+                countdown=Countdown(timeout_s, clock=self._clock),
             )
         )
 
@@ -270,6 +271,7 @@ class Toolbox:
             environment=environment,
             limits=limits,
             on_output=on_output,
+            workers=self._workers,
         )
 
     async def run_code(
@@ -309,6 +311,7 @@ class Toolbox:
                 principal=self._principal,
                 container_id=container_id,
                 environment=environment,
+                workers=self._workers,
             )
         assert run_id is not None
         wait_s = self._options.wait_s if wait_s is None else wait_s
@@ -388,8 +391,9 @@ class Toolbox:
             wait_s=request.wait_s,
             on_output=on_output,
         )
-        text = render_outcome(outcome, shown_characters=self._options.shown_characters)
-        return _reply(text, is_error=outcome.status not in {"ok", "running"})
+        text, content = arrange_outcome(outcome, shown_characters=self._options.shown_characters)
+        is_error = outcome.status not in {"ok", "running"}
+        return ToolboxReply(text=text, content=content, is_error=is_error)
 
 
 def _reply(text: str, *, is_error: bool = False) -> ToolboxReply:

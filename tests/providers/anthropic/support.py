@@ -21,7 +21,8 @@ from toolweft.core.messages import (
 )
 from toolweft.core.tools import ToolExample
 from toolweft.providers.anthropic.models import find_model
-from toolweft.providers.anthropic.target import Platform, Target, limit_to_native
+from toolweft.providers.anthropic.target import Platform, Target
+from toolweft.providers.native import limit_to_native
 from toolweft.testing.vendors.anthropic_events import render_events
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -38,7 +39,7 @@ def build_target(
 ) -> Target:
     row = find_model(platform, model)
     capabilities = limit_to_native(row.capabilities, native, is_proven=row.is_proven)  # type: ignore[arg-type] # one of three
-    return Target(model=model, platform=platform, capabilities=capabilities)
+    return Target(model=model, platform=platform, capabilities=capabilities, headers=row.headers)
 
 
 NATIVE = build_target()

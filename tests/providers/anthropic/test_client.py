@@ -311,7 +311,7 @@ async def test_a_stream_that_breaks_off_is_told_and_not_tried_again(
         assert len(server.requests) == 1
     assert written == [TextPrinted("Hello t")]
     assert "after 7 characters" in caught.value.message
-    assert not caught.value.is_retryable
+    assert caught.value.is_retryable
 
 
 async def test_a_stream_may_be_left_early() -> None:

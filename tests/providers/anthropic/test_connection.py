@@ -9,7 +9,10 @@ from starlette.routing import Route
 
 from toolweft.core.errors import ProviderError
 from toolweft.core.secret import Secret
-from toolweft.providers.anthropic.connection import Connection, ConnectionOptions
+from toolweft.providers.anthropic.connection import (
+    AnthropicConnection,
+    AnthropicConnectionOptions,
+)
 from toolweft.testing import FakeClock
 from toolweft.testing.vendors.serving import ServedApp
 
@@ -38,13 +41,15 @@ class Place:
 async def ask(place: Place, *, is_streamed: bool = False, timeout_s: float = 40.0) -> None:
     key = Secret("the-key", reference="test")
     async with ServedApp(place.app) as base_url:
-        options = ConnectionOptions(name="x:m", base_url=base_url, key=key, timeout_s=timeout_s)
-        async with Connection(options, clock=FakeClock()) as connection:
+        options = AnthropicConnectionOptions(
+            name="x:m", base_url=base_url, key=key, timeout_s=timeout_s
+        )
+        async with AnthropicConnection(options, clock=FakeClock()) as connection:
             if is_streamed:
-                stream = await connection.open_stream({}, headers={})
+                stream = await connection.open_stream("/v1/messages", {})
                 await stream.aclose()
             else:
-                await connection.post({}, headers={})
+                await connection.post("/v1/messages", {})
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

@@ -1,12 +1,9 @@
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from toolweft.core.errors import ContextFull, ProviderError, RemoteContainerGone
-from toolweft.providers.anthropic.failures import build_error, parse_retry_after_s
-
-NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+from toolweft.providers.anthropic.failures import build_error
 
 
 def fail(status: int | None, kind: str, message: str = "No.", **fields: Any) -> ProviderError:
@@ -83,21 +80,3 @@ def test_a_code_is_told_and_a_long_text_is_cut() -> None:
 @pytest.mark.parametrize("body", [None, "", "<html>", [], {"error": "text"}, {"error": None}, 3])
 def test_any_body_is_an_error(body: Any) -> None:
     assert build_error(body, where="w", status=502).is_retryable
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("7", 7.0),
-        ("0.5", 0.5),
-        ("Fri, 20 Nov 2026 22:00:30 GMT", 30.0),
-        ("Fri, 20 Nov 2026 21:00:00 GMT", None),
-        ("-1", None),
-        ("nan", None),
-        ("inf", None),
-        ("soon", None),
-        ("", None),
-    ],
-)
-def test_how_long_to_wait_is_read_in_both_forms(value: str, expected: float | None) -> None:
-    assert parse_retry_after_s({"retry-after": value}, now=NOW) == expected

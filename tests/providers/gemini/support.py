@@ -19,7 +19,8 @@ from toolweft.core.messages import (
 )
 from toolweft.core.tools import ToolExample
 from toolweft.providers.gemini.models import find_model
-from toolweft.providers.gemini.target import Api, Target, limit_to_native
+from toolweft.providers.gemini.target import Api, Target
+from toolweft.providers.native import limit_to_native
 
 GOLDEN = Path(__file__).parent / "golden"
 MODEL = "gemini-3.8-flash"

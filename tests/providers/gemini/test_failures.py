@@ -1,6 +1,5 @@
 """What refusals become, and events out of bytes."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,9 +8,7 @@ from hypothesis import strategies as st
 
 from toolweft.core.errors import ContextFull
 from toolweft.providers.gemini.events import EventReader
-from toolweft.providers.gemini.failures import build_error, parse_retry_after_s
-
-NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+from toolweft.providers.gemini.failures import build_error
 
 
 def told(status: int, name: str = "", message: str = "No.", **fields: Any) -> dict[str, Any]:
@@ -60,17 +57,6 @@ def test_a_delay_that_is_none(delay: Any) -> None:
 @pytest.mark.parametrize("body", [None, "", "<html>", [], [told(500)], {"error": "x"}, 7])
 def test_any_body_makes_an_error(body: Any) -> None:
     assert build_error(body, where="x", status=500).status == 500
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        *(("7", 7.0), ("", None), ("soon", None), ("nan", None)),
-        *(("Fri, 20 Nov 2026 22:00:30 GMT", 30.0), ("Fri, 20 Nov 2026 21:00:00 GMT", None)),
-    ],
-)
-def test_both_forms_of_the_header(value: str, seconds: float | None) -> None:
-    assert parse_retry_after_s({"retry-after": value}, now=NOW) == seconds
 
 
 @given(st.integers(1, 9), st.sampled_from([b"\n", b"\r\n", b"\r"]))

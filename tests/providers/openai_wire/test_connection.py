@@ -14,17 +14,17 @@ from starlette.routing import Route
 
 from toolweft.core.errors import ConfigError, ProviderError
 from toolweft.core.secret import Secret
-from toolweft.providers.openai_wire import Connection, ConnectionOptions
+from toolweft.providers.openai_wire import OpenAIConnection, OpenAIConnectionOptions
 from toolweft.testing import FakeClock
 from toolweft.testing.vendors.serving import ServedApp
 
 pytestmark = pytest.mark.network
 
-OPTIONS = ConnectionOptions(name="openai:m", base_url="http://127.0.0.1:1/v1")
+OPTIONS = OpenAIConnectionOptions(name="openai:m", base_url="http://127.0.0.1:1/v1")
 
 
 @asynccontextmanager
-async def answering(response: Response, **options: object) -> AsyncIterator[Connection]:
+async def answering(response: Response, **options: object) -> AsyncIterator[OpenAIConnection]:
     async def answer(request: Request) -> Response:
         await request.body()
         return response
@@ -32,7 +32,7 @@ async def answering(response: Response, **options: object) -> AsyncIterator[Conn
     app = Starlette(routes=[Route("/v1/x", answer, methods=["POST"])])
     async with ServedApp(app) as address:
         chosen = replace(OPTIONS, base_url=f"{address}/v1", **options)
-        async with Connection(chosen, clock=FakeClock()) as connection:
+        async with OpenAIConnection(chosen, clock=FakeClock()) as connection:
             yield connection
 
 
@@ -81,7 +81,7 @@ async def test_a_server_that_never_answers_is_left() -> None:
     app = Starlette(routes=[Route("/v1/x", wait, methods=["POST"])])
     async with ServedApp(app) as address:
         options = replace(OPTIONS, base_url=f"{address}/v1", timeout_s=0.05)
-        async with Connection(options, clock=FakeClock()) as connection:
+        async with OpenAIConnection(options, clock=FakeClock()) as connection:
             with pytest.raises(ProviderError, match="no answer") as caught:
                 await connection.post("/x", {})
             with pytest.raises(ProviderError, match="no answer after"):
@@ -103,7 +103,7 @@ async def test_signs_of_life_do_not_hold_up_the_deadline() -> None:
     app = Starlette(routes=[Route("/v1/x", drip, methods=["POST"])])
     async with ServedApp(app) as address:
         options = replace(OPTIONS, base_url=f"{address}/v1", timeout_s=0.2)
-        async with Connection(options, clock=FakeClock()) as connection:
+        async with OpenAIConnection(options, clock=FakeClock()) as connection:
             with pytest.raises(ProviderError, match="no answer after"):
                 await connection.open_stream("/x", {})
 
@@ -118,7 +118,7 @@ async def test_half_a_character_is_sent_as_a_question_mark() -> None:
     app = Starlette(routes=[Route("/v1/x", keep, methods=["POST"])])
     async with ServedApp(app) as address:
         options = replace(OPTIONS, base_url=f"{address}/v1")
-        async with Connection(options, clock=FakeClock()) as connection:
+        async with OpenAIConnection(options, clock=FakeClock()) as connection:
             await connection.post("/x", {"b": "ä\ud800", "a": 1})
 
     assert bodies == ['{"b":"ä?","a":1}'.encode()]
@@ -128,7 +128,7 @@ async def test_a_missing_sdk_is_named_with_its_extra(monkeypatch: pytest.MonkeyP
     # What the import system finds when a package is not installed.
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(ConfigError, match="openai") as caught:
-        await Connection(OPTIONS, clock=FakeClock()).__aenter__()
+        await OpenAIConnection(OPTIONS, clock=FakeClock()).__aenter__()
 
     assert caught.value.hint == "pip install 'toolweft[openai]'"
 
@@ -136,7 +136,7 @@ async def test_a_missing_sdk_is_named_with_its_extra(monkeypatch: pytest.MonkeyP
 async def test_a_key_that_no_header_can_carry_is_named_by_where_it_stands() -> None:
     options = replace(OPTIONS, key=Secret("abc\n", reference="env:OPENAI_API_KEY"))
     with pytest.raises(ConfigError, match="no header") as caught:
-        await Connection(options, clock=FakeClock()).__aenter__()
+        await OpenAIConnection(options, clock=FakeClock()).__aenter__()
 
     assert "abc" not in str(caught.value)
     assert "env:OPENAI_API_KEY" in str(caught.value)

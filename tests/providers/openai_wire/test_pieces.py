@@ -1,7 +1,5 @@
 """The small pure parts: arguments, schemas, contents, descriptions, errors."""
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +16,6 @@ from toolweft.providers.openai_wire import (
     parse_arguments,
     render_description,
 )
-from toolweft.providers.openai_wire.failures import parse_retry_after_s
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def strict(**properties: Json) -> dict[str, Json]:
@@ -164,21 +159,3 @@ def test_an_error_that_says_nothing_is_still_one(body: Json) -> None:
 
 def test_a_long_message_is_cut() -> None:
     assert len(build_error("<html>" * 10_000, status=502).message) < 700
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ({}, None),
-        ({"retry-after": "3"}, 3.0),
-        ({"retry-after-ms": "250", "retry-after": "3"}, 0.25),
-        ({"retry-after": "Thu, 01 Jan 2026 00:00:05 GMT"}, 5.0),
-        ({"retry-after": "Wed, 31 Dec 2025 00:00:00 GMT"}, 0.0),
-        ({"retry-after": "Thu, 01 Jan 2026 00:00:05"}, 5.0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "-1"}, None),
-    ],
-)
-def test_the_time_to_wait_is_read(headers: dict[str, str], expected: float | None) -> None:
-    assert parse_retry_after_s(headers, now=NOW) == expected

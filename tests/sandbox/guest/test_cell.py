@@ -3,6 +3,7 @@
 import asyncio
 import builtins
 import contextlib
+import json
 import sys
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.sandbox.guest.cell import parse_program, run_program
+from toolweft.sandbox.guest.names import Blob
 
 
 async def run(code, variables=None, max_value_bytes=1000):
@@ -39,6 +41,49 @@ async def test_a_value_that_is_not_json_is_shown_as_its_repr(code):
     result = await run(code)
     assert result.value_is_repr
     assert result.value.startswith(b'"')
+
+
+PNG = Blob(b"\x89PNG", "image/png")
+IN_JSON = '{"media_type":"image/png","size_bytes":4}'
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("png", IN_JSON),
+        ("['a', png]", f'["a",{IN_JSON}]'),
+        ("{'deep': [{'png': png}], 'n': 1}", f'{{"deep":[{{"png":{IN_JSON}}}],"n":1}}'),
+    ],
+)
+async def test_images_in_a_value_stand_beside_its_json(code, value):
+    result = await run(code, {"png": PNG})
+    assert (result.value.decode(), result.value_is_repr) == (value, False)
+    assert [(blob, blob.media_type) for blob in result.media] == [(b"\x89PNG", "image/png")]
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/pdf", "image/", "image/p\nng", "image/x" * 20, 7]
+)
+async def test_bytes_of_other_types_are_only_described(media_type):
+    result = await run("[blob]", {"blob": Blob(b"1234", media_type)})
+    assert json.loads(result.value) == [{"media_type": media_type, "size_bytes": 4}]
+    assert result.media == ()
+
+
+async def test_what_is_not_json_has_no_images():
+    result = await run("[png, {1, 2}]", {"png": PNG})
+    assert result.value_is_repr
+    assert result.media == ()
+
+
+async def test_images_beyond_their_bounds_are_a_limit_that_says_so():
+    many = await run("[png] * 17", {"png": PNG})
+    assert (many.status, many.limit) == ("limit", "result")
+    assert "17 images or sounds of 68 bytes" in many.fault.message
+    large = await run("Blob(bytes(16 * 1024**2 + 1), 'image/png')", {"Blob": Blob})
+    assert (large.status, large.limit) == ("limit", "result")
+    fits = await run("Blob(bytes(16 * 1024**2), 'image/png')", {"Blob": Blob})
+    assert fits.status == "ok"
 
 
 async def test_variables_stay():
@@ -149,9 +194,16 @@ async def test_an_error_has_its_line_and_frames():
 
 
 async def test_an_error_that_breaks_while_it_is_described_still_ends_the_run():
+    code = "class E(Exception):\n    @property\n    def __cause__(self): raise KeyError\nraise E()"
+    result = await run(code)
+    assert (result.status, result.limit, result.fault.type) == ("error", None, "E")
+    assert result.fault.message == "<KeyError>"
+
+
+async def test_an_error_whose_text_breaks_is_the_program_s_own():
     code = "class E(Exception):\n    def __str__(self): raise MemoryError\nraise E()"
     result = await run(code)
-    assert (result.status, result.limit, result.fault.type) == ("limit", "memory", "E")
+    assert (result.status, result.limit, result.fault.type) == ("error", None, "E")
 
 
 async def test_a_program_that_cancels_itself_is_an_error():

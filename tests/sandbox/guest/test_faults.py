@@ -58,15 +58,29 @@ def test_a_deep_traceback_is_cut_in_the_middle():
     assert "loop instead" in fault.hint
 
 
-def test_a_message_that_cannot_be_made_is_replaced():
-    fault = fault_of("class E(Exception):\n    def __str__(self): raise KeyError\nraise E()")
-    assert fault.message == "<its message cannot be printed: KeyError>"
+@pytest.mark.parametrize("fault", ["KeyError", "MemoryError", "SystemExit"])
+@pytest.mark.parametrize("base", ["Exception", "RuntimeError", "ExceptionGroup"])
+def test_a_message_that_cannot_be_made_is_replaced_and_is_no_limit(base, fault):
+    made = "E('g', [ValueError()])" if base == "ExceptionGroup" else "E()"
+    part = "message" if base == "ExceptionGroup" else "__str__"
+    kind = "@property\n    " if part == "message" else ""
+    code = f"class E({base}):\n    {kind}def {part}(self): raise {fault}\nraise {made}"
+    told = fault_of(code)
+    assert told.message == f"<its message cannot be printed: {fault}>"
+    assert (told.type, told.limit) == ("E", None)
 
 
-def test_running_out_of_memory_while_making_the_message_is_said():
-    code = "class E(Exception):\n    def __str__(self): raise MemoryError\nraise E()"
-    with pytest.raises(MemoryError):
-        fault_of(code)
+def test_what_a_program_exits_with_need_not_be_printable():
+    code = "class Code:\n    def __repr__(self): raise MemoryError\nraise SystemExit(Code())"
+    told = fault_of(code)
+    assert told.message == "<its message cannot be printed: MemoryError>"
+    assert told.limit is None
+
+
+def test_a_stop_while_the_message_is_made_goes_on():
+    code = "class E(Exception):\n    def __str__(self): raise Stop('cpu', 'x')\nraise E()"
+    with pytest.raises(Stop):
+        fault_of(code, Stop=Stop)
 
 
 def test_a_message_is_cut_and_always_text():

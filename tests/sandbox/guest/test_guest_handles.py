@@ -11,6 +11,8 @@ from toolweft.sandbox.guest import handles
 from toolweft.sandbox.guest.handles import READ_BYTES, Handle, bind_load
 from toolweft.sandbox.guest.names import Blob, ToolError
 
+MEDIA_TYPE = "image/png"
+
 
 class Host:
     """Answers `load.info` and `load.read`; counts the reads."""
@@ -22,6 +24,7 @@ class Host:
             "kind": kind,
             "size_bytes": len(content),
             "rows": None,
+            "media_type": MEDIA_TYPE,
             **more,
         }
         self.reads = 0
@@ -72,7 +75,8 @@ async def test_text_comes_as_lines_and_bytes_as_pieces() -> None:
     assert await text.load().head(1) == ["å"]
 
     binary = Host(b"0123456789", "binary")
-    assert await binary.load() == b"0123456789"
+    loaded = await binary.load()
+    assert (loaded, loaded.media_type) == (b"0123456789", MEDIA_TYPE)
     assert await collect(binary.load().chunks(4)) == [b"0123", b"4567", b"89"]
     assert await collect(binary.load()) == [b"0123456789"]
     assert await binary.load().head(2) == b"01"

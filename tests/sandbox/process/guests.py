@@ -81,15 +81,14 @@ async def open_guest(tier: Tier, limits: ProgramLimits = LIMITS) -> AsyncIterato
 class MeasuredSession(ProcessSession):
     """A session of an unlocked guest."""
 
-    async def close(self) -> None:
+    async def _end(self) -> int:
         """Let the guest end by itself, so that what it ran is measured."""
         if self.is_alive:
-            self._cancel_pause()
             self._child.resume()
             self._channel.close()
             with anyio.move_on_after(5):
                 await self._child.wait_exit()
-        await super().close()
+        return await super()._end()
 
 
 @asynccontextmanager

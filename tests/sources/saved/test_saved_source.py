@@ -7,6 +7,8 @@ import anyio
 import pytest
 from tests.stores.test_saved_store import PROGRAM
 
+from toolweft.core.clock import SystemClock
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import ConfigError, SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.saved import SavedProgram
@@ -82,5 +84,6 @@ async def test_a_store_that_cannot_be_read_is_a_failed_source_until_it_can() -> 
 
 async def test_a_program_cannot_be_called_without_a_caller() -> None:
     async with open_source(Store(PROGRAM), Heard()) as (source, _):
+        countdown = Countdown(1.0, clock=SystemClock())
         with pytest.raises(SourceUnavailable, match="on behalf of a caller"):
-            await source.call_tool(ToolName("count_people"), {}, deadline_s=0.0)
+            await source.call_tool(ToolName("count_people"), {}, countdown=countdown)

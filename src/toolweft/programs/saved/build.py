@@ -65,6 +65,11 @@ def build_saved(
             f"run {run.run_id} ended as {run.status}; only one that ended as ok can be saved",
             hint="mend the program and run it again",
         )
+    if any(call.name == "worker" for call in run.calls):
+        raise RunNotReplayable(
+            f"run {run.run_id} asked workers, which saved programs do not have",
+            hint="save a program that calls tools alone",
+        )
     if run.value_is_repr:
         raise RunNotReplayable(
             f"the value of run {run.run_id} is no JSON: {run.value.decode(errors='replace')[:80]}",

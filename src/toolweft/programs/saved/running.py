@@ -12,7 +12,7 @@ from typing import Final
 import anyio
 
 from toolweft.core.calls import Failure, ToolCall
-from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import CallDenied, SandboxError
 from toolweft.core.ids import RunId
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestReply
@@ -51,13 +51,11 @@ class SavedRunner:
 
     Args:
         runner: already entered.
-        clock: of the calls' deadlines.
         max_depth: how deep they may call one another.
     """
 
-    def __init__(self, runner: ProgramRunner, *, clock: Clock, max_depth: int) -> None:
+    def __init__(self, runner: ProgramRunner, *, max_depth: int) -> None:
         self._runner = runner
-        self._clock = clock
         self._max_depth = max_depth
         # Of runs that are going.
         self._places: dict[RunId, _Place] = {}
@@ -74,13 +72,13 @@ class SavedRunner:
         """
         place = self._place_of(call, program)
         limits = self._runner.options.limits
-        left_s = call.deadline_s - self._clock.monotonic_s()
+        left_s = call.countdown.left_s()
         begun: list[Run] = []
 
         def watch(run: Run, answer: GuestCallHandler) -> GuestCallHandler:
             begun.append(run)
             self._places[run.id] = place
-            return _within(place.budget, answer)
+            return _within(place.budget, answer, call.countdown)
 
         try:
             return await self._runner.run(
@@ -125,8 +123,8 @@ class SavedRunner:
             await self._runner.close_container(run.container.id, principal=run.principal)
 
 
-def _within(budget: _Budget, answer: GuestCallHandler) -> GuestCallHandler:
-    """The handler for as many calls as are left."""
+def _within(budget: _Budget, answer: GuestCallHandler, outer: Countdown) -> GuestCallHandler:
+    """The handler for as many calls as are left; whoever holds one holds the outer call too."""
 
     async def answer_within(call: GuestCall) -> GuestReply:
         if budget.left <= 0:
@@ -138,6 +136,6 @@ def _within(budget: _Budget, answer: GuestCallHandler) -> GuestCallHandler:
                 )
             )
         budget.left -= 1
-        return await answer(call)
+        return await answer(replace(call, countdown=call.countdown.beside(outer)))
 
     return answer_within

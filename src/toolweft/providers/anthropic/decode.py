@@ -11,7 +11,7 @@ from typing import Final
 from toolweft.core.calls import DIRECT, Caller
 from toolweft.core.errors import ProviderError
 from toolweft.core.ids import ContainerId, RunId
-from toolweft.core.json import Json, JsonObject, decode_json
+from toolweft.core.json import Json, JsonObject
 from toolweft.core.messages import (
     AssistantMessage,
     Message,
@@ -23,6 +23,7 @@ from toolweft.core.messages import (
 )
 from toolweft.core.programs import Container
 from toolweft.providers.anthropic.target import API, Platform
+from toolweft.providers.reading import read_arguments
 
 __all__ = ("decode",)
 
@@ -103,7 +104,7 @@ def _read_calls(content: Iterable[JsonObject], history: Sequence[Message]) -> tu
         if block.get("type") != "tool_use":
             continue
         caller = _read_caller(block.get("caller"), counted)
-        arguments, fault = _read_arguments(block.get("input"))
+        arguments, fault = read_arguments(block.get("input"))
         calls.append(
             ModelCall(
                 id=str(block.get("id") or ""),
@@ -123,17 +124,6 @@ def _read_caller(caller: Json, counted: Counter[RunId | None]) -> Caller:
     program_id = RunId(str(caller.get("tool_id") or ""))
     counted[program_id] += 1
     return Caller(type="programmatic", program_id=program_id, call_index=counted[program_id])
-
-
-def _read_arguments(given: Json) -> tuple[JsonObject | None, str]:
-    if isinstance(given, str):
-        try:
-            given = decode_json(given)
-        except (ValueError, RecursionError) as exc:
-            return None, f"the arguments are not JSON: {exc}"
-    if not isinstance(given, dict):
-        return None, f"the arguments are {given!r:.80}, not a JSON object"
-    return given, ""
 
 
 def _make_echo(block: JsonObject) -> JsonObject:

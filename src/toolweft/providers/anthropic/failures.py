@@ -1,15 +1,12 @@
 """What the Messages API says when it refuses or fails, as the project's errors. Pure functions."""
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from toolweft.core.errors import ContextFull, ProviderError, RemoteContainerGone
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("build_error", "parse_retry_after_s")
+__all__ = ("build_error",)
 
 # Of errors told in the middle of a stream, which have no status of their own.
 _STATUS_OF_TYPE: Final = {
@@ -76,25 +73,6 @@ def build_error(
         retry_after_s=retry_after_s,
         status=status,
     )
-
-
-def parse_retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds from now; None where nothing usable is said. Both forms of the header are read."""
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        if until.tzinfo is None:
-            until = until.replace(tzinfo=UTC)
-        seconds = (until - now).total_seconds()
-    # Neither the past nor "nan" nor "inf" is a time to wait.
-    return seconds if 0 <= seconds < float("inf") else None
 
 
 def _read_error(body: Json) -> JsonObject:

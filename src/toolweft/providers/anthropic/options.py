@@ -27,6 +27,8 @@ class AnthropicOptions:
     # None: from the table. What is given here is taken as it is, whatever `native` says.
     capabilities: ModelCapabilities | None = None
     prices: TokenPrices | None = None
+    # What the header anthropic-beta names; None: what the platform's table says a request needs.
+    betas: tuple[str, ...] | None = None
     # "low" to "max"; None: the vendor's default.
     effort: str | None = None
     # From sending a request to its whole answer; between two pieces of a stream.

@@ -6,9 +6,9 @@ At its end the body is the one a plain reply would have had, so both are decoded
 from collections.abc import Iterator
 from typing import Final
 
-from toolweft.core.errors import ProviderError
-from toolweft.core.json import Json, JsonObject, decode_json
+from toolweft.core.json import JsonObject
 from toolweft.core.messages import CallProposed, ModelEvent, TextPrinted
+from toolweft.providers.reading import PieceReader, broken, parse_object, read_object
 
 __all__ = ("StreamFold",)
 
@@ -18,9 +18,8 @@ _APPENDED: Final = {
     "thinking_delta": ("thinking", "thinking"),
     "signature_delta": ("signature", "signature"),
 }
-# What an assistant's message can hold is far below both.
+# What an assistant's message can hold is far below.
 _MAX_BLOCKS: Final = 100_000
-_MAX_CHARACTERS: Final = 64 * 1024**2
 
 
 class StreamFold:
@@ -28,17 +27,15 @@ class StreamFold:
 
     Attributes:
         is_ended: the vendor said that the answer is complete.
-        written: characters of text that were passed on.
     """
 
     def __init__(self) -> None:
         self.is_ended = False
-        self.written = 0
         self._body: JsonObject | None = None
         self._blocks: list[JsonObject] = []
         # Pieces of each open block's fields, joined at its end: adding to a text is quadratic.
         self._pieces: dict[int, dict[str, list[str]]] = {}
-        self._characters = 0
+        self._reader = PieceReader()
 
     @property
     def body(self) -> JsonObject:
@@ -53,9 +50,9 @@ class StreamFold:
         """
         kind = event.get("type")
         if kind == "message_start":
-            self._body = dict(_read_object(event, "message"))
+            self._body = dict(read_object(event, "message"))
         elif self._body is None:
-            raise _broken(f"{kind!r:.40} came before the message began")
+            raise broken(f"{kind!r:.40} came before the message began")
         elif kind == "content_block_start":
             yield from self._start(event)
         elif kind == "content_block_delta":
@@ -70,47 +67,34 @@ class StreamFold:
             self.is_ended = True
 
     def _start(self, event: JsonObject) -> Iterator[ModelEvent]:
-        block = dict(_read_object(event, "content_block"))
+        block = dict(read_object(event, "content_block"))
         if event.get("index") != len(self._blocks) or len(self._blocks) >= _MAX_BLOCKS:
-            raise _broken(f"block {event.get('index')!r:.20} came after {len(self._blocks)} others")
+            raise broken(f"block {event.get('index')!r:.20} came after {len(self._blocks)} others")
         self._pieces[len(self._blocks)] = {}
         self._blocks.append(block)
         if block.get("type") == "tool_use":
             yield CallProposed(str(block.get("name") or ""))
         elif block.get("type") == "text" and block.get("text"):
-            yield self._print(str(block["text"]))
+            yield TextPrinted(str(block["text"]))
 
     def _extend(self, event: JsonObject) -> Iterator[ModelEvent]:
         index = self._read_index(event)
-        delta = _read_object(event, "delta")
+        delta = read_object(event, "delta")
         kind = delta.get("type")
         pieces = self._pieces.get(index)
         if pieces is None:
-            raise _broken(f"block {index} goes on after its end")
+            raise broken(f"block {index} goes on after its end")
         if kind == "input_json_delta":
-            pieces.setdefault("input", []).append(self._read_piece(delta, "partial_json"))
+            pieces.setdefault("input", []).append(self._reader.read(delta, "partial_json"))
         elif kind == "citations_delta":
             block = self._blocks[index]
             block["citations"] = [*(block.get("citations") or ()), delta.get("citation")]
         elif kind in _APPENDED:
             field, own = _APPENDED[kind]
-            text = self._read_piece(delta, own)
+            text = self._reader.read(delta, own)
             pieces.setdefault(field, []).append(text)
             if kind == "text_delta" and text:
-                yield self._print(text)
-
-    def _read_piece(self, delta: JsonObject, key: str) -> str:
-        text = delta.get(key)
-        if not isinstance(text, str):
-            raise _broken(f"{key} is {text!r:.40}")
-        self._characters += len(text)
-        if self._characters > _MAX_CHARACTERS:
-            raise _broken(f"it is above the cap of {_MAX_CHARACTERS:,} characters")
-        return text
-
-    def _print(self, text: str) -> TextPrinted:
-        self.written += len(text)
-        return TextPrinted(text)
+                yield TextPrinted(text)
 
     def _close(self, index: int) -> None:
         block = self._blocks[index]
@@ -118,14 +102,14 @@ class StreamFold:
             text = "".join(pieces)
             if field == "input":
                 # Nothing written is the input that the block began with: no arguments.
-                block["input"] = _parse_input(text) if text else block.get("input")
+                block["input"] = parse_object(text) if text else block.get("input")
             else:
                 block[field] = str(block.get(field) or "") + text
 
     def _update(self, event: JsonObject) -> None:
         body = self._body
         assert body is not None
-        body.update(_read_object(event, "delta"))
+        body.update(read_object(event, "delta"))
         usage = event.get("usage")
         if isinstance(usage, dict):
             # Counts are of the whole answer; what is not told again stays.
@@ -136,25 +120,5 @@ class StreamFold:
     def _read_index(self, event: JsonObject) -> int:
         index = event.get("index")
         if not isinstance(index, int) or not 0 <= index < len(self._blocks):
-            raise _broken(f"there is no block {index!r:.20}")
+            raise broken(f"there is no block {index!r:.20}")
         return index
-
-
-def _parse_input(text: str) -> Json:
-    """The object, or the text itself where it is none: the decoder tells why."""
-    try:
-        value = decode_json(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, dict) else text
-
-
-def _read_object(event: JsonObject, key: str) -> JsonObject:
-    value = event.get(key)
-    if not isinstance(value, dict):
-        raise _broken(f"{key} is {value!r:.40}")
-    return value
-
-
-def _broken(reason: str) -> ProviderError:
-    return ProviderError(f"the stream of the answer cannot be understood: {reason}")

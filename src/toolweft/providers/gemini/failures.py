@@ -1,15 +1,13 @@
 """What Google's APIs say when they refuse or fail, as the project's errors. Pure functions."""
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from toolweft.core.errors import ContextFull, ProviderError
 from toolweft.core.json import Json, JsonObject
+from toolweft.providers.waits import parse_seconds
 
-__all__ = ("build_error", "parse_retry_after_s")
+__all__ = ("build_error",)
 
 # Of errors told in the middle of a stream, which have no status of their own.
 _STATUS_OF_NAME: Final = {
@@ -78,24 +76,6 @@ def build_error(
     )
 
 
-def parse_retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds from now; None where nothing usable is said. Both forms of the header are read."""
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        if until.tzinfo is None:
-            until = until.replace(tzinfo=UTC)
-        seconds = (until - now).total_seconds()
-    return _keep_sensible(seconds)
-
-
 def _choose_hint(status: int | None, told: str) -> str | None:
     if status == 400 and _BAD_KEY.search(told):
         return _KEY_HINT
@@ -129,13 +109,5 @@ def _read_delay_s(error: JsonObject) -> float | None:
     details = error.get("details")
     for detail in details if isinstance(details, list) else ():
         if isinstance(detail, dict) and detail.get("@type") == _RETRY_INFO:
-            try:
-                return _keep_sensible(float(str(detail.get("retryDelay")).removesuffix("s")))
-            except ValueError:
-                return None
+            return parse_seconds(str(detail.get("retryDelay")).removesuffix("s"))
     return None
-
-
-def _keep_sensible(seconds: float) -> float | None:
-    # Neither the past nor "nan" nor "inf" is a time to wait.
-    return seconds if 0 <= seconds < float("inf") else None

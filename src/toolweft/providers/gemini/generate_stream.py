@@ -7,15 +7,14 @@ one plain text become one part; what is signed stays a part of its own, as the v
 from collections.abc import Iterator
 from typing import Final
 
-from toolweft.core.errors import ProviderError
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.messages import CallProposed, ModelEvent, TextPrinted
+from toolweft.providers.reading import PieceReader, broken
 
 __all__ = ("GenerateFold",)
 
-# What an answer can hold is far below both.
+# What an answer can hold is far below.
 _MAX_PARTS: Final = 100_000
-_MAX_CHARACTERS: Final = 64 * 1024**2
 _PLAIN_TEXT: Final = frozenset({"text", "thought"})
 
 
@@ -24,18 +23,16 @@ class GenerateFold:
 
     Attributes:
         is_ended: the vendor said why it stopped.
-        written: characters of text that were passed on.
     """
 
     def __init__(self) -> None:
         self.is_ended = False
-        self.written = 0
         self._body: JsonObject = {}
         self._candidate: JsonObject = {}
         self._parts: list[JsonObject] = []
         # Pieces of the last part where it is a plain text, joined at its end.
         self._pieces: list[str] = []
-        self._characters = 0
+        self._reader = PieceReader()
 
     @property
     def body(self) -> JsonObject:
@@ -62,7 +59,7 @@ class GenerateFold:
         if not candidates:
             return
         if not isinstance(candidates, list) or not isinstance(candidates[0], dict):
-            raise _broken(f"candidates are {candidates!r:.40}")
+            raise broken(f"candidates are {candidates!r:.40}")
         candidate = candidates[0]
         self._candidate.update({k: v for k, v in candidate.items() if k != "content"})
         self._candidate.setdefault("index", 0)
@@ -84,14 +81,11 @@ class GenerateFold:
                 self._parts[-1] = {**self._parts[-1], "text": "".join(self._pieces)}
             self._pieces = [str(text)] if is_plain else []
             if len(self._parts) >= _MAX_PARTS:
-                raise _broken(f"it has more than {_MAX_PARTS:,} parts")
+                raise broken(f"it has more than {_MAX_PARTS:,} parts")
             self._parts.append(part)
         if isinstance(text, str):
-            self._characters += len(text)
-            if self._characters > _MAX_CHARACTERS:
-                raise _broken(f"it is above the cap of {_MAX_CHARACTERS:,} characters")
+            self._reader.count(text)
             if text and not _is_thought(part):
-                self.written += len(text)
                 yield TextPrinted(text)
         call = part.get("functionCall")
         if isinstance(call, dict):
@@ -107,9 +101,5 @@ def _find_parts(content: Json) -> list[JsonObject]:
     if parts is None:
         return []
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        raise _broken(f"parts are {parts!r:.40}")
+        raise broken(f"parts are {parts!r:.40}")
     return parts
-
-
-def _broken(reason: str) -> ProviderError:
-    return ProviderError(f"the stream of the answer cannot be understood: {reason}")

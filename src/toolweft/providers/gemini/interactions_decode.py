@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from toolweft.core.errors import ProviderError
-from toolweft.core.json import Json, JsonObject, decode_json
+from toolweft.core.json import Json, JsonObject
 from toolweft.core.messages import (
     AssistantMessage,
     ModelCall,
@@ -19,6 +19,7 @@ from toolweft.core.messages import (
 from toolweft.providers.gemini.interactions_encode import API, DEFAULT_SEARCH_NAME
 from toolweft.providers.gemini.numbers import count
 from toolweft.providers.gemini.target import PLATFORM
+from toolweft.providers.reading import read_arguments
 
 __all__ = ("decode",)
 
@@ -98,16 +99,7 @@ def _read_calls(steps: Sequence[JsonObject], search_name: str) -> Iterator[Model
 
 
 def _read_arguments(given: Json) -> tuple[JsonObject | None, str]:
-    if given is None:
-        return {}, ""
-    if isinstance(given, str):
-        try:
-            given = decode_json(given)
-        except (ValueError, RecursionError) as exc:
-            return None, f"the arguments are not JSON: {exc}"
-    if not isinstance(given, dict):
-        return None, f"the arguments are {given!r:.80}, not a JSON object"
-    return given, ""
+    return read_arguments({} if given is None else given)
 
 
 def _make_echo(step: JsonObject) -> JsonObject:

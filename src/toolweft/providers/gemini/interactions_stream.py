@@ -6,15 +6,14 @@ At its end the body is the one a plain answer would have had, so both are decode
 from collections.abc import Iterator
 from typing import Final
 
-from toolweft.core.errors import ProviderError
-from toolweft.core.json import Json, JsonObject, decode_json
+from toolweft.core.json import Json, JsonObject
 from toolweft.core.messages import CallProposed, ModelEvent, TextPrinted
+from toolweft.providers.reading import PieceReader, broken, parse_object, read_object
 
 __all__ = ("InteractionsFold",)
 
-# What an answer can hold is far below both.
+# What an answer can hold is far below.
 _MAX_STEPS: Final = 100_000
-_MAX_CHARACTERS: Final = 64 * 1024**2
 
 
 class InteractionsFold:
@@ -25,12 +24,10 @@ class InteractionsFold:
 
     Attributes:
         is_ended: the vendor said that the answer is complete.
-        written: characters of text that were passed on.
     """
 
     def __init__(self, *, search_name: str | None = None) -> None:
         self.is_ended = False
-        self.written = 0
         self._search_name = search_name
         self._body: JsonObject = {}
         self._steps: list[JsonObject] = []
@@ -38,7 +35,7 @@ class InteractionsFold:
         self._texts: dict[int, list[str]] = {}
         self._arguments: dict[int, list[str]] = {}
         self._open: set[int] = set()
-        self._characters = 0
+        self._reader = PieceReader()
 
     @property
     def body(self) -> JsonObject:
@@ -53,7 +50,7 @@ class InteractionsFold:
         """
         kind = event.get("event_type")
         if kind in {"interaction.created", "interaction.completed"}:
-            told = _read_object(event, "interaction")
+            told = read_object(event, "interaction")
             # The steps were told one by one.
             self._body.update({k: v for k, v in told.items() if k != "steps"})
             if kind == "interaction.completed":
@@ -77,10 +74,10 @@ class InteractionsFold:
         self.is_ended = True
 
     def _start(self, event: JsonObject) -> Iterator[ModelEvent]:
-        step = dict(_read_object(event, "step"))
+        step = dict(read_object(event, "step"))
         index = len(self._steps)
         if event.get("index") != index or index >= _MAX_STEPS:
-            raise _broken(f"step {event.get('index')!r:.20} came after {index} others")
+            raise broken(f"step {event.get('index')!r:.20} came after {index} others")
         self._steps.append(step)
         self._open.add(index)
         kind = step.get("type")
@@ -91,23 +88,23 @@ class InteractionsFold:
         elif kind == "model_output":
             for piece in step.get("content") or ():
                 if isinstance(piece, dict) and isinstance(piece.get("text"), str):
-                    yield self._print(piece["text"])
+                    yield TextPrinted(piece["text"])
 
     def _extend(self, event: JsonObject) -> Iterator[ModelEvent]:
         index = self._read_index(event)
         if index not in self._open:
-            raise _broken(f"step {index} goes on after its end")
-        delta = _read_object(event, "delta")
+            raise broken(f"step {index} goes on after its end")
+        delta = read_object(event, "delta")
         step, kind = self._steps[index], delta.get("type")
         if kind == "text":
-            text = self._read_piece(delta, "text")
+            text = self._reader.read(delta, "text")
             self._texts.setdefault(index, []).append(text)
             if text:
-                yield self._print(text)
+                yield TextPrinted(text)
             return
         self._end_text(index)
         if kind == "arguments_delta":
-            self._arguments.setdefault(index, []).append(self._read_piece(delta, "arguments"))
+            self._arguments.setdefault(index, []).append(self._reader.read(delta, "arguments"))
         elif kind == "thought_summary":
             step["summary"] = [*(step.get("summary") or ()), delta.get("content")]
         elif kind == "thought_signature":
@@ -135,43 +132,10 @@ class InteractionsFold:
         self._open.discard(index)
         text = "".join(self._arguments.pop(index, ()))
         if text:
-            self._steps[index]["arguments"] = _parse_arguments(text)
-
-    def _read_piece(self, delta: JsonObject, key: str) -> str:
-        text = delta.get(key)
-        if not isinstance(text, str):
-            raise _broken(f"{key} is {text!r:.40}")
-        self._characters += len(text)
-        if self._characters > _MAX_CHARACTERS:
-            raise _broken(f"it is above the cap of {_MAX_CHARACTERS:,} characters")
-        return text
-
-    def _print(self, text: str) -> TextPrinted:
-        self.written += len(text)
-        return TextPrinted(text)
+            self._steps[index]["arguments"] = parse_object(text)
 
     def _read_index(self, event: JsonObject) -> int:
         index = event.get("index")
         if not isinstance(index, int) or not 0 <= index < len(self._steps):
-            raise _broken(f"there is no step {index!r:.20}")
+            raise broken(f"there is no step {index!r:.20}")
         return index
-
-
-def _parse_arguments(text: str) -> Json:
-    """The object, or the text itself where it is none: the decoder tells why."""
-    try:
-        value = decode_json(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, dict) else text
-
-
-def _read_object(event: JsonObject, key: str) -> JsonObject:
-    value = event.get(key)
-    if not isinstance(value, dict):
-        raise _broken(f"{key} is {value!r:.40}")
-    return value
-
-
-def _broken(reason: str) -> ProviderError:
-    return ProviderError(f"the stream of the answer cannot be understood: {reason}")

@@ -1,11 +1,11 @@
 """What one model of Google is, apart from what is asked of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from toolweft.core.providers import ModelCapabilities, Native
+from toolweft.core.providers import ModelCapabilities
 
-__all__ = ("PLATFORM", "Api", "Target", "limit_to_native")
+__all__ = ("PLATFORM", "Api", "Target")
 
 # Signatures hold here only: the vendor's cloud, which signs differently, is not reached.
 PLATFORM: Final = "gemini"
@@ -28,17 +28,7 @@ class Target:
     # Deferred tools are in the prompt by name and description, not only once a search finds them.
     lists_deferred: bool = False
 
-
-def limit_to_native(
-    capabilities: ModelCapabilities, native: Native, *, is_proven: bool
-) -> ModelCapabilities:
-    """The capabilities without the vendor's own form of search, unless wanted.
-
-    Args:
-        capabilities: what the model could do.
-        native: "off" takes that form away; "auto" does unless it was proven.
-        is_proven: it was seen to work at the live API.
-    """
-    if native == "on" or (native == "auto" and is_proven):
-        return capabilities
-    return replace(capabilities, has_deferral=False, reveal="none")
+    @property
+    def platform(self) -> str:
+        """Who runs it, and whose signatures hold."""
+        return PLATFORM

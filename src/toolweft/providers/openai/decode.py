@@ -16,10 +16,9 @@ from toolweft.core.messages import (
     ModelReply,
     RawItems,
     StopReason,
-    TokenUsage,
 )
 from toolweft.providers.openai.target import API, Platform
-from toolweft.providers.openai_wire import build_error, parse_arguments
+from toolweft.providers.openai_wire import build_error, decode_usage, parse_arguments
 
 __all__ = ("DEFAULT_SEARCH_NAME", "decode")
 
@@ -60,7 +59,7 @@ def decode(
             raw=RawItems(api=API, platform=platform, items=tuple(output)),
         ),
         stop=stop,
-        usage=_decode_usage(body.get("usage")),
+        usage=decode_usage(body.get("usage"), read="input", written="output"),
         model=str(body.get("model") or ""),
         detail=detail,
         request_id=request_id or str(body.get("id") or ""),
@@ -137,32 +136,5 @@ def _decide_stop(
     return ("refusal", refusal) if refusal else ("end_turn", "")
 
 
-def _decode_usage(usage: Json) -> TokenUsage:
-    if not isinstance(usage, dict):
-        return TokenUsage()
-    inputs = _details(usage, "input_tokens_details")
-    outputs = _details(usage, "output_tokens_details")
-    total = _count(usage.get("input_tokens"))
-    read = _count(inputs.get("cached_tokens"))
-    written = _count(inputs.get("cache_write_tokens"))
-    return TokenUsage(
-        # The vendor counts those of its cache among them.
-        input_tokens=max(0, total - read - written),
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        output_tokens=_count(usage.get("output_tokens")),
-        reasoning_tokens=_count(outputs.get("reasoning_tokens")),
-    )
-
-
-def _details(usage: JsonObject, name: str) -> JsonObject:
-    details = usage.get(name)
-    return details if isinstance(details, dict) else {}
-
-
 def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
-
-
-def _count(value: Json) -> int:
-    return value if isinstance(value, int) else 0

@@ -43,6 +43,11 @@ class StreamFold:
         return ()
 
     @property
+    def is_ended(self) -> bool:
+        """The response is complete."""
+        return self._ended is not None
+
+    @property
     def body(self) -> JsonObject:
         """The whole response.
 

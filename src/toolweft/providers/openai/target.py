@@ -1,11 +1,11 @@
 """What one model behind the Responses API is told apart from what is asked of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from toolweft.core.providers import ModelCapabilities, Native
+from toolweft.core.providers import ModelCapabilities
 
-__all__ = ("API", "Platform", "Target", "limit_to_native")
+__all__ = ("API", "Platform", "Target")
 
 API: Final = "openai"
 
@@ -29,26 +29,3 @@ class Target:
     cache_key: str | None = None
     # Deferred tools are in the prompt by name and description, not only once a search finds them.
     lists_deferred: bool = False
-
-
-def limit_to_native(
-    capabilities: ModelCapabilities, native: Native, *, is_proven: bool
-) -> ModelCapabilities:
-    """What is used of a model's capabilities.
-
-    Args:
-        capabilities: what the vendor documents.
-        native: "off" takes the vendor's own search, added tools and programs away; "auto" does
-            unless they were proven.
-        is_proven: they were seen to work at the live API.
-    """
-    if native == "on" or (native == "auto" and is_proven):
-        return capabilities
-    return replace(
-        capabilities,
-        has_deferral=False,
-        reveal="none",
-        addition="none",
-        programs="none",
-        has_output_schema=False,
-    )

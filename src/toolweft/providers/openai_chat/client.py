@@ -1,23 +1,21 @@
 """A model behind any server that speaks Chat Completions."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from types import TracebackType
-from typing import Final, Self
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
 
-from toolweft.core.clock import Clock
 from toolweft.core.errors import ConfigError
-from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest, ReplyDone
-from toolweft.core.providers import ModelCapabilities, TokenPrices
-from toolweft.core.secret import Secret
+from toolweft.core.json import JsonObject
+from toolweft.core.messages import ModelReply, ModelRequest
+from toolweft.core.providers import TokenPrices
+from toolweft.providers.client import Exchange, ProviderClient, find_key
 from toolweft.providers.openai_chat.decode import decode
 from toolweft.providers.openai_chat.encode import encode
 from toolweft.providers.openai_chat.models import find_capabilities
 from toolweft.providers.openai_chat.options import OpenAIChatOptions
 from toolweft.providers.openai_chat.stream import StreamFold
 from toolweft.providers.openai_chat.target import Target
-from toolweft.providers.openai_wire import Connection, ConnectionOptions
-from toolweft.providers.retry import with_retries
+from toolweft.providers.openai_wire import OpenAIConnection, OpenAIConnectionOptions
 
 __all__ = ("OpenAIChatProvider",)
 
@@ -26,127 +24,56 @@ _PATH: Final = "/chat/completions"
 _STREAMED: Final = {"stream": True, "stream_options": {"include_usage": True}}
 
 
-class OpenAIChatProvider:
+class OpenAIChatProvider(ProviderClient[OpenAIChatOptions, Target]):
     """The `Provider` of one model; an async context manager that owns its connections."""
 
-    def __init__(
-        self,
-        options: OpenAIChatOptions,
-        *,
-        environment: Mapping[str, str],
-        clock: Clock,
-        random: Callable[[], float],
-    ) -> None:
-        """Nothing is loaded or connected.
-
-        Args:
-            options: which model, where, and how.
-            environment: where the key is taken from if `options` names a variable.
-            clock: for deadlines and for dates in answers.
-            random: a number of [0, 1) at each call, for jitter between tries.
-
-        Raises:
-            ConfigError: the variable that `options` names is not set, or the address is none.
-        """
-        address = urlsplit(options.base_url)
-        if address.scheme not in {"http", "https"} or not address.netloc:
-            raise ConfigError(
-                f"{options.model}: {options.base_url!r} is no address of a server",
-                hint='"http://127.0.0.1:11434/v1", with the version',
-            )
-        self._clock = clock
-        self._random = random
+    def _choose_target(self, options: OpenAIChatOptions) -> tuple[Target, TokenPrices | None]:
         # Without a user and password that an address may hold.
-        platform = options.platform or address.netloc.rpartition("@")[2]
-        self._prices = options.prices
-        self._target = Target(
+        platform = options.platform or _split_address(options).netloc.rpartition("@")[2]
+        target = Target(
             model=options.model,
             platform=platform,
             capabilities=options.capabilities or find_capabilities(platform, options.model),
             limit_name=options.limit_name,
         )
-        self._connection = Connection(
-            ConnectionOptions(
-                name=self.name,
-                base_url=options.base_url,
-                key=_choose_key(options, environment),
-                headers=options.headers,
-                timeout_s=options.timeout_s,
-                connect_timeout_s=options.connect_timeout_s,
-            ),
-            clock=clock,
+        return target, None
+
+    def _build_connection(
+        self, options: OpenAIChatOptions, environment: Mapping[str, str]
+    ) -> OpenAIConnection:
+        _split_address(options)
+        key = options.key
+        if options.key_variable is not None:
+            key = find_key(key, options.key_variable, environment=environment, name=self.name)
+        chosen = OpenAIConnectionOptions(
+            name=self.name,
+            base_url=options.base_url,
+            key=key,
+            headers=options.headers,
+            timeout_s=options.timeout_s,
+            connect_timeout_s=options.connect_timeout_s,
+        )
+        return OpenAIConnection(chosen, clock=self._clock)
+
+    def _prepare(self, request: ModelRequest) -> Exchange:
+        def decode_answer(answer: JsonObject, request_id: str) -> ModelReply:
+            return decode(answer, platform=self._target.platform, request_id=request_id)
+
+        return Exchange(
+            path=_PATH,
+            body=encode(request, self._target),
+            stream_path=_PATH,
+            stream_fields=_STREAMED,
+            decode=decode_answer,
+            begin=StreamFold,
         )
 
-    async def __aenter__(self) -> Self:
-        """Load the SDK.
 
-        Raises:
-            ConfigError: it is not installed.
-        """
-        await self._connection.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        await self._connection.__aexit__(kind, error, traceback)
-
-    @property
-    def name(self) -> str:
-        """Platform and model: "ollama:qwen3"."""
-        return f"{self._target.platform}:{self._target.model}"
-
-    @property
-    def capabilities(self) -> ModelCapabilities:
-        """See `toolweft.core.providers.Provider`."""
-        return self._target.capabilities
-
-    @property
-    def prices(self) -> TokenPrices | None:
-        """See `toolweft.core.providers.Provider`."""
-        return self._prices
-
-    async def complete(self, request: ModelRequest) -> ModelReply:
-        """See `toolweft.core.providers.Provider`."""
-        body = encode(request, self._target)
-
-        async def attempt() -> ModelReply:
-            answer = await self._connection.post(_PATH, body)
-            return decode(answer.body, platform=self._target.platform, request_id=answer.request_id)
-
-        return await with_retries(attempt, clock=self._clock, random=self._random)
-
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """See `toolweft.core.providers.Provider`."""
-        body = {**encode(request, self._target), **_STREAMED}
-        stream = await with_retries(
-            lambda: self._connection.open_stream(_PATH, body),
-            clock=self._clock,
-            random=self._random,
-        )
-        fold = StreamFold()
-        try:
-            async for chunk in stream:
-                for event in fold.add(chunk):
-                    yield event
-        finally:
-            await stream.aclose()
-        reply = decode(fold.body, platform=self._target.platform, request_id=stream.request_id)
-        yield ReplyDone(reply)
-
-
-def _choose_key(options: OpenAIChatOptions, environment: Mapping[str, str]) -> Secret | None:
-    variable = options.key_variable
-    if options.key is not None or variable is None:
-        return options.key
-    value = environment.get(variable, "").strip()
-    if not value:
+def _split_address(options: OpenAIChatOptions) -> SplitResult:
+    address = urlsplit(options.base_url)
+    if address.scheme not in {"http", "https"} or not address.netloc:
         raise ConfigError(
-            f"{options.model}: there is no key in {variable}",
-            hint=f"set {variable} in the environment",
+            f"{options.model}: {options.base_url!r} is no address of a server",
+            hint='"http://127.0.0.1:11434/v1", with the version',
         )
-    return Secret(value, reference=f"env:{variable}")
+    return address

@@ -15,10 +15,9 @@ from toolweft.core.messages import (
     ModelReply,
     RawItems,
     StopReason,
-    TokenUsage,
 )
 from toolweft.providers.openai_chat.target import API
-from toolweft.providers.openai_wire import build_error, error_of_body, parse_arguments
+from toolweft.providers.openai_wire import build_error, decode_usage, error_of_body, parse_arguments
 
 __all__ = ("decode",)
 
@@ -56,7 +55,7 @@ def decode(body: JsonObject, *, platform: str, request_id: str = "") -> ModelRep
             raw=RawItems(api=API, platform=platform, items=(message,)),
         ),
         stop=stop,
-        usage=_decode_usage(body.get("usage")),
+        usage=decode_usage(body.get("usage"), read="prompt", written="completion"),
         model=str(body.get("model") or ""),
         detail=detail,
         request_id=request_id or completion_id,
@@ -131,30 +130,3 @@ def _decide_stop(
     if stop == "end_turn" and refusal:
         return "refusal", refusal
     return stop, "" if stop == "end_turn" else reason
-
-
-def _decode_usage(usage: Json) -> TokenUsage:
-    if not isinstance(usage, dict):
-        return TokenUsage()
-    prompt = _details(usage, "prompt_tokens_details")
-    completion = _details(usage, "completion_tokens_details")
-    total = _count(usage.get("prompt_tokens"))
-    read = _count(prompt.get("cached_tokens"))
-    written = _count(prompt.get("cache_write_tokens"))
-    return TokenUsage(
-        # The server counts those of its cache among them.
-        input_tokens=max(0, total - read - written),
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        output_tokens=_count(usage.get("completion_tokens")),
-        reasoning_tokens=_count(completion.get("reasoning_tokens")),
-    )
-
-
-def _details(usage: JsonObject, name: str) -> JsonObject:
-    details = usage.get(name)
-    return details if isinstance(details, dict) else {}
-
-
-def _count(value: Json) -> int:
-    return value if isinstance(value, int) else 0

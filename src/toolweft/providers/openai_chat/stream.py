@@ -47,6 +47,11 @@ class StreamFold:
         return self._take(delta) if isinstance(delta, dict) else ()
 
     @property
+    def is_ended(self) -> bool:
+        """The reason to stop was told."""
+        return self._finish is not None
+
+    @property
     def body(self) -> JsonObject:
         """The whole completion.
 

@@ -4,7 +4,7 @@ Used by the folders of both APIs; knows neither requests nor replies of either.
 """
 
 from toolweft.providers.openai_wire.arguments import parse_arguments
-from toolweft.providers.openai_wire.connection import Connection, ConnectionOptions, WireAnswer
+from toolweft.providers.openai_wire.connection import OpenAIConnection, OpenAIConnectionOptions
 from toolweft.providers.openai_wire.content import (
     data_url,
     describe_blob,
@@ -15,13 +15,14 @@ from toolweft.providers.openai_wire.content import (
 from toolweft.providers.openai_wire.descriptions import render_description
 from toolweft.providers.openai_wire.failures import build_error, error_of_body
 from toolweft.providers.openai_wire.strictness import is_strict_schema
+from toolweft.providers.openai_wire.usage import decode_usage
 
 __all__ = (
-    "Connection",
-    "ConnectionOptions",
-    "WireAnswer",
+    "OpenAIConnection",
+    "OpenAIConnectionOptions",
     "build_error",
     "data_url",
+    "decode_usage",
     "describe_blob",
     "error_of_body",
     "is_image",

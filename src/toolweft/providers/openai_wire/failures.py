@@ -3,15 +3,12 @@
 Plain functions on what came back; nothing of the SDK is known here.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from toolweft.core.errors import ContextFull, ProviderError
 from toolweft.core.json import Json
 
-__all__ = ("build_error", "error_of_body", "parse_retry_after_s")
+__all__ = ("build_error", "error_of_body")
 
 _MAX_MESSAGE_CHARACTERS: Final = 600
 _TOO_MANY: Final = 429
@@ -76,35 +73,6 @@ def error_of_body(body: Json) -> Json:
     Some servers say what went wrong under status 200.
     """
     return body.get("error") if isinstance(body, dict) else None
-
-
-def parse_retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """How long the answer asks to wait, in seconds; None where it does not, or not readably."""
-    milliseconds = _parse_number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _parse_number(value)
-    if seconds is not None or value is None:
-        return seconds
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
-
-
-def _parse_number(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    # Also not for NaN and infinities.
-    return number if 0 <= number < float("inf") else None
 
 
 def _find_error(body: Json) -> dict[str, Json]:

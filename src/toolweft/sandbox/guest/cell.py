@@ -10,11 +10,13 @@ import inspect
 import json
 import linecache
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from .channel import check_size
 from .faults import PARSER_HINT, Fault, Stop, describe
-from .names import PROGRAM_PREFIX, ToolError
+from .media import MAX_MEDIA, MAX_MEDIA_BYTES, fetch_media, take_blob
+from .names import PROGRAM_PREFIX, Blob, ToolError
 
 __all__ = ("CellResult", "Program", "parse_program", "run_program")
 
@@ -32,6 +34,8 @@ class CellResult(NamedTuple):
     limit: str | None = None
     value: bytes = b""
     value_is_repr: bool = False
+    # Images and sounds of the value, in order.
+    media: tuple[Blob, ...] = ()
     fault: Fault | None = None
 
 
@@ -87,7 +91,7 @@ async def run_program(
     except (SyntaxError, ValueError) as fault:
         return CellResult("invalid", fault=describe(fault, hide=hide))
     try:
-        value = await _execute(program, variables)
+        value = await fetch_media(await _execute(program, variables))
         restore_builtins()
         return _encode_value(value, max_value_bytes=max_value_bytes)
     except BaseException as error:
@@ -147,22 +151,45 @@ def _encode_value(value: Any, *, max_value_bytes: int) -> CellResult:
         # Never awaited: the runner finds it and says so.
         value.close()
         return CellResult("ok")
-    text, is_repr = _value_text(value, max_value_bytes=max_value_bytes)
+    media: list[Blob] = []
+    text, is_repr = _value_text(value, media, max_value_bytes=max_value_bytes)
     if text is None or len(text) > max_value_bytes:
-        message = f"the value of the last expression is larger than {max_value_bytes} bytes"
-        hint = "print a summary, or keep the value in a variable; limits.max_value_bytes raises it"
-        fault = Fault("ValueTooLarge", message, "", None, hint, "result")
-        return CellResult("limit", limit="result", fault=fault)
-    return CellResult("ok", value=text, value_is_repr=is_repr)
+        return _too_large(
+            f"the value of the last expression is larger than {max_value_bytes} bytes",
+            "print a summary, or keep the value in a variable; limits.max_value_bytes raises it",
+        )
+    if len(media) > MAX_MEDIA or sum(map(len, media)) > MAX_MEDIA_BYTES:
+        return _too_large(
+            f"the value of the last expression holds {len(media)} images or sounds of"
+            f" {sum(map(len, media)):,} bytes together",
+            f"end with at most {MAX_MEDIA} of {MAX_MEDIA_BYTES:,} bytes together, or make them"
+            " smaller; this is fixed",
+        )
+    return CellResult("ok", value=text, value_is_repr=is_repr, media=tuple(media))
 
 
-def _value_text(value: Any, *, max_value_bytes: int) -> tuple[bytes | None, bool]:
+def _too_large(message: str, hint: str) -> CellResult:
+    fault = Fault("ValueTooLarge", message, "", None, hint, "result")
+    return CellResult("limit", limit="result", fault=fault)
+
+
+def _value_text(
+    value: Any, media: list[Blob], *, max_value_bytes: int
+) -> tuple[bytes | None, bool]:
+    """(JSON text, whether it is of the repr); what is shown as it is goes to `media`."""
     try:
         if check_size(value, max_size=max_value_bytes) is None:
             return None, False
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(
+            value,
+            allow_nan=False,
+            ensure_ascii=False,
+            separators=(",", ":"),
+            default=partial(take_blob, found=media),
+        )
         return text.encode(), False
     except (TypeError, ValueError, RecursionError, ToolError):
+        media.clear()
         shown = repr(value)[:_MAX_REPR_CHARACTERS]
         return json.dumps(shown).encode(), True
 

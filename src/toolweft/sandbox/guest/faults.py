@@ -175,25 +175,30 @@ def _render_one(error: BaseException) -> str:
 
 
 def _message_of(error: BaseException) -> str:
+    text = _printed(_own_message, error)
+    return text[:_MAX_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
+
+
+def _own_message(error: BaseException) -> str:
     if isinstance(error, ToolError):
         text = str(error.message)
         if error.tool is not None and error.tool not in text:
             text = f"{error.tool}: {text}"
-    elif isinstance(error, SyntaxError):
-        text = str(error.msg)
-    elif isinstance(error, SystemExit):
-        text = f"the program called sys.exit({'' if error.code is None else repr(error.code)})"
-    elif isinstance(error, BaseExceptionGroup):
-        text = _group_message(error)
-    else:
-        text = _plain_message(error)
-    return text[:_MAX_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
+        return text
+    if isinstance(error, SyntaxError):
+        return str(error.msg)
+    if isinstance(error, SystemExit):
+        return f"the program called sys.exit({'' if error.code is None else repr(error.code)})"
+    if isinstance(error, BaseExceptionGroup):
+        return _group_message(error)
+    return str(error)
 
 
-def _plain_message(error: BaseException) -> str:
+def _printed(say: Callable[[BaseException], str], error: BaseException) -> str:
+    """What an exception says; whatever its own code raises meanwhile is not what went wrong."""
     try:
-        return str(error)
-    except (Stop, MemoryError):
+        return say(error)
+    except Stop:
         raise
     except BaseException as fault:
         return f"<its message cannot be printed: {type(fault).__name__}>"
@@ -229,6 +234,6 @@ def _limit_of_leaf(error: BaseException) -> str | None:
         return _LIMIT_OF_CODE.get(str(error.code))
     if isinstance(error, OSError):
         return _LIMIT_OF_ERRNO.get(error.errno or 0)
-    if isinstance(error, RuntimeError) and "can't start new thread" in _plain_message(error):
+    if isinstance(error, RuntimeError) and "can't start new thread" in _printed(str, error):
         return "threads"
     return None

@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Generator, MutableMapping
 from typing import Any
 
-from .names import CallTool, ToolError, program_line
+from .names import Blob, CallTool, ToolError, program_line
 from .paths import BadPath, Step, follow, parse_path
 from .queries import DEFAULT_PAGE_SIZE, BadQuery, Query
 from .rows import ArrayRows, BadRow, LineRows, RowReader, parse_lines
@@ -152,7 +152,7 @@ class Handle:
     async def _value(self) -> Any:
         shape = await self._shape()
         if shape == "bytes":
-            return await self.raw()
+            return Blob(await self.raw(), (await self.info())["media_type"])
         if shape == "text":
             return await self.text()
         if shape == "lines":

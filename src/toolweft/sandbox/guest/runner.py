@@ -29,6 +29,7 @@ from .namespaces import SCRATCH
 from .output import Output
 from .syscalls import Kernel
 from .wire import Frame, FrameKind, encode_frame
+from .workers import bind_workers
 
 __all__ = ("Runner", "run_guest")
 
@@ -153,6 +154,8 @@ class Runner:
             )
             if head["has_handles"]:
                 bind_load(self._variables, self._channel.call)
+            if head["has_workers"]:
+                bind_workers(self._variables, self._channel.call)
             program = run_program(
                 frame.body.decode(),
                 number=self._runs,
@@ -188,7 +191,17 @@ class Runner:
             # The program swallowed the stop.
             fault = Fault("Stop", "output limit", "", None, None, "output")
             result = CellResult("limit", limit="output", fault=fault)
-        body = self._describe_fault(result.fault)
+        try:
+            self._send_end(result)
+        except MemoryError:
+            # Images take their size again on their way out.
+            self._drop_ballast()
+            message = "memory limit: there was no memory left to send the program's value"
+            fault = Fault("MemoryError", message, "", None, None, "memory")
+            self._send_end(CellResult("limit", limit="memory", fault=fault))
+
+    def _send_end(self, result: CellResult) -> None:
+        fault = self._describe_fault(result.fault)
         self._channel.send(
             FrameKind.DONE,
             head={
@@ -197,9 +210,10 @@ class Runner:
                 "characters": self._output.finish(),
                 "value_bytes": len(result.value),
                 "value_is_repr": result.value_is_repr,
+                "media": [[blob.media_type, len(blob)] for blob in result.media],
                 "is_reusable": not self._channel.is_broken,
             },
-            body=result.value + body,
+            body=b"".join((result.value, *result.media, fault)),
         )
 
     def _describe_fault(self, fault: Fault | None) -> bytes:

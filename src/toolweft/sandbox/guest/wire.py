@@ -34,7 +34,7 @@ class FrameKind(enum.IntEnum):
     CANCEL = 18
     # Printed text.
     OUTPUT = 19
-    # The program ended; body is its value followed by its error.
+    # The program ended; body is its value, the media in it, and its error.
     DONE = 20
     # The lock-down failed; nothing ran.
     DEAD = 21

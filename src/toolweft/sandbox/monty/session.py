@@ -12,10 +12,15 @@ from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerBusy, SandboxError, SandboxUnavailable
 from toolweft.core.ports import GuestCallHandler, GuestNames, SandboxOutcome
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits, ProgramStats
-from toolweft.sandbox.ending import crash_outcome, is_exit_without_fault
-from toolweft.sandbox.limits import explain_limit, limit_error
+from toolweft.sandbox.ending import (
+    CLOSED_ERROR,
+    closed_outcome,
+    crash_outcome,
+    is_exit_without_fault,
+)
+from toolweft.sandbox.limits import explain_limit
 from toolweft.sandbox.monty.faults import ProgramText, describe
-from toolweft.sandbox.monty.prelude import PRELUDE, binding_code
+from toolweft.sandbox.monty.prelude import PRELUDE, WORKER_NAMES, binding_code
 from toolweft.sandbox.monty.rewrite import rewrite
 from toolweft.sandbox.monty.run import BrokenWord, MontyRun, read_value
 from toolweft.sandbox.monty.worker import Worker
@@ -36,6 +41,8 @@ class MontySession:
         self._clock = clock
         self._active: MontyRun | None = None
         self._is_over = False
+        # From outside, while a program ran.
+        self._is_closed = False
         self._texts: dict[str, ProgramText] = {}
         self._runs = 0
         # A name is bound when a program's text first has it, so earlier runs' names count too.
@@ -114,6 +121,10 @@ class MontySession:
 
     async def close(self) -> None:
         """End the process; idempotent."""
+        if self._active is not None and not self._is_over:
+            self._is_closed = True
+            # It may wait for a tool, and would until that answers.
+            self._active.stop("wall", CLOSED_ERROR)
         self._is_over = True
         await self._worker.close()
 
@@ -149,9 +160,7 @@ class MontySession:
         error = told.error
         if told.status == "error" and is_exit_without_fault(error):
             return _outcome(run, self._stats(run), status="ok")
-        if told.limit == "cpu":
-            error = limit_error("cpu", limits, error)
-        elif told.limit is not None:
+        if told.limit is not None:
             error = explain_limit(told.limit, limits, error)
         return _outcome(run, self._stats(run), status=told.status, limit=told.limit, error=error)
 
@@ -177,6 +186,8 @@ class MontySession:
 
     def _stopped(self, run: MontyRun, limit: LimitName) -> SandboxOutcome:
         self._is_over = True
+        if self._is_closed:
+            return closed_outcome(stdout=run.stdout, stats=self._stats(run))
         error = run.error_of(limit)
         return _outcome(run, self._stats(run), status="limit", limit=limit, error=error)
 
@@ -202,13 +213,13 @@ def _together(known: GuestNames, more: GuestNames) -> GuestNames:
         namespaces=tuple(dict.fromkeys((*known.namespaces, *more.namespaces))),
         functions=tuple(dict.fromkeys((*known.functions, *more.functions))),
         positional={**known.positional, **more.positional},
+        has_workers=known.has_workers or more.has_workers,
     )
 
 
 def _prepare(code: str, names: GuestNames, limits: ProgramLimits) -> tuple[str, str]:
-    marked, is_read = rewrite(
-        code, namespaces=frozenset(names.namespaces), functions=frozenset(names.functions)
-    )
+    functions = frozenset((*names.functions, *(WORKER_NAMES if names.has_workers else ())))
+    marked, is_read = rewrite(code, namespaces=frozenset(names.namespaces), functions=functions)
     return (marked if is_read else f"{code}\n_tw_value(None)"), binding_code(code, names, limits)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import anyio
 
 from toolweft.core.calls import RawResult, TextContent, ToolCall
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable, ToolweftError
 from toolweft.core.ids import ToolName
 from toolweft.core.json import JsonObject
@@ -91,7 +92,7 @@ class SavedSource:
             self.reporter.nothing()
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         """Refuse: whoever runs programs has to know for whom.
 

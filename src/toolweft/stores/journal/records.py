@@ -83,6 +83,7 @@ def parse_run(data: bytes) -> JournalRun:
             namespaces=tuple(names["namespaces"]),
             functions=tuple(names["functions"]),
             has_handles=names["has_handles"],
+            has_workers=names["has_workers"],
             positional={name: tuple(listed) for name, listed in names["positional"].items()},
         ),
         limits=ProgramLimits(**first["limits"]),

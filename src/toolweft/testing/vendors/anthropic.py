@@ -8,18 +8,12 @@ and what is read from its cache the same way each time. Nothing in it thinks.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from toolweft.core.json import JsonObject
 from toolweft.testing.vendors.anthropic_events import render_event, render_events
@@ -32,7 +26,14 @@ from toolweft.testing.vendors.anthropic_request import (
     is_programmatic_call,
 )
 from toolweft.testing.vendors.anthropic_tool_rules import TOOL_RULES
-from toolweft.testing.vendors.serving import ServedApp
+from toolweft.testing.vendors.scripts import (
+    Admitted,
+    Answer,
+    ScriptOf,
+    VendorFailure,
+    VendorServer,
+    VendorTurn,
+)
 
 __all__ = ("AnthropicServer", "Failure", "Script", "Turn")
 
@@ -42,38 +43,28 @@ _MIN_CACHED_TOKENS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(VendorTurn):
     """A step in which the model answers."""
 
     blocks: tuple[JsonObject, ...] = ()
     # None: "tool_use" where there are calls, else "end_turn".
     stop: str | None = None
     stop_details: JsonObject | None = None
-    # The connection of a stream ends after so many events; None: after all of them.
-    break_after: int | None = None
-    # Told as an event after `break_after` events, instead of breaking the connection.
-    stream_error: JsonObject | None = None
-    # The stream ends after `break_after` events as if it were complete.
-    ends_early: bool = False
     # Fields of the answer in place of ours; None leaves one out.
     overrides: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(VendorFailure):
     """A step in which the vendor fails, whatever was asked."""
 
-    status: int
     kind: str = "api_error"
-    message: str = "Internal server error"
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-# The steps in order, or a function of the request's body that gives the next one.
-Script: TypeAlias = Sequence[Turn | Failure] | Callable[[JsonObject], Turn | Failure]
+Script: TypeAlias = ScriptOf[Turn, Failure]
 
 
-class AnthropicServer:
+class AnthropicServer(VendorServer[Turn, Failure, Refusal]):
     """An async context manager; serves from its start to its end.
 
     Args:
@@ -82,13 +73,10 @@ class AnthropicServer:
         key: what requests have to show.
         context_tokens: what the model takes.
         min_cached_tokens: shorter prefixes are not cached.
-
-    Attributes:
-        base_url: set once it serves.
-        requests: bodies that were let in.
-        headers: of every request, refused ones too, with names in lower case.
-        refusals: messages of what was refused.
     """
+
+    routes: ClassVar[tuple[str, ...]] = ("/v1/messages",)
+    id_header = "request-id"
 
     def __init__(
         self,
@@ -99,32 +87,11 @@ class AnthropicServer:
         context_tokens: int = 200_000,
         min_cached_tokens: int = _MIN_CACHED_TOKENS,
     ) -> None:
-        self.base_url = ""
-        self.key = key
-        self.requests: list[JsonObject] = []
-        self.headers: list[dict[str, str]] = []
-        self.refusals: list[str] = []
-        self._script = script
+        super().__init__(script, key=key)
         self._models = models
         self._context_tokens = context_tokens
         self._meter = CacheMeter(min_cached_tokens=min_cached_tokens)
         self._memory = Memory()
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        """Serve."""
-        app = Starlette(routes=[Route("/v1/messages", self._respond, methods=["POST"])])
-        self.base_url = await self._stack.enter_async_context(ServedApp(app))
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        await self._stack.aclose()
 
     def end_containers(self) -> None:
         """From now on no container is found, as after its idle time."""
@@ -147,34 +114,33 @@ class AnthropicServer:
             rule(request)
         return request
 
-    async def _respond(self, http: Request) -> Response:
-        headers = dict(http.headers)
-        self.headers.append(headers)
-        request_id = f"req_{len(self.headers)}"
-        try:
-            self._check_key(headers)
-            try:
-                body = await http.json()
-            except ValueError as exc:
-                raise Refusal("The request body is not valid JSON") from exc
-            tokens = self._count(self.check(body, headers=headers))
-        except Refusal as refusal:
-            self.refusals.append(refusal.message)
-            details = refusal.error_code and {"error_code": refusal.error_code}
-            failure = Failure(status=refusal.status, kind=refusal.kind, message=refusal.message)
-            return _fail(failure, request_id=request_id, details=details or None)
-        step = self._answer(body)
-        if isinstance(step, Failure):
-            return _fail(step, request_id=request_id)
-        message = self._build_message(body, step, tokens)
-        if body.get("stream"):
-            return _EventStream(message, step, request_id=request_id)
-        return JSONResponse(message, headers={"request-id": request_id})
-
-    def _check_key(self, headers: Mapping[str, str]) -> None:
+    def _check_key(self, headers: Mapping[str, str], key: str) -> None:
         given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
-        if given != self.key:
+        if given != key:
             raise Refusal("invalid x-api-key", status=401, kind="authentication_error")
+
+    def _refuse_body(self) -> Refusal:
+        return Refusal("The request body is not valid JSON")
+
+    def _admit(self, body: JsonObject, http: Request) -> Admitted[Turn]:
+        tokens = self._count(self.check(body, headers=http.headers))
+
+        def answer(turn: Turn) -> Answer:
+            message = self._build_message(body, turn, tokens)
+            return Answer(
+                body=message, events=render_events(message) if body.get("stream") else None
+            )
+
+        return Admitted(body=body, answer=answer)
+
+    def _render_failure(self, error: Failure | Refusal, request_id: str) -> JsonObject:
+        told: JsonObject = {"type": error.kind, "message": error.message}
+        if isinstance(error, Refusal) and error.error_code:
+            told["details"] = {"error_code": error.error_code}
+        return {"type": "error", "error": told, "request_id": request_id}
+
+    def _render_stream_error(self, error: JsonObject) -> str:
+        return render_event({"type": "error", "error": error})
 
     def _count(self, request: ParsedRequest) -> Tokens:
         tokens = self._meter.count(request)
@@ -183,14 +149,6 @@ class AnthropicServer:
                 f"prompt is too long: {tokens.total} tokens > {self._context_tokens} maximum"
             )
         return tokens
-
-    def _answer(self, body: JsonObject) -> Turn | Failure:
-        self.requests.append(body)
-        if callable(self._script):
-            return self._script(body)
-        asked = len(self.requests)
-        assert asked <= len(self._script), f"the script has only {len(self._script)} steps"
-        return self._script[asked - 1]
 
     def _build_message(self, body: JsonObject, turn: Turn, tokens: Tokens) -> JsonObject:
         number = len(self.requests)
@@ -229,44 +187,6 @@ class AnthropicServer:
         container_id = body.get("container") or f"container_{len(self.requests):02}"
         self._memory.containers.add(container_id)
         return {"id": container_id, "expires_at": "2026-11-20T22:10:00Z"}
-
-
-class _EventStream(Response):
-    """The events of a message, each sent alone; may break off."""
-
-    def __init__(self, message: JsonObject, turn: Turn, *, request_id: str) -> None:
-        headers = {"content-type": "text/event-stream; charset=utf-8", "request-id": request_id}
-        super().__init__(status_code=200, headers=headers)
-        # Its length is not known.
-        self.raw_headers = [(k, v) for k, v in self.raw_headers if k != b"content-length"]
-        self._message = message
-        self._turn = turn
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        for data in self._list_data():
-            await send({"type": "http.response.body", "body": data.encode(), "more_body": True})
-        turn = self._turn
-        if turn.break_after is None or turn.stream_error is not None or turn.ends_early:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _list_data(self) -> Iterator[str]:
-        for number, data in enumerate(render_events(self._message)):
-            if number == self._turn.break_after:
-                if self._turn.stream_error is not None:
-                    yield render_event({"type": "error", "error": self._turn.stream_error})
-                return
-            yield data
-
-
-def _fail(failure: Failure, *, request_id: str, details: JsonObject | None = None) -> Response:
-    error: JsonObject = {"type": failure.kind, "message": failure.message}
-    if details is not None:
-        error["details"] = details
-    body = {"type": "error", "error": error, "request_id": request_id}
-    headers = {"request-id": request_id, **failure.headers}
-    return JSONResponse(body, status_code=failure.status, headers=headers)
 
 
 def _sign(block: JsonObject, model: str) -> JsonObject:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from toolweft.core.json import JsonObject
+from toolweft.testing.vendors.scripts import VendorRefusal
 
 __all__ = ("CODE_TOOLS", "Memory", "ParsedRequest", "Refusal", "is_programmatic_call")
 
@@ -12,7 +13,7 @@ __all__ = ("CODE_TOOLS", "Memory", "ParsedRequest", "Refusal", "is_programmatic_
 CODE_TOOLS: Final = frozenset({"code_execution_20260120", "code_execution_20260521"})
 
 
-class Refusal(Exception):
+class Refusal(VendorRefusal):
     """A request that breaks a rule of the vendor's."""
 
     def __init__(
@@ -23,9 +24,7 @@ class Refusal(Exception):
         kind: str = "invalid_request_error",
         error_code: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
+        super().__init__(message, status=status)
         self.kind = kind
         self.error_code = error_code
 

@@ -8,18 +8,12 @@ does, and counts tokens and what is read from its cache the same way each time. 
 thinks.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from toolweft.core.json import JsonObject
 from toolweft.testing.vendors.gemini_events import (
@@ -30,7 +24,14 @@ from toolweft.testing.vendors.gemini_events import (
 from toolweft.testing.vendors.gemini_generate_rules import GENERATE_RULES
 from toolweft.testing.vendors.gemini_interactions_rules import INTERACTIONS_RULES
 from toolweft.testing.vendors.gemini_request import Memory, ParsedRequest, Refusal, render, spell
-from toolweft.testing.vendors.serving import ServedApp
+from toolweft.testing.vendors.scripts import (
+    Admitted,
+    Answer,
+    ScriptOf,
+    VendorFailure,
+    VendorServer,
+    VendorTurn,
+)
 
 __all__ = ("Failure", "GeminiServer", "Script", "Turn")
 
@@ -41,39 +42,30 @@ _SIGNED_STEPS: Final = frozenset({"thought", "tool_search_call"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(VendorTurn):
     """A step in which the model answers."""
 
     # Parts for generateContent, steps for Interactions.
     items: tuple[JsonObject, ...] = ()
     # finishReason, or status; None: as the items have it.
     stop: str | None = None
-    # The connection of a stream ends after so many events; None: after all of them.
-    break_after: int | None = None
-    # Told as an event after `break_after` events, instead of breaking the connection.
-    stream_error: JsonObject | None = None
-    # The stream ends after `break_after` events as if it were complete.
-    ends_early: bool = False
     # Fields of the answer in place of ours; None leaves one out.
     overrides: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(VendorFailure):
     """A step in which the vendor fails, whatever was asked."""
 
-    status: int
     name: str = "INTERNAL"
     message: str = "An internal error has occurred."
     details: tuple[JsonObject, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-# The steps in order, or a function of the request's body that gives the next one.
-Script: TypeAlias = Sequence[Turn | Failure] | Callable[[JsonObject], Turn | Failure]
+Script: TypeAlias = ScriptOf[Turn, Failure]
 
 
-class GeminiServer:
+class GeminiServer(VendorServer[Turn, Failure, Refusal]):
     """An async context manager; serves from its start to its end.
 
     Args:
@@ -82,13 +74,9 @@ class GeminiServer:
         key: what requests have to show.
         context_tokens: what the model takes.
         min_cached_tokens: shorter prefixes are not cached.
-
-    Attributes:
-        base_url: set once it serves.
-        requests: bodies that were let in.
-        paths: addresses of every request, refused ones too.
-        refusals: messages of what was refused.
     """
+
+    routes: ClassVar[tuple[str, ...]] = ("/{version}/models/{call}", "/{version}/interactions")
 
     def __init__(
         self,
@@ -99,39 +87,13 @@ class GeminiServer:
         context_tokens: int = 1_000_000,
         min_cached_tokens: int = _MIN_CACHED_TOKENS,
     ) -> None:
-        self.base_url = ""
-        self.key = key
-        self.requests: list[JsonObject] = []
-        self.paths: list[str] = []
-        self.refusals: list[str] = []
+        super().__init__(script, key=key)
         self.memory = Memory()
-        self._script = script
         self._models = models
         self._context_tokens = context_tokens
         self._min_cached_tokens = min_cached_tokens
         # Each request that was let in, as one text: what a later one begins with alike is cached.
         self._seen: list[str] = []
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        """Serve."""
-        app = Starlette(
-            routes=[
-                Route("/{version}/models/{call}", self._generate, methods=["POST"]),
-                Route("/{version}/interactions", self._interact, methods=["POST"]),
-            ]
-        )
-        self.base_url = await self._stack.enter_async_context(ServedApp(app))
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        await self._stack.aclose()
 
     def check_generate(self, body: JsonObject, *, model: str) -> None:
         """Hold a request to generateContent against every rule.
@@ -162,49 +124,57 @@ class GeminiServer:
             memory=self.memory,
         )
 
-    async def _generate(self, http: Request) -> Response:
-        model, _, method = http.path_params["call"].rpartition(":")
-        try:
-            body = spell(await self._read(http))
-            _check_method(method)
-            self.check_generate(body, model=model)
-            usage = self._count(body)
-        except Refusal as refusal:
-            return self._refuse(refusal)
-        step = self._answer(body)
-        if isinstance(step, Failure):
-            return _fail(step)
-        answer = self._build_generated(step, model, usage)
-        if method == "streamGenerateContent":
-            return _EventStream(list(render_generate(answer)), step)
-        return JSONResponse(answer)
-
-    async def _interact(self, http: Request) -> Response:
-        try:
-            body = await self._read(http)
-            self.check_interaction(body)
-            usage = self._count({**body, "stream": None})
-        except Refusal as refusal:
-            return self._refuse(refusal)
-        step = self._answer(body)
-        if isinstance(step, Failure):
-            return _fail(step)
-        answer = self._build_interaction(step, body["model"], usage)
-        if body.get("stream"):
-            return _EventStream(list(render_interaction(answer)), step)
-        return JSONResponse(answer)
-
-    async def _read(self, http: Request) -> JsonObject:
-        self.paths.append(http.url.path)
-        if http.headers.get("x-goog-api-key") != self.key:
+    def _check_key(self, headers: Mapping[str, str], key: str) -> None:
+        if headers.get("x-goog-api-key") != key:
             raise Refusal("API key not valid. Please pass a valid API key.")
-        try:
-            body = await http.json()
-        except ValueError as exc:
-            raise Refusal("Invalid JSON payload received.") from exc
-        if not isinstance(body, dict):
-            raise Refusal("Invalid JSON payload received. Unexpected token.")
-        return body
+
+    def _refuse_body(self) -> Refusal:
+        return Refusal("Invalid JSON payload received.")
+
+    def _admit(self, body: JsonObject, http: Request) -> Admitted[Turn]:
+        call = http.path_params.get("call")
+        if call is None:
+            return self._admit_interaction(body)
+        model, _, method = call.rpartition(":")
+        return self._admit_generate(spell(body), model, method)
+
+    def _admit_generate(self, body: JsonObject, model: str, method: str) -> Admitted[Turn]:
+        _check_method(method)
+        self.check_generate(body, model=model)
+        usage = self._count(body)
+
+        def answer(turn: Turn) -> Answer:
+            made = self._build_generated(turn, model, usage)
+            is_streamed = method == "streamGenerateContent"
+            return Answer(body=made, events=render_generate(made) if is_streamed else None)
+
+        return Admitted(body=body, answer=answer)
+
+    def _admit_interaction(self, body: JsonObject) -> Admitted[Turn]:
+        self.check_interaction(body)
+        usage = self._count({**body, "stream": None})
+
+        def answer(turn: Turn) -> Answer:
+            made = self._build_interaction(turn, body["model"], usage)
+            return Answer(
+                body=made, events=render_interaction(made) if body.get("stream") else None
+            )
+
+        return Admitted(body=body, answer=answer)
+
+    def _render_failure(self, error: Failure | Refusal, request_id: str) -> JsonObject:
+        del request_id
+        told: JsonObject = {
+            "code": error.status,
+            "message": error.message,
+            "status": error.name,
+        }
+        if isinstance(error, Failure) and error.details:
+            told["details"] = list(error.details)
+        return {"error": told}
+
+    def _render_stream_error(self, error: JsonObject) -> str:
+        return render_event({"error": error})
 
     def _count(self, body: JsonObject) -> tuple[int, int]:
         """Tokens of the request, and how many of them an earlier one began with."""
@@ -223,14 +193,6 @@ class GeminiServer:
         alike = len(text[:longest].encode("utf-8", "surrogatepass")) // 4
         self._seen.append(text)
         return total, alike if alike >= self._min_cached_tokens else 0
-
-    def _answer(self, body: JsonObject) -> Turn | Failure:
-        self.requests.append(body)
-        if callable(self._script):
-            return self._script(body)
-        asked = len(self.requests)
-        assert asked <= len(self._script), f"the script has only {len(self._script)} steps"
-        return self._script[asked - 1]
 
     def _build_generated(self, turn: Turn, model: str, usage: tuple[int, int]) -> JsonObject:
         number = len(self.requests)
@@ -290,41 +252,6 @@ class GeminiServer:
         }
         return _override(answer, turn)
 
-    def _refuse(self, refusal: Refusal) -> Response:
-        self.refusals.append(refusal.message)
-        failure = Failure(status=refusal.status, name=refusal.name, message=refusal.message)
-        return _fail(failure)
-
-
-class _EventStream(Response):
-    """The events of an answer, each sent alone; may break off."""
-
-    def __init__(self, events: list[str], turn: Turn) -> None:
-        super().__init__(
-            status_code=200, headers={"content-type": "text/event-stream; charset=utf-8"}
-        )
-        # Its length is not known.
-        self.raw_headers = [(k, v) for k, v in self.raw_headers if k != b"content-length"]
-        self._events = events
-        self._turn = turn
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        for data in self._list_data():
-            await send({"type": "http.response.body", "body": data.encode(), "more_body": True})
-        turn = self._turn
-        if turn.break_after is None or turn.stream_error is not None or turn.ends_early:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _list_data(self) -> Iterator[str]:
-        for number, data in enumerate(self._events):
-            if number == self._turn.break_after:
-                if self._turn.stream_error is not None:
-                    yield render_event({"error": self._turn.stream_error})
-                return
-            yield data
-
 
 def _check_method(method: str) -> None:
     if method not in {"generateContent", "streamGenerateContent"}:
@@ -340,17 +267,6 @@ def _count_alike(text: str, other: str) -> int:
 def _count_tokens(text: str) -> int:
     """UTF-8 bytes / 4, rounded up."""
     return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
-
-
-def _fail(failure: Failure) -> Response:
-    error: JsonObject = {
-        "code": failure.status,
-        "message": failure.message,
-        "status": failure.name,
-    }
-    if failure.details:
-        error["details"] = list(failure.details)
-    return JSONResponse({"error": error}, status_code=failure.status, headers=dict(failure.headers))
 
 
 def _sign(model: str, number: int, item: JsonObject) -> str:

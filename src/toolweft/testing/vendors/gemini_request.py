@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from toolweft.core.json import Json, JsonObject
+from toolweft.testing.vendors.scripts import VendorRefusal
 
 __all__ = (
     "FOREIGN_SIGNATURE",
@@ -29,13 +30,11 @@ _FREE: Final = frozenset(
 _UNDERSCORE: Final = re.compile(r"(?<=[a-z])_([a-z])")
 
 
-class Refusal(Exception):
+class Refusal(VendorRefusal):
     """A request that breaks a rule of the vendor's."""
 
     def __init__(self, message: str, *, status: int = 400, name: str = "INVALID_ARGUMENT") -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
+        super().__init__(message, status=status)
         self.name = name
 
 

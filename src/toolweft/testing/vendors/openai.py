@@ -8,36 +8,26 @@ own seals, and what requests began with, as its vendor's cache does.
 """
 
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from hashlib import sha256
-from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final
 
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from toolweft.core.json import Json, JsonObject
-from toolweft.testing.vendors.openai_events import render_events
+from toolweft.testing.vendors.openai_events import render_error, render_events
 from toolweft.testing.vendors.openai_http import (
-    EventStream,
-    Failure,
+    OpenAIStyleServer,
     PrefixMeter,
     Refusal,
     Script,
-    ScriptedModel,
     Tokens,
     Turn,
-    check_key,
     count_tokens,
-    read_body,
-    refuse,
 )
 from toolweft.testing.vendors.openai_item_rules import ITEM_RULES
 from toolweft.testing.vendors.openai_request import MODELS, ModelFacts, ParsedRequest
 from toolweft.testing.vendors.openai_tool_rules import SETTING_RULES
-from toolweft.testing.vendors.serving import ServedApp
+from toolweft.testing.vendors.scripts import Admitted, Answer
 
 __all__ = ("OpenAIServer",)
 
@@ -53,7 +43,7 @@ _ID_STARTS: Final = {
 _CREATED_AT: Final = 1_790_000_000
 
 
-class OpenAIServer:
+class OpenAIServer(OpenAIStyleServer):
     """An async context manager; serves from its start to its end.
 
     Args:
@@ -62,6 +52,8 @@ class OpenAIServer:
         key: what requests have to show; None lets everybody in.
     """
 
+    routes: ClassVar[tuple[str, ...]] = ("/v1/responses",)
+
     def __init__(
         self,
         script: Script,
@@ -69,42 +61,11 @@ class OpenAIServer:
         models: Mapping[str, ModelFacts] = MODELS,
         key: str | None = "test-key",
     ) -> None:
-        self.model = ScriptedModel(script)
-        self.key = key
-        # Set once it serves; with the version.
-        self.base_url = ""
-        # Headers of each request, refused ones too.
-        self.headers: list[dict[str, str]] = []
-        # Messages of refusals, for tests that ask why.
-        self.refusals: list[str] = []
-        # The ports that requests came from: one for each connection.
-        self.peers: set[int] = set()
+        super().__init__(script, key=key)
         self._models = models
         self._issued: dict[str, JsonObject] = {}
         self._reasons: dict[str, str] = {}
         self._meter = PrefixMeter()
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        """Serve."""
-        routes = [Route("/v1/responses", self._respond, methods=["POST"])]
-        address = await self._stack.enter_async_context(ServedApp(Starlette(routes=routes)))
-        self.base_url = f"{address}/v1"
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        await self._stack.aclose()
-
-    @property
-    def requests(self) -> list[JsonObject]:
-        """The bodies that were let in."""
-        return self.model.requests
 
     def issue(self, item: JsonObject) -> JsonObject:
         """An output item with all that the vendor puts into it, remembered as given out."""
@@ -130,27 +91,19 @@ class OpenAIServer:
         for rule in (*SETTING_RULES, *ITEM_RULES):
             rule(request)
 
-    async def _respond(self, http: Request) -> Response:
-        self.headers.append(dict(http.headers))
-        self.peers.add(http.client.port if http.client else 0)
-        request_id = f"req_{len(self.headers)}"
-        try:
-            check_key(http, self.key)
-            body = await read_body(http)
-            self.check(body)
-            tokens = self._count(body)
-        except Refusal as refusal:
-            self.refusals.append(refusal.message)
-            return refuse(refusal, request_id=request_id)
-        step = self.model.answer(body)
-        if isinstance(step, Failure):
-            return refuse(step, request_id=request_id)
-        response = self._build_response(body, step, tokens)
-        if body.get("stream"):
-            return EventStream(
-                render_events(response), request_id=request_id, break_after=step.break_after
-            )
-        return JSONResponse(response, headers={"x-request-id": request_id})
+    def _admit(self, body: JsonObject, http: Request) -> Admitted[Turn]:
+        del http
+        self.check(body)
+        tokens = self._count(body)
+
+        def answer(turn: Turn) -> Answer:
+            made = self._build_response(body, turn, tokens)
+            return Answer(body=made, events=render_events(made) if body.get("stream") else None)
+
+        return Admitted(body=body, answer=answer)
+
+    def _render_stream_error(self, error: JsonObject) -> str:
+        return render_error(error)
 
     def _count(self, body: JsonObject) -> Tokens:
         request = ParsedRequest(body=body, models=self._models)

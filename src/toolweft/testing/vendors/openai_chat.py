@@ -6,32 +6,22 @@ client = AsyncOpenAI(api_key="any", base_url=server.base_url)
 
 import json
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final
 
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from toolweft.core.json import Json, JsonObject
 from toolweft.testing.vendors.openai_chat_rules import RULES, ChatRequest
 from toolweft.testing.vendors.openai_http import (
-    EventStream,
-    Failure,
+    OpenAIStyleServer,
     PrefixMeter,
     Refusal,
     Script,
-    ScriptedModel,
     Tokens,
     Turn,
-    check_key,
     count_tokens,
-    read_body,
-    refuse,
 )
-from toolweft.testing.vendors.serving import ServedApp
+from toolweft.testing.vendors.scripts import Admitted, Answer
 
 __all__ = ("OpenAIChatServer", "call", "render_chunks", "say")
 
@@ -52,7 +42,7 @@ def call(name: str, arguments: Json, *, call_id: str) -> JsonObject:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": text}}
 
 
-class OpenAIChatServer:
+class OpenAIChatServer(OpenAIStyleServer):
     """An async context manager; serves from its start to its end.
 
     Args:
@@ -64,6 +54,8 @@ class OpenAIChatServer:
         wants_completion_limit: refuse `max_tokens`, as OpenAI does for models that reason.
     """
 
+    routes: ClassVar[tuple[str, ...]] = ("/v1/chat/completions",)
+
     def __init__(
         self,
         script: Script,
@@ -74,42 +66,12 @@ class OpenAIChatServer:
         takes_images: bool = True,
         wants_completion_limit: bool = False,
     ) -> None:
-        self.model = ScriptedModel(script)
-        # Set once it serves; with the version.
-        self.base_url = ""
-        # Headers of each request, refused ones too.
-        self.headers: list[dict[str, str]] = []
-        self.refusals: list[str] = []
-        # The ports that requests came from: one for each connection.
-        self.peers: set[int] = set()
-        self._key = key
+        super().__init__(script, key=key)
         self._models = models
         self._context_tokens = context_tokens
         self._takes_images = takes_images
         self._wants_completion_limit = wants_completion_limit
         self._meter = PrefixMeter()
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        """Serve."""
-        routes = [Route("/v1/chat/completions", self._respond, methods=["POST"])]
-        address = await self._stack.enter_async_context(ServedApp(Starlette(routes=routes)))
-        self.base_url = f"{address}/v1"
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        await self._stack.aclose()
-
-    @property
-    def requests(self) -> list[JsonObject]:
-        """The bodies that were let in."""
-        return self.model.requests
 
     def check(self, body: JsonObject) -> None:
         """Hold a body against every rule.
@@ -126,30 +88,22 @@ class OpenAIChatServer:
         for rule in RULES:
             rule(request)
 
-    async def _respond(self, http: Request) -> Response:
-        self.headers.append(dict(http.headers))
-        self.peers.add(http.client.port if http.client else 0)
-        request_id = f"req_{len(self.headers)}"
-        try:
-            check_key(http, self._key)
-            body = await read_body(http)
-            self.check(body)
-            tokens = self._count(body)
-        except Refusal as refusal:
-            self.refusals.append(refusal.message)
-            return refuse(refusal, request_id=request_id)
-        step = self.model.answer(body)
-        if isinstance(step, Failure):
-            return refuse(step, request_id=request_id)
-        completion = self._build_completion(body, step, tokens)
-        if body.get("stream"):
+    def _admit(self, body: JsonObject, http: Request) -> Admitted[Turn]:
+        del http
+        self.check(body)
+        tokens = self._count(body)
+
+        def answer(turn: Turn) -> Answer:
+            made = self._build_completion(body, turn, tokens)
+            if not body.get("stream"):
+                return Answer(body=made)
             has_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-            return EventStream(
-                render_chunks(completion, has_usage=has_usage),
-                request_id=request_id,
-                break_after=step.break_after,
-            )
-        return JSONResponse(completion, headers={"x-request-id": request_id})
+            return Answer(body=made, events=render_chunks(made, has_usage=has_usage))
+
+        return Admitted(body=body, answer=answer)
+
+    def _render_stream_error(self, error: JsonObject) -> str:
+        return _render({"error": error})
 
     def _count(self, body: JsonObject) -> Tokens:
         units = [*(body.get("tools") or ()), *body["messages"]]

@@ -6,7 +6,7 @@ from typing import Final
 
 from toolweft.core.json import JsonObject
 
-__all__ = ("render_events",)
+__all__ = ("render_error", "render_events")
 
 _PIECE_CHARACTERS: Final = 7
 _ENDS: Final = {"incomplete": "response.incomplete", "failed": "response.failed"}
@@ -17,6 +17,12 @@ def render_events(response: JsonObject) -> Iterator[str]:
     for number, event in enumerate(_list_events(response)):
         data = json.dumps({**event, "sequence_number": number}, ensure_ascii=False)
         yield f"event: {event['type']}\ndata: {data}\n\n"
+
+
+def render_error(error: JsonObject) -> str:
+    """An error among events, as it stands on the wire."""
+    data = json.dumps({"type": "error", **error}, ensure_ascii=False)
+    return f"event: error\ndata: {data}\n\n"
 
 
 def _list_events(response: JsonObject) -> Iterator[JsonObject]:

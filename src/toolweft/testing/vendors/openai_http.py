@@ -1,29 +1,29 @@
-"""What the servers of OpenAI's two APIs share: scripts, errors, streams, tokens."""
+"""What the servers of OpenAI's two APIs share: errors, keys, tokens."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
-
 from toolweft.core.json import Json, JsonObject
+from toolweft.testing.vendors.scripts import (
+    ScriptOf,
+    VendorFailure,
+    VendorRefusal,
+    VendorServer,
+    VendorTurn,
+)
 
 __all__ = (
-    "EventStream",
     "Failure",
+    "OpenAIStyleServer",
     "PrefixMeter",
     "Refusal",
     "Script",
-    "ScriptedModel",
     "Tokens",
     "Turn",
-    "check_key",
     "count_tokens",
-    "read_body",
-    "refuse",
 )
 
 _BYTES_PER_TOKEN: Final = 4
@@ -32,31 +32,27 @@ _MIN_CACHED_TOKENS: Final = 1024
 _SERVER: Final = 500
 
 
-class Refusal(Exception):
+class Refusal(VendorRefusal):
     """A request that breaks a rule of the vendor's."""
 
     def __init__(
         self, message: str, *, code: str | None = None, param: str | None = None, status: int = 400
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(message, status=status)
         self.code = code
         self.param = param
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(VendorFailure):
     """A step in which the vendor fails, whatever was asked."""
 
-    status: int
     message: str = "The server had an error while processing your request."
     code: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(VendorTurn):
     """A step in which the model answers."""
 
     # Output items, or one chat message; what a script leaves out the server fills in.
@@ -65,34 +61,9 @@ class Turn:
     stop: str | None = None
     # The error of a response that failed after it had begun.
     error: JsonObject | None = None
-    # The connection of a stream ends after so many events; None: after all of them.
-    break_after: int | None = None
 
 
-# The steps in order, or a function of the request's body that gives the next one.
-Script: TypeAlias = Sequence[Turn | Failure] | Callable[[JsonObject], Turn | Failure]
-
-
-class ScriptedModel:
-    """Answers as its script says; `requests` holds the body of each request that was let in."""
-
-    def __init__(self, script: Script) -> None:
-        self._script = script
-        self._asked = 0
-        self.requests: list[JsonObject] = []
-
-    def answer(self, body: JsonObject) -> Turn | Failure:
-        """The next step.
-
-        Raises:
-            AssertionError: the script is over.
-        """
-        self.requests.append(body)
-        if callable(self._script):
-            return self._script(body)
-        self._asked += 1
-        assert self._asked <= len(self._script), f"the script has only {len(self._script)} steps"
-        return self._script[self._asked - 1]
+Script: TypeAlias = ScriptOf[Turn, Failure]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,63 +120,25 @@ def _count_shared(one: Sequence[str], other: Sequence[str]) -> int:
     return shared
 
 
-def refuse(error: Refusal | Failure, *, request_id: str) -> Response:
-    """An error as the vendor sends it."""
-    headers = {"x-request-id": request_id}
-    kind = "invalid_request_error" if error.status < _SERVER else "server_error"
-    param = None
-    if isinstance(error, Failure):
-        headers |= error.headers
-    else:
-        param = error.param
-    body = {"message": error.message, "type": kind, "param": param, "code": error.code}
-    return JSONResponse({"error": body}, status_code=error.status, headers=headers)
+class OpenAIStyleServer(VendorServer[Turn, Failure, Refusal], ABC):
+    """A server that takes bearer keys and tells errors as OpenAI does."""
 
+    base_path = "/v1"
+    id_header = "x-request-id"
 
-async def read_body(request: Request) -> JsonObject:
-    """The request's JSON.
+    def _check_key(self, headers: Mapping[str, str], key: str) -> None:
+        if headers.get("authorization") != f"Bearer {key}":
+            raise Refusal("Incorrect API key provided.", code="invalid_api_key", status=401)
 
-    Raises:
-        Refusal: it is none.
-    """
-    try:
-        body = await request.json()
-    except ValueError:
-        raise Refusal("We could not parse the JSON body of your request.") from None
-    if not isinstance(body, dict):
-        raise Refusal("We could not parse the JSON body of your request.")
-    return body
+    def _refuse_body(self) -> Refusal:
+        return Refusal("We could not parse the JSON body of your request.")
 
-
-def check_key(request: Request, key: str | None) -> None:
-    """Every request carries the key as a bearer token."""
-    if key is not None and request.headers.get("authorization") != f"Bearer {key}":
-        raise Refusal("Incorrect API key provided.", code="invalid_api_key", status=401)
-
-
-class EventStream(Response):
-    """Events as a server sends them, all or only the first few."""
-
-    def __init__(
-        self, events: Iterable[str], *, request_id: str, break_after: int | None = None
-    ) -> None:
-        super().__init__(
-            headers={"x-request-id": request_id}, media_type="text/event-stream; charset=utf-8"
-        )
-        del self.headers["content-length"]
-        self._events = list(events)[:break_after]
-        self._is_broken = break_after is not None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send head and events; a broken stream has no end."""
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
-        for event in self._events:
-            await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
-        if not self._is_broken:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+    def _render_failure(self, error: Failure | Refusal, request_id: str) -> JsonObject:
+        del request_id
+        told = {
+            "message": error.message,
+            "type": "invalid_request_error" if error.status < _SERVER else "server_error",
+            "param": error.param if isinstance(error, Refusal) else None,
+            "code": error.code,
+        }
+        return {"error": told}
