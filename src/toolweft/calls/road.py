@@ -28,7 +28,8 @@ from toolweft.core.errors import (
     ToolFailed,
 )
 from toolweft.core.ids import SourceName, ToolName
-from toolweft.core.ports import CallSource, Ledger, Policy, Proceed, SnapshotHolder, Source
+from toolweft.core.ports import Ledger, Policy, Proceed, SnapshotHolder, Source
+from toolweft.core.saved import CallSource
 from toolweft.core.snapshot import CatalogTool
 
 __all__ = ("Road",)

@@ -28,7 +28,6 @@ from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
 from toolweft.core.tools import ToolDefinition
 
 __all__ = (
-    "CallSource",
     "GuestBlob",
     "GuestCall",
     "GuestCallHandler",
@@ -85,14 +84,6 @@ class Source(Protocol):
             SourceUnavailable: the source is down or broke off.
             ResultTooLarge: an answer is above what the source reads.
         """
-        ...
-
-
-class CallSource(Source, Protocol):
-    """A source that has to know for whom it is used: where it has this, the road asks it so."""
-
-    async def answer_call(self, name: ToolName, call: ToolCall) -> RawResult:
-        """Use one tool; `call` has its arguments, as `Source.call_tool` gets them."""
         ...
 
 
