@@ -12,7 +12,6 @@ without examples many arguments cannot be right.
 """
 
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -32,6 +32,8 @@ TOP_LEVEL = (
     "ProgramLimits",
     "ProgramOutcome",
     "QueryAnswer",
+    "ReplayReport",
+    "SavedProgram",
     "SearchAnswer",
     "SearchHit",
     "ToolCall",

@@ -5,7 +5,8 @@ Values are shown as they were written, with variables unexpanded; secrets are `*
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -45,16 +46,24 @@ def explain(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def setting_values(
-    config: ConfigModel, layer: Layer, *, ledger_url: str, handles_folder: str
+    config: ConfigModel, layer: Layer, *, ledger_url: str, folders: Mapping[str, Path]
 ) -> tuple[SettingValue, ...]:
-    """What `explain` shows: every key that has a value, default or not."""
-    return tuple(_values(config, layer, ledger_url, handles_folder))
+    """What `explain` shows: every key that has a value, default or not.
+
+    Args:
+        config: checked.
+        layer: where each key was written.
+        ledger_url: as settled.
+        folders: by section, as settled.
+    """
+    return tuple(_values(config, layer, ledger_url, folders))
 
 
 def _values(
-    config: ConfigModel, layer: Layer, ledger_url: str, handles_folder: str
+    config: ConfigModel, layer: Layer, ledger_url: str, folders: Mapping[str, Path]
 ) -> Iterator[SettingValue]:
-    settled = {("ledger", "url"): _mask_url(ledger_url), ("handles", "folder"): handles_folder}
+    settled = {(section, "folder"): str(folder) for section, folder in folders.items()}
+    settled["ledger", "url"] = _mask_url(ledger_url)
     for section in ConfigModel.model_fields:
         if section in _NAMED:
             yield from _written(layer, (section,))

@@ -4,7 +4,6 @@ Each section mirrors the options class of one component and takes its defaults f
 there is one place for each. Nothing here reads anything.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -23,6 +22,7 @@ from toolweft.config.quantities import (
     Texts,
     not_bool,
 )
+from toolweft.config.store_models import HandlesModel, JournalModel, LedgerModel, SavedModel
 from toolweft.core.calls import CallerType
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
@@ -31,8 +31,6 @@ from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
-from toolweft.stores.handles import HandleOptions
-from toolweft.stores.options import LedgerOptions
 from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -44,10 +42,8 @@ __all__ = (
     "EmbedderModel",
     "EngineModel",
     "ExampleModel",
-    "HandlesModel",
     "HttpModel",
     "KeyModel",
-    "LedgerModel",
     "LimitsModel",
     "ProgramsModel",
     "PythonModel",
@@ -68,8 +64,6 @@ _PROGRAMS = ProgramOptions()
 _CONTAINERS = ContainerOptions()
 _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
-_LEDGER = LedgerOptions(url="")
-_HANDLES = HandleOptions(folder=Path())
 _SEARCH = SearchOptions()
 _EMBEDDER = EmbedderOptions()
 _VECTORS = VectorStoreOptions(url="")
@@ -290,42 +284,6 @@ class SearchModel(Section):
     keep_search_days: Count = Field(default=_SEARCH.keep_search_days, le=36_500)
 
 
-class LedgerModel(Section):
-    """Where calls and runs are recorded."""
-
-    url: str | None = Field(
-        default=None,
-        min_length=1,
-        description="'sqlite:///PATH'; without it, toolweft/ledger.db under $XDG_STATE_HOME.",
-    )
-    synchronous: Literal["NORMAL", "FULL"] = Field(
-        default="NORMAL", description="NORMAL survives a killed process, FULL a power loss too."
-    )
-    max_queued: Count = _LEDGER.max_queued
-    commit_timeout_s: Seconds = _LEDGER.commit_timeout_s
-    retry_s: Seconds = _LEDGER.retry_s
-    busy_timeout_s: SecondsOrZero = _LEDGER.busy_timeout_s
-    # It becomes part of SQL names.
-    table_prefix: str = Field(
-        default=_LEDGER.table_prefix, pattern=r"^[A-Za-z0-9_]*$", max_length=40
-    )
-
-
-class HandlesModel(Section):
-    """Stored results: what is too large to be a value or to be shown."""
-
-    folder: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Without it, toolweft/handles under $XDG_STATE_HOME.",
-    )
-    expire_s: Seconds = _HANDLES.expire_s
-    max_bytes: Bytes = _HANDLES.max_bytes
-    max_handles: Count = _HANDLES.max_handles
-    max_total_bytes: Bytes = _HANDLES.max_total_bytes
-    sweep_s: Seconds = _HANDLES.sweep_s
-
-
 class KeyModel(Section):
     """Who a bearer key stands for; the key itself is never written down."""
 
@@ -368,4 +326,6 @@ class ConfigModel(Section):
     ledger: LedgerModel = LedgerModel()
     handles: HandlesModel = HandlesModel()
     models: ModelsModel = ModelsModel()
+    journal: JournalModel = JournalModel()
+    saved: SavedModel = SavedModel()
     http: HttpModel = HttpModel()

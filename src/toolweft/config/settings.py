@@ -21,7 +21,9 @@ from toolweft.sources.options import (
     StdioServerOptions,
 )
 from toolweft.stores.handles import HandleOptions
+from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.saved import SavedOptions
 from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -93,6 +95,8 @@ class Settings:
     handles: HandleOptions
     models: ModelsOptions
     agent: AgentOptions
+    journal: JournalOptions
+    saved: SavedOptions
     http: HttpOptions
     # In the order of the sections; what `origins` and `explain` are read from.
     values: tuple[SettingValue, ...]

@@ -3,6 +3,7 @@
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.options import ToolboxOptions
 from toolweft.toolbox.render import render_outcome
+from toolweft.toolbox.saved import SavedParts, ToolboxSaved
 from toolweft.toolbox.surface import (
     INSTRUCTIONS,
     TOOL_NAMES,
@@ -18,12 +19,14 @@ __all__ = (
     "INSTRUCTIONS",
     "TOOL_NAMES",
     "DescribeAnswer",
+    "SavedParts",
     "SearchAnswer",
     "Surface",
     "SurfaceTool",
     "Toolbox",
     "ToolboxOptions",
     "ToolboxReply",
+    "ToolboxSaved",
     "VisibleTools",
     "build_surface",
     "is_listed",

@@ -16,7 +16,6 @@ from toolweft.core.calls import DIRECT, Caller, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidArguments
-from toolweft.core.events import AskedQuery, SearchDone
 from toolweft.core.handles import Handle, HandleKind, HandleStore
 from toolweft.core.ids import CallId, ContainerId, RunId
 from toolweft.core.json import JsonObject
@@ -31,10 +30,16 @@ from toolweft.programs.runs import OnOutput
 from toolweft.programs.stubs import Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.containers import ToolboxContainers
-from toolweft.toolbox.finding import build_search_answer, check_asked, describe_tools
+from toolweft.toolbox.finding import (
+    build_search_answer,
+    check_asked,
+    describe_tools,
+    search_done,
+)
 from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.invoking import ModelRequests
 from toolweft.toolbox.options import ToolboxOptions
+from toolweft.toolbox.saved import SavedParts, ToolboxSaved
 from toolweft.toolbox.surface import Surface, build_surface
 from toolweft.toolbox.visible import VisibleTools
 
@@ -60,6 +65,7 @@ class Toolbox:
         clock: for deadlines.
         ids: names calls.
         handles: keeps results that are too large to show.
+        saved: what saved programs are kept with; None where none are.
         options: defaults of the four tools.
         workers: answer the `worker` calls of programs; None where nobody does.
     """
@@ -78,6 +84,7 @@ class Toolbox:
         ids: IdSource,
         handles: HandleStore,
         options: ToolboxOptions,
+        saved: SavedParts | None = None,
         workers: Workers | None = None,
     ) -> None:
         self._principal = principal
@@ -92,6 +99,9 @@ class Toolbox:
         self._handles = ToolboxHandles(handles, owner=principal, runner=runner, options=options)
         self._containers = ToolboxContainers(runner, owner=principal)
         self._visible = visible
+        # Recorded runs and saved programs.
+        self.saved = ToolboxSaved(saved, owner=principal)
+        self.save = self.saved.save
         self._workers = workers
         self._requests = ModelRequests(self, handles=self._handles, options=options)
 
@@ -197,17 +207,11 @@ class Toolbox:
             asked, results, snapshot=snapshot, detail=detail, explain=explain
         )
         self._ledger.record(
-            SearchDone(
-                at=self._clock.now(),
+            search_done(
+                answer,
                 principal=self._principal,
-                run_id=None,
-                queries=len(answer.queries),
-                hits=sum(len(query.hits) for query in answer.queries),
+                at=self._clock.now(),
                 duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
-                asked=tuple(
-                    AskedQuery.of(query.query, (hit.qualified for hit in query.hits))
-                    for query in answer.queries
-                ),
             )
         )
         return answer
