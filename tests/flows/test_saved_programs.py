@@ -281,5 +281,6 @@ async def test_a_saved_program_answers_where_no_model_does(tmp_path: Path) -> No
         planner = ScriptedProvider((), name="scripted:away")
         result = await toolweft.Agent(planner, toolbox=box).run("What is the sum of the accounts?")
     assert result.status == "saved_program", result
-    assert result.error is not None and result.error.code == "model_unavailable"
+    assert result.error is not None
+    assert result.error.code == "model_unavailable"
     assert "42" in result.text
