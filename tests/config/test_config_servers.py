@@ -375,7 +375,7 @@ def test_a_missing_recording_is_named(desk: Desk) -> None:
 def test_python_sources_are_modules_or_files_beside_the_configuration(desk: Desk) -> None:
     desk.write(
         "conf/toolweft.toml",
-        '''
+        """
 [python.team]
 target = "tools/team.py"
 [python.shared]
@@ -384,7 +384,7 @@ target = "acme.tools"
 target = "tools/team.py:desk.inner"
 [python.weather]
 entry_point = "acme-weather:weather"
-''',
+""",
     )
 
     team, shared, inner, weather = desk.load("conf/toolweft.toml").python_sources

@@ -61,7 +61,7 @@ class Preparation:
 
     source: SourceName
     python_namespace: str
-    # Where toolweft.toml has the source: "servers" or "python".
+    # Where toolweft.toml has the source: "servers", "python", or "catalog" with all others.
     section: str
     options: CatalogOptions
     rules: SourceRules
@@ -208,9 +208,7 @@ def _decide(
 ) -> tuple[CatalogTool, bool]:
     """The tool, and whether its deferral is left to the size of all definitions together."""
     options = preparation.options
-    severity, severity_reason = classify(
-        definition, rules, options, section=preparation.section
-    )
+    severity, severity_reason = classify(definition, rules, options, section=preparation.section)
     callers, callers_reason = decide_callers(
         definition, severity, rules, options, section=preparation.section
     )

@@ -1,4 +1,4 @@
-"""Where tools come from: MCP servers, recorded tool lists, Python functions.
+"""Where tools come from: MCP servers, recorded tool lists, Python functions, saved programs.
 
 Importing this package imports neither the protocol's SDK nor pydantic; the source that needs them
 does, when it starts.
@@ -19,6 +19,7 @@ from toolweft.sources.python.entry_points import find_entry_point
 from toolweft.sources.python.load import load_python_tools
 from toolweft.sources.python.members import PythonTool
 from toolweft.sources.python.source import PythonSource
+from toolweft.sources.saved.source import SavedSource
 
 __all__ = (
     "BoundTool",
@@ -31,6 +32,7 @@ __all__ = (
     "PythonTool",
     "RecordedServerOptions",
     "RecordedSource",
+    "SavedSource",
     "SourceGroup",
     "StdioServerOptions",
     "StdioSource",

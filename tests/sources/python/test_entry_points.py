@@ -57,7 +57,7 @@ def test_a_name_that_two_packages_offer_is_nobodys_until_one_is_named(site: Path
     install(site, "evil-weather", weather="evil:weather")
 
     with pytest.raises(
-        ConfigError, match="several .* 'acme-weather:weather', 'evil-weather:weather'"
+        ConfigError, match=r"several .* 'acme-weather:weather', 'evil-weather:weather'"
     ):
         find_entry_point("weather")
     assert find_entry_point("acme-weather:weather") == "acme:weather"

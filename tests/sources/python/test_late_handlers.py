@@ -83,9 +83,7 @@ async def test_a_module_that_is_mended_meanwhile_is_tried_again(
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     file = tmp_path / "late_and_broken.py"
     file.write_text("raise RuntimeError('no database yet')")
-    source = serve(
-        ToolSpec(name="t", handler_path="late_and_broken:double", parameters=PARAMETERS)
-    )
+    source = serve(ToolSpec(name="t", handler_path="late_and_broken:double", parameters=PARAMETERS))
 
     broken = await use(source, "t", number=1)
     file.write_text(TEXT)
@@ -126,7 +124,7 @@ def test_callers_of_a_spec_are_read_in_any_spelling(given: Any, callers: set[str
 
 
 def test_a_caller_there_is_not_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="allowed_callers of 't' has 'models', .* no caller"):
+    with pytest.raises(InvalidValue, match=r"allowed_callers of 't' has 'models', .* no caller"):
         serve(ToolSpec(name="t", handler=len_of, allowed_callers=["models"]))
 
 

@@ -194,8 +194,8 @@ async def test_defaults_of_every_kind_are_shown_and_are_the_functions_own() -> N
         absent: str | None = None,
         many: list[int] = [1],  # noqa: B006 -- as users write it
         colour: Colour = Colour.RED,
-        day: date = date(2024, 5, 6),  # noqa: B008 -- as users write it
-        price: Decimal = Decimal("1.5"),  # noqa: B008 -- as users write it
+        day: date = date(2024, 5, 6),
+        price: Decimal = Decimal("1.5"),
         raw: bytes = b"\xff",
         nested: Order = order,
         made: list[str] = Field(default_factory=lambda: ["made"]),  # noqa: B008 -- pydantic's
@@ -208,8 +208,14 @@ async def test_defaults_of_every_kind_are_shown_and_are_the_functions_own() -> N
     result = await use(serve(check), "check")
 
     assert shown == {
-        **{"number": 1, "absent": None, "many": [1], "colour": "red", "day": "2024-05-06"},
-        **{"price": "1.5", "raw": "_w==", "nested": {"count": 2, "tags": []}},
+        "number": 1,
+        "absent": None,
+        "many": [1],
+        "colour": "red",
+        "day": "2024-05-06",
+        "price": "1.5",
+        "raw": "_w==",
+        "nested": {"count": 2, "tags": []},
     }
     assert result.structured == [1, None, [1], True, "2024-05-06", "1.5", True, ["made"]]
 

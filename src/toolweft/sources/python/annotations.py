@@ -7,11 +7,21 @@ Only what the annotation itself names is changed: the fields of a model or a dat
 import base64
 import binascii
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
-from typing_extensions import NotRequired, Required, TypedDict, is_typeddict
+from typing_extensions import TypedDict, is_typeddict
 
 from toolweft.core.calls import Blob, RawResult
 
@@ -99,7 +109,7 @@ class _Adapter:
         hints = get_type_hints(annotation, include_extras=True)
         required = annotation.__required_keys__
         qualifiers: dict[str, Any] = {
-            key: Required if _is_required(hint, key in required) else NotRequired
+            key: _qualifier(hint, otherwise=Required if key in required else NotRequired)
             for key, hint in hints.items()
         }
         make: Any = TypedDict
@@ -112,10 +122,10 @@ class _Adapter:
         return made
 
 
-def _is_required(hint: Any, otherwise: bool) -> bool:
-    """Said by the annotation itself: postponed ones are not seen where the class is made."""
+def _qualifier(hint: Any, *, otherwise: Any) -> Any:
+    """As the annotation itself says: postponed ones are not seen where the class is made."""
     origin = get_origin(hint)
-    return otherwise if origin not in (Required, NotRequired) else origin is Required
+    return origin if origin in (Required, NotRequired) else otherwise
 
 
 def _bare(hint: Any) -> Any:

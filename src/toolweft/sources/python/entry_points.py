@@ -25,8 +25,7 @@ def find_entry_point(name: str) -> str:
     found = [
         point
         for point in offered
-        if point.name == wanted
-        and (not package or _plain(package) == _plain(_distribution(point)))
+        if point.name == wanted and (not package or _plain(package) == _plain(_distribution(point)))
     ]
     if not found:
         listed = ", ".join(_listed(offered)) or "nothing"
