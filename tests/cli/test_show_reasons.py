@@ -27,6 +27,7 @@ def facts(shell: Shell, tool: str) -> dict[str, str]:
     return {line.split(" ", 1)[0]: " ".join(line.split()[1:]) for line in lines if line[:1] != " "}
 
 
+@pytest.mark.promise("catalog.reasons")
 def test_each_decision_names_its_line(with_config: Callable[[str], Shell]) -> None:
     shown = facts(with_config(RULES), "desk.add")
 

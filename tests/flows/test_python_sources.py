@@ -73,6 +73,7 @@ async def test_objects_and_packages_of_a_configuration_are_called(
     assert rain.value == 1.5
 
 
+@pytest.mark.promise("sources.package-tools")
 async def test_a_package_that_nobody_named_is_not_imported(
     tmp_path: Path, ledger: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def taking(annotation: Any) -> tuple[ToolSpec, list[Any]]:
     return ToolSpec(name="take", handler=take), seen
 
 
+@pytest.mark.promise("sources.python-kinds")
 @pytest.mark.parametrize(("annotation", "given", "arrives"), KINDS, ids=lambda kind: str(kind)[:40])
 async def test_an_argument_arrives_as_the_type_of_its_parameter(
     annotation: Any, given: Any, arrives: Any
