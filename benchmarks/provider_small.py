@@ -89,7 +89,10 @@ async def measure_small(
     above = await found.run(forms, open_desk)
     report.add("small_tasks", len(tasks))
     report.add("small_wrong_answers", below.wrong + above.wrong, at_most=0)
-    report.add("small_task_penalty_pct", above.penalty("chosen"), at_most=5)
+    penalty = above.penalty("chosen")
+    report.add("small_task_penalty_pct", penalty if desk else None, at_most=5)
+    if desk is None:
+        report.add("own_tools_small_task_penalty_pct", penalty)
     for name in ("direct", "program"):
         report.add(f"small_task_{name}_penalty_pct", above.penalty(name))
     report.add("small_task_billed_penalty_pct", above.penalty("chosen", "billed_input"))
