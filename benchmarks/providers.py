@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 
 import toolweft
-from benchmarks.harness import Report, Rows, data_root, mean, parser
+from benchmarks.harness import Report, Rows, data_root, kept_in, mean, parser
 from benchmarks.provider_play import WAYS, Player, Way
 from benchmarks.provider_runs import Desk, Outcome, work
 from benchmarks.provider_small import measure_small
@@ -44,7 +44,7 @@ async def open_desk(
         servers = {file.stem: {"recorded": str(file.resolve())} for file in desk_files(desk)}
         config = folder / "mcp.json"
         config.write_text(json.dumps({"mcpServers": servers}), "utf-8")
-        overrides: dict[str, Any] = {"ledger.url": f"sqlite:///{folder / 'ledger.db'}"}
+        overrides: dict[str, Any] = {**kept_in(folder)}
         if is_deferred:
             # A few tools alone would be listed.
             overrides["catalog.defer_above_tokens"] = 0

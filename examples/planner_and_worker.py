@@ -25,6 +25,8 @@ async def main() -> None:
                 print(result.text)
                 for bill in result.bills:
                     print(f"{bill.role} {bill.model}: {bill.requests} requests")
+            case _:
+                pass
 
 
 anyio.run(main)

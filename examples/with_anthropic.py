@@ -1,4 +1,7 @@
-"""The agent with a model of Anthropic: `ANTHROPIC_API_KEY=... python examples/with_anthropic.py`."""
+"""The agent with a model of Anthropic.
+
+ANTHROPIC_API_KEY=... python examples/with_anthropic.py
+"""
 
 import anyio
 from team import TOOLS
@@ -12,7 +15,7 @@ async def main() -> None:
     """Ask, and print the answer."""
     agent = toolweft.Agent("anthropic:claude-opus-5-5", tools=TOOLS)
     result = await agent.run(TASK)
-    print(result.text)
+    print(result.text if result.is_ok else result.error)
     print(f"{result.status}: {result.turns} turns, {result.usage.output_tokens} tokens written")
 
 

@@ -18,7 +18,7 @@ async def main() -> None:
     """Ask, and print the answer."""
     agent = toolweft.Agent(config=CONFIG, tools=TOOLS)
     result = await agent.run(TASK)
-    print(result.text)
+    print(result.text if result.is_ok else result.error)
     print(f"{result.status}: {result.turns} turns, {result.usage.output_tokens} tokens written")
 
 

@@ -1,4 +1,7 @@
-"""The agent with a model of Google: `GEMINI_API_KEY=... python examples/with_gemini.py`."""
+"""The agent with a model of Google.
+
+GEMINI_API_KEY=... python examples/with_gemini.py
+"""
 
 import anyio
 from team import TOOLS
@@ -12,7 +15,7 @@ async def main() -> None:
     """Ask, and print the answer."""
     agent = toolweft.Agent("gemini:gemini-3.8-flash", tools=TOOLS)
     result = await agent.run(TASK)
-    print(result.text)
+    print(result.text if result.is_ok else result.error)
     print(f"{result.status}: {result.turns} turns, {result.usage.output_tokens} tokens written")
 
 

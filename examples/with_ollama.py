@@ -1,7 +1,9 @@
-"""The agent with a small model on this machine: `ollama pull phi4-mini`, then this.
+"""The agent with a small model on this machine, such as Phi, behind Ollama.
+
+ollama pull phi4-mini; python examples/with_ollama.py
 
 Shown against a test server that speaks as Ollama does; it was not run on a model. A small model may
-write programs that do not run: the errors it reads name the line and what to do.
+well write programs that fail: what it reads then names the line and what to do.
 """
 
 import anyio
@@ -16,7 +18,7 @@ async def main() -> None:
     """Ask, and print the answer."""
     agent = toolweft.Agent("ollama:phi4-mini", tools=TOOLS)
     result = await agent.run(TASK)
-    print(result.text)
+    print(result.text if result.is_ok else result.error)
     print(f"{result.status}: {result.turns} turns, {result.usage.output_tokens} tokens written")
 
 

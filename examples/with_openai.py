@@ -1,4 +1,7 @@
-"""The agent with a model of OpenAI: `OPENAI_API_KEY=... python examples/with_openai.py`."""
+"""The agent with a model of OpenAI.
+
+OPENAI_API_KEY=... python examples/with_openai.py
+"""
 
 import anyio
 from team import TOOLS
@@ -12,7 +15,7 @@ async def main() -> None:
     """Ask, and print the answer."""
     agent = toolweft.Agent("openai:gpt-5.6-sol", tools=TOOLS)
     result = await agent.run(TASK)
-    print(result.text)
+    print(result.text if result.is_ok else result.error)
     print(f"{result.status}: {result.turns} turns, {result.usage.output_tokens} tokens written")
 
 
