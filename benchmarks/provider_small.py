@@ -95,6 +95,7 @@ async def measure_small(
         report.add("own_tools_small_task_penalty_pct", penalty)
     for name in ("direct", "program"):
         report.add(f"small_task_{name}_penalty_pct", above.penalty(name))
+    report.add("small_task_worst_penalty_pct", max(above.penalties("chosen")))
     report.add("small_task_billed_penalty_pct", above.penalty("chosen", "billed_input"))
     report.add("small_task_listed_penalty_pct", below.penalty("chosen"))
     report.add("small_task_listed_billed_penalty_pct", below.penalty("chosen", "billed_input"))
@@ -114,10 +115,14 @@ class _Compared:
             both.done[name] = [*self.done[name], *other.done[name]]
         return both
 
-    def penalty(self, way: str, figure: str = "context") -> float:
-        """How much more a task costs than it does the peer, in per cent; the mean over tasks."""
+    def penalties(self, way: str, figure: str = "context") -> list[float]:
+        """How much more each task costs than it does the peer, in per cent."""
         pairs = zip(self.done[way], self.done["peer"], strict=True)
-        return mean(100 * (getattr(a, figure) / getattr(b, figure) - 1) for a, b in pairs)
+        return [100 * (getattr(one, figure) / getattr(peer, figure) - 1) for one, peer in pairs]
+
+    def penalty(self, way: str, figure: str = "context") -> float:
+        """The mean of them over tasks and vendors."""
+        return mean(self.penalties(way, figure))
 
 
 class _Comparison:
