@@ -17,6 +17,7 @@ from toolweft.core.errors import CallDenied
 from toolweft.core.ids import RunId
 from toolweft.core.ports import Policy, Proceed
 from toolweft.core.snapshot import CatalogTool
+from toolweft.providers.scripted import ScriptedProvider
 
 pytestmark = pytest.mark.process
 
@@ -270,3 +271,16 @@ async def test_a_saved_program_is_the_template_found_for_a_request(tmp_path: Pat
     assert replace(program, version=7).input_schema()["properties"] == {
         "nights": {"type": "integer", "default": 2}
     }
+
+
+async def test_a_saved_program_answers_where_no_model_does(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as app:
+        box = app.toolbox_for(LOCAL)
+        outcome = await box.run("print(await add(a=20, b=22))")
+        await box.save(outcome.run_id, "total", description="Sum of the accounts.")
+        planner = ScriptedProvider((), name="scripted:away")
+        result = await toolweft.Agent(planner, toolbox=box).run("What is the sum of the accounts?")
+    assert result.status == "saved_program", result
+    assert result.error is not None
+    assert result.error.code == "model_unavailable"
+    assert "42" in result.text
