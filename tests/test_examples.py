@@ -16,7 +16,7 @@ from toolweft.testing.vendors.openai_chat import OpenAIChatServer
 from toolweft.testing.vendors.openai_request import MODELS
 from toolweft.testing.vendors.played import VENDOR_FORMS, Play, Said, SaidCall, VendorForm
 
-pytestmark = [pytest.mark.process, pytest.mark.network]
+pytestmark = [pytest.mark.process, pytest.mark.network, pytest.mark.timeout(150)]
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PROGRAM = """\
@@ -88,7 +88,7 @@ async def run_example(name: str, environment: Mapping[str, str], home: Path) -> 
         for key, value in os.environ.items()
         if key.startswith("COVERAGE_") or key in {"PATH", "PYTHONPATH", "LANG"}
     }
-    with anyio.fail_after(50):
+    with anyio.fail_after(120):
         ended = await anyio.run_process(
             [sys.executable, "-W", "error", str(EXAMPLES / name)],
             cwd=home,
