@@ -95,6 +95,17 @@ def test_the_top_level_offers_exactly_the_intended_names() -> None:
         assert getattr(toolweft, name) is not None
 
 
+def test_type_checkers_are_told_of_the_same_names() -> None:
+    stub = Path(toolweft.__file__).with_name("__init__.pyi").read_text("utf-8")
+    imported = {
+        name.asname: (node.module, name.name)
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert imported == toolweft._HOMES
+
+
 def test_the_version_is_the_one_of_the_project() -> None:
     project = Path(__file__).resolve().parent.parent / "pyproject.toml"
     assert tomllib.loads(project.read_text("utf-8"))["project"]["version"] == toolweft.__version__
