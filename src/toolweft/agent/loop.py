@@ -158,7 +158,7 @@ class _Task:
         self._pieces: list[str] = []
         self._was_nudged = False
         self._began_anew = False
-        self._remote = RemotePrograms(container)
+        self._remote = RemotePrograms(container, history)
 
     async def finish(self) -> AgentResult:
         """The result; no error of a model leaves this."""
