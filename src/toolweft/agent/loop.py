@@ -361,7 +361,8 @@ class _Task:
         )
         if reply.is_error:
             return self._result(EndedError("unavailable", error=failure))
-        return self._result(EndedError("saved_program", text=reply.text, error=failure))
+        text = match.render(reply.text)
+        return self._result(EndedError("saved_program", text=text, error=failure))
 
     def _result(self, end: EndedError) -> AgentResult:
         bills = self._with.spending.bills
