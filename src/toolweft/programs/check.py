@@ -146,8 +146,8 @@ def _parse(code: str, max_code_bytes: int) -> ast.Module | CheckReport:
             return _too_deep(exc.lineno)
         text = (exc.text or "").strip()[:120]
         message = f"{exc.msg}: {text!r}" if text else exc.msg
-        hint = _PYTHON_ALONE if _FOREIGN.search(code) else None
-        return _unreadable("SyntaxError", message, line=exc.lineno, hint=hint)
+        told = _PYTHON_ALONE if _FOREIGN.search(code) else None
+        return _unreadable("SyntaxError", message, line=exc.lineno, hint=told)
     except (RecursionError, MemoryError):
         return _too_deep(None)
     except ValueError as exc:

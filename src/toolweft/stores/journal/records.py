@@ -2,7 +2,7 @@
 
 The first line is the run as it began, one line follows for each call, the last is how it ended.
 Results are JSON already, made by the host, and are taken over as they are: parsing one of several
-mebibytes would hold the interpreter. What a guest sent is never spliced into a line.
+mebibytes would hold the interpreter. What a guest sent is written anew before it enters a line.
 """
 
 import base64
