@@ -71,6 +71,17 @@ async def test_a_saved_program_that_fits_stands_in() -> None:
     assert result.error.code == "model_unavailable"
 
 
+async def test_values_that_nobody_chose_are_told() -> None:
+    """The request may have meant others."""
+    parameters = {"team": {"type": "string", "default": "sales"}}
+    budget = make_tool("saved.budget", description="The budget of a team", parameters=parameters)
+    async with open_stage(Planner(AWAY), tools=(budget,)) as stage:
+        stage.world.road.answers["saved.budget"] = "2500"
+        find_saved(stage)
+        result = await stage.run("the budget of the support team")
+    assert result.text == "[saved.budget ran with values of its own: team='sales']\n2500"
+
+
 @pytest.mark.parametrize("task", ["purge the old files", "greet a person", "something else", " "])
 async def test_no_saved_program_is_run_that_needs_a_decision(task: str) -> None:
     async with open_stage(Planner(AWAY), tools=(PURGE, NEEDY, WEATHER)) as stage:

@@ -7,6 +7,10 @@ from typing import Any
 
 import anyio
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from toolweft.core.calls import TextContent
 from toolweft.core.errors import ProviderError, ProviderUnavailable
@@ -23,6 +27,7 @@ from toolweft.testing.vendors import anthropic, gemini, openai, openai_chat, ope
 from toolweft.testing.vendors.anthropic_blocks import say as say_block
 from toolweft.testing.vendors.gemini_parts import say_part, say_step
 from toolweft.testing.vendors.openai_items import message
+from toolweft.testing.vendors.serving import ServedApp
 
 pytestmark = pytest.mark.network
 
@@ -266,3 +271,17 @@ async def test_a_stream_that_breaks_off_is_told_alike_and_not_begun_again(
         assert len(server.requests) == 1
     assert caught.value.message.startswith(f"{provider.name}: the answer")
     assert caught.value.message.count(provider.name) == 1
+
+
+async def test_no_answer_that_tells_an_error_shows_the_key(clock: FakeClock) -> None:
+    async def answer(request: Request) -> Response:
+        await request.body()
+        return JSONResponse({"error": {"message": f"{KEY.reveal()} is over its limit"}})
+
+    app = Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])
+    async with ServedApp(app) as address:
+        options = OpenAIChatOptions(model="m", base_url=f"{address}/v1", key=KEY)
+        chosen = OpenAIChatProvider(options, environment={}, clock=clock, random=lambda: 0.5)
+        async with chosen as client:
+            with pytest.raises(ProviderError, match=r"\*\*\* is over its limit"):
+                await client.complete(HELLO)

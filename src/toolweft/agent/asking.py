@@ -6,6 +6,7 @@ from math import ceil
 from typing import Final
 
 from toolweft.agent.events import Emit, Notice
+from toolweft.agent.recording import record_reply
 from toolweft.agent.spending import Spending
 from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock
@@ -157,12 +158,16 @@ class Planners:
         except ProviderError as exc:
             status = exc.code
             if written and not isinstance(exc, _NOT_AWAY):
+                cost_usd = self._spending.forfeit(reservation)
                 raise _CutOff(exc) from exc
+            cost_usd = self._spending.release(reservation)
+            raise
+        except BaseException:
+            cost_usd = self._spending.forfeit(reservation)
             raise
         finally:
-            if status != "ok":
-                self._spending.release(reservation)
-            self._ledger.record(
+            record_reply(
+                self._ledger,
                 ModelReplied(
                     at=self._clock.now(),
                     principal=self._principal,
@@ -173,7 +178,7 @@ class Planners:
                     duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
                     usage=usage,
                     cost_usd=cost_usd,
-                )
+                ),
             )
 
     async def _read(

@@ -194,7 +194,7 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
                 exchange.path, exchange.body, headers=exchange.headers
             )
             # Within the try: an answer may say that it failed and may be asked for again.
-            return exchange.decode(answer.body, answer.request_id)
+            return self._decode(exchange, answer.body, answer.request_id)
 
         return await self._ask(attempt, may_repeat=exchange.may_repeat)
 
@@ -216,7 +216,8 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
                     yield event
                 if exchange.leaves_at_end and fold.is_ended:
                     break
-        except (ContextFull, RemoteContainerGone):
+        except (ContextFull, RemoteContainerGone) as exc:
+            self._connection.mask(exc)
             raise
         except ProviderError as exc:
             raise self._cut_off(written, exc, may_repeat=exchange.may_repeat) from exc
@@ -225,7 +226,14 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
         if not fold.is_ended:
             early = ProviderError("it ended early", retryable=True)
             raise self._cut_off(written, early, may_repeat=exchange.may_repeat)
-        yield ReplyDone(exchange.decode(fold.body, stream.request_id))
+        yield ReplyDone(self._decode(exchange, fold.body, stream.request_id))
+
+    def _decode(self, exchange: Exchange, body: JsonObject, request_id: str) -> ModelReply:
+        try:
+            return exchange.decode(body, request_id)
+        except ProviderError as exc:
+            self._connection.mask(exc)
+            raise
 
     async def _ask(self, attempt: Callable[[], Awaitable[T]], *, may_repeat: bool) -> T:
         self._gate.check()
@@ -237,7 +245,7 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
         )
 
     def _cut_off(self, written: int, cause: ProviderError, *, may_repeat: bool) -> ProviderError:
-        return ProviderError(
+        error = ProviderError(
             f"{self.name}: the answer broke off after {written:,} characters of text, and what was"
             f" written is lost: {cause.message.removeprefix(f'{self.name}: ')}",
             hint="the history is unchanged; ask again from there",
@@ -245,6 +253,7 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
             retry_after_s=cause.retry_after_s,
             status=cause.status,
         )
+        return self._connection.mask(error)
 
     @abstractmethod
     def _choose_target(self, options: OptionsT) -> tuple[TargetT, TokenPrices | None]:

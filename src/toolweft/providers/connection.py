@@ -6,10 +6,11 @@ each vendor's own; what leaves here are the plain bodies. Nothing is ever tried 
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 from anyio import to_thread
@@ -154,11 +155,10 @@ class Connection(ABC, Generic[OptionsT]):
         return error
 
     def mask(self, error: ProviderError) -> ProviderError:
-        """The error without the key, which some servers repeat."""
-        key = self.options.key
-        if key is not None and key.reveal():
-            error.message = error.message.replace(key.reveal(), "***")
-            error.args = (error.message,)
+        """The error without the secrets of a request, which some servers repeat."""
+        for secret in self._secrets():
+            error.message = error.message.replace(secret, "***")
+        error.args = (error.message,)
         return error
 
     def parse(self, data: bytes | str, *, what: str = "the answer") -> JsonObject:
@@ -183,6 +183,16 @@ class Connection(ABC, Generic[OptionsT]):
         """
         if size > MAX_ANSWER_BYTES:
             raise self.error(f"the answer is above the cap of {MAX_ANSWER_BYTES:,} bytes")
+
+    def _secrets(self) -> list[str]:
+        """What stands in no message; the longest first, as one may hold another."""
+        key, password = self.options.key, urlsplit(self.options.base_url).password
+        found = ("" if key is None else key.reveal(), password or "", *self._header_values())
+        return sorted(filter(None, found), key=len, reverse=True)
+
+    def _header_values(self) -> Iterable[str]:
+        """Those of headers that a user set."""
+        return ()
 
     def _check_open(self) -> None:
         if self._client is None:

@@ -2,7 +2,7 @@
 
 The first line is the run as it began, one line follows for each call, the last is how it ended.
 Results are JSON already, made by the host, and are taken over as they are: parsing one of several
-mebibytes would hold the interpreter. What a guest sent is never spliced into a line.
+mebibytes would hold the interpreter. What a guest sent is written anew before it enters a line.
 """
 
 import base64
@@ -112,7 +112,6 @@ def _render_call(call: JournalCall) -> Iterator[bytes]:
         "tool": call.tool,
         "severity": call.severity,
         "delivered": call.delivered,
-        **_argument_fields(call.arguments),
     }
     result = b""
     reply = call.reply
@@ -124,22 +123,24 @@ def _render_call(call: JournalCall) -> Iterator[bytes]:
         if reply.blobs:
             fields["blobs"] = [_blob_fields(blob) for blob in reply.blobs]
         result = reply.payload
+    line = _encode(fields)[:-1] + b"," + _render_arguments(call.arguments)
     if not result:
-        yield _line(fields)
+        yield line + b"}\n"
     elif b"\n" in result:
-        yield _line({**fields, "result_text": _text(result)})
+        yield line + b',"result_text":' + _encode(_text(result)) + b"}\n"
     else:
-        yield _encode(fields)[:-1] + b',"result":'
+        yield line + b',"result":'
         yield result
         yield b"}\n"
 
 
-def _argument_fields(arguments: bytes) -> JsonObject:
+def _render_arguments(arguments: bytes) -> bytes:
+    """The field that holds them: written anew, or as text where they are none or too deep."""
     text = _text(arguments)
     if len(arguments) <= _MAX_PARSED_BYTES:
         with suppress(ValueError, RecursionError):
-            return {"arguments": decode_json(text)}
-    return {"arguments_text": text}
+            return b'"arguments":' + _encode(decode_json(text))
+    return b'"arguments_text":' + _encode(text)
 
 
 def _parse_calls(lines: Sequence[JsonObject]) -> tuple[JournalCall, ...]:
