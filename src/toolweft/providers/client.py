@@ -42,6 +42,9 @@ T = TypeVar("T")
 _SUCCESSES_TO_CLOSE: Final = 1
 # What takes longer than this share of its time is about to fail.
 _SLOW_SHARE: Final = 0.8
+# No token is longer, and no vendor goes far beyond the tokens that it was allowed.
+_MAX_TOKEN_CHARACTERS: Final = 128
+_LEAST_ALLOWED_CHARACTERS: Final = 1024**2
 
 
 class Fold(Protocol):
@@ -209,11 +212,14 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
             may_repeat=exchange.may_repeat,
         )
         fold, written = exchange.begin(), 0
+        allowed = max(_LEAST_ALLOWED_CHARACTERS, request.max_tokens * _MAX_TOKEN_CHARACTERS)
         try:
             async for wire_event in stream:
                 for event in fold.add(wire_event):
                     written += len(event.text) if isinstance(event, TextPrinted) else 0
                     yield event
+                if written > allowed:
+                    raise ProviderError(f"it does not stop at {request.max_tokens:,} tokens")
                 if exchange.leaves_at_end and fold.is_ended:
                     break
         except (ContextFull, RemoteContainerGone):

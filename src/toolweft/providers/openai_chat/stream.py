@@ -6,7 +6,6 @@ from toolweft.core.errors import ProviderError
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.messages import CallProposed, ModelEvent, TextPrinted
 from toolweft.providers.openai_wire import build_error, error_of_body
-from toolweft.providers.reading import PieceReader
 
 __all__ = ("StreamFold",)
 
@@ -25,7 +24,6 @@ class StreamFold:
         self._calls: list[JsonObject] = []
         # Where a piece of a call belongs, by the index it gives.
         self._places: dict[int, int] = {}
-        self._reader = PieceReader()
 
     def add(self, chunk: JsonObject) -> Iterable[ModelEvent]:
         """What one chunk says to whoever watches.
@@ -78,7 +76,6 @@ class StreamFold:
         _merge(self._message, {k: v for k, v in delta.items() if k != "tool_calls"})
         text = delta.get("content")
         if isinstance(text, str) and text:
-            self._reader.count(text)
             yield TextPrinted(text)
         for piece in calls if isinstance(calls, list) else ():
             if isinstance(piece, dict):
