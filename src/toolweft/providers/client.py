@@ -212,14 +212,12 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
             may_repeat=exchange.may_repeat,
         )
         fold, written = exchange.begin(), 0
-        allowed = max(_LEAST_ALLOWED_CHARACTERS, request.max_tokens * _MAX_TOKEN_CHARACTERS)
         try:
             async for wire_event in stream:
                 for event in fold.add(wire_event):
                     written += len(event.text) if isinstance(event, TextPrinted) else 0
                     yield event
-                if written > allowed:
-                    raise ProviderError(f"it does not stop at {request.max_tokens:,} tokens")
+                _check_written(written, max_tokens=request.max_tokens)
                 if exchange.leaves_at_end and fold.is_ended:
                     break
         except (ContextFull, RemoteContainerGone):
@@ -265,6 +263,11 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
     @abstractmethod
     def _prepare(self, request: ModelRequest) -> Exchange:
         """The request in the vendor's form."""
+
+
+def _check_written(characters: int, *, max_tokens: int) -> None:
+    if characters > max(_LEAST_ALLOWED_CHARACTERS, max_tokens * _MAX_TOKEN_CHARACTERS):
+        raise ProviderError(f"it does not stop at {max_tokens:,} tokens")
 
 
 def find_key(

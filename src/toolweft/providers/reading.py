@@ -93,5 +93,6 @@ def read_count(counts: Json, key: str) -> int:
     What a model cost is reckoned from it: one below 0 would give money back.
     """
     value = counts.get(key) if isinstance(counts, dict) else None
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_count and 0 < value <= _MAX_COUNT else 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return value if 0 < value <= _MAX_COUNT else 0
