@@ -27,7 +27,7 @@ def servers_in(document: Document, root: str) -> JsonObject:
     )
 
 
-def edit_servers(  # noqa: PLR0913 - one file, and what becomes of it
+def edit_servers(
     content: bytes | None,
     document: Document,
     root: str,
@@ -108,7 +108,8 @@ def _proven(text: str, mark: bytes, document: Document, expected: JsonObject, ro
     # A table that became empty is as good as none.
     if {root: {}, **found} != {root: {}, **expected}:
         raise ConfigError(
-            f"{document.place((root,))}: {root!r} is written in a way that is not changed by itself",
+            f"{document.place((root,))}: {root!r} is written in a way that cannot be"
+            " changed without changing more",
             hint="write each server as a section of its own: [servers.NAME]"
             if document.is_toml
             else "write each server as a member of its own",

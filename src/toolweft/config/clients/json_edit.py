@@ -84,7 +84,7 @@ def written_members(text: str, root: str) -> dict[str, str]:
     return {member.key: text[member.start : member.end] for member in found}
 
 
-def _edit(  # noqa: PLR0913 - the pieces of one object
+def _edit(
     text: str,
     members: list[Member],
     span: tuple[int, int],
