@@ -9,7 +9,14 @@ from toolweft.config.documents import Document, parse_document
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("decide_tools", "edit_servers", "servers_in", "written_servers")
+__all__ = (
+    "decide_tools",
+    "edit_servers",
+    "json_root",
+    "merged",
+    "servers_in",
+    "written_servers",
+)
 
 
 def servers_in(document: Document, root: str) -> JsonObject:
@@ -53,7 +60,8 @@ def edit_servers(
     edit = edit_toml if document.is_toml else edit_json
     edited = edit(text, root, remove=remove, add=add, written=written)
     kept = {n: value for n, value in servers_in(document, root).items() if n not in remove}
-    return _proven(edited, mark, document, {**document.data, root: {**kept, **add}}, root)
+    added = {name: merged(kept.get(name), value) for name, value in add.items()}
+    return _proven(edited, mark, document, {**document.data, root: {**kept, **added}}, root)
 
 
 def written_servers(content: bytes | None, document: Document, root: str) -> dict[str, str]:
@@ -97,6 +105,12 @@ def decide_tools(
 def json_root(document: Document) -> str:
     """The key that holds the servers of a client's file."""
     return "servers" if "servers" in document.data else "mcpServers"
+
+
+def merged(below: Json, above: Json) -> Json:
+    """The values of both where both are objects, those above winning; else the one above."""
+    both = isinstance(below, dict) and isinstance(above, dict)
+    return {**below, **above} if both else above
 
 
 def _proven(text: str, mark: bytes, document: Document, expected: JsonObject, root: str) -> bytes:

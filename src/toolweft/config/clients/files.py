@@ -147,8 +147,12 @@ def check_change(change: FileChange) -> None:
         )
 
 
-def write_change(change: FileChange) -> None:
+def write_change(change: FileChange, *, private: bool = False) -> None:
     """Bring the file to what it should be, keeping its mode.
+
+    Args:
+        change: what.
+        private: let only its user read it from now on.
 
     Raises:
         ConfigError: it changed meanwhile or cannot be written; then it is as it was.
@@ -162,7 +166,7 @@ def write_change(change: FileChange) -> None:
             return
         mode = _PRIVATE
         if change.before is not None:
-            mode = stat.S_IMODE(change.path.stat().st_mode)
+            mode = stat.S_IMODE(change.path.stat().st_mode) & (0o700 if private else 0o777)
         change.path.parent.mkdir(parents=True, exist_ok=True)
         _replace(change.path, change.after, mode=mode)
     except OSError as exc:

@@ -18,12 +18,14 @@ from toolweft.config.servers import check_transport
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("Choice", "Verdict", "sort_servers")
+__all__ = ("DECISIONS", "Choice", "Verdict", "sort_servers")
 
 # moved: leaves the client for toolweft. shared: leaves it too, and is there already. kept: stays.
 # own: toolweft itself.
 Outcome = Literal["moved", "shared", "kept", "own"]
 
+# What is said of a server's tools, however it is reached.
+DECISIONS = frozenset({"configs", "default_config"})
 # Keys by which only the client itself can reach the server.
 _CLIENT_ONLY: Mapping[str, str] = {
     "envFile": "its variables come from a file that only the client reads",
@@ -99,14 +101,15 @@ def _sort(
         converted = _convert(document, place, server, notes)
     except _Stays as stays:
         return Verdict(name=name, outcome="kept", reason=str(stays))
-    if name in there and there[name] != converted:
+    is_there = name in there and bool(there[name].keys() - DECISIONS)
+    if name in there and not _fits(there[name], converted, is_there=is_there):
         reason = (
             f"toolweft's configuration has another server {name!r}; rename one of the two, or"
             f" leave this one with --keep {name}"
         )
         return Verdict(name=name, outcome="kept", reason=reason)
     secrets = tuple(clear_secrets(server))
-    if name not in there and secrets and not choice.move_secrets:
+    if not is_there and secrets and not choice.move_secrets:
         reason = f"secrets are written out in {', '.join(secrets)}; --move-secrets moves them"
         return Verdict(
             name=name,
@@ -117,11 +120,27 @@ def _sort(
         )
     return Verdict(
         name=name,
-        outcome="shared" if name in there else "moved",
+        outcome="shared" if is_there else "moved",
         reason="; ".join(note.partition(": ")[2] for note in notes),
         secrets=secrets,
         server=converted,
     )
+
+
+def _fits(there: JsonObject, server: JsonObject, *, is_there: bool) -> bool:
+    """Whether what is there of that name is this server, or only decides about its tools."""
+    if not is_there:
+        return not server.keys() & DECISIONS
+    if any(there.get(key) != server.get(key) for key in (there.keys() | server.keys()) - DECISIONS):
+        return False
+    return _holds(there.get("default_config", {}), server.get("default_config", {})) and all(
+        _holds(there.get("configs", {}).get(tool, {}), rule)
+        for tool, rule in server.get("configs", {}).items()
+    )
+
+
+def _holds(there: JsonObject, wanted: JsonObject) -> bool:
+    return {**there, **wanted} == there
 
 
 class _Stays(Exception):
