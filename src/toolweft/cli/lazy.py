@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, cast
 
 import typer
@@ -13,9 +14,13 @@ from typer.main import get_command
 
 __all__ = ("COMMANDS", "LazyGroup", "add_commands")
 
-# Name -> its line in --help; the module is `toolweft.cli.commands.<name>` and has an `app`.
+# Name -> its line in --help; the module is `toolweft.cli.commands.<name>`, with a `_` behind a word
+# of Python, and has an `app`.
 COMMANDS: dict[str, str] = {
     "init": "Write a starter toolweft.toml.",
+    "install": "Put toolweft into an MCP client, with the client's servers behind it.",
+    "uninstall": "Take toolweft out of an MCP client and put its servers back.",
+    "import": "Copy a client's servers to toolweft's configuration.",
     "serve": "Serve the toolbox over MCP: stdio, or HTTP with --http.",
     "tools": "List every tool with severity, callers and status.",
     "search": "Find tools that fit a need.",
@@ -38,7 +43,7 @@ class LazyGroup(TyperGroup):
         name, stand_in, rest = super().resolve_command(ctx, args)
         if name is None or stand_in is None:
             return name, stand_in, rest
-        module = import_module(f"toolweft.cli.commands.{name}")
+        module = import_module(f"toolweft.cli.commands.{name}{'_' * iskeyword(name)}")
         command = get_command(cast(typer.Typer, module.app))
         command.name = name
         return name, command, rest

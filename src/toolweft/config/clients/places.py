@@ -38,8 +38,8 @@ class Client:
     root: str
     # Below the project's folder; None where it has no file for a project.
     project: str | None
-    # Keys that its entries have beside command and arguments.
-    entry: Mapping[str, str] = MappingProxyType({})
+    # What its entries say of how a server is reached, where they must.
+    entry_type: str | None = None
 
 
 _ALL = (
@@ -48,7 +48,7 @@ _ALL = (
         title="Claude Code",
         root="mcpServers",
         project=".mcp.json",
-        entry=MappingProxyType({"type": "stdio"}),
+        entry_type="stdio",
     ),
     Client(id="claude-desktop", title="Claude Desktop", root="mcpServers", project=None),
     Client(id="cursor", title="Cursor", root="mcpServers", project=".cursor/mcp.json"),
@@ -57,7 +57,7 @@ _ALL = (
         title="VS Code",
         root="servers",
         project=".vscode/mcp.json",
-        entry=MappingProxyType({"type": "stdio"}),
+        entry_type="stdio",
     ),
     Client(id="codex", title="Codex", root="mcp_servers", project=".codex/config.toml"),
     Client(id="windsurf", title="Windsurf", root="mcpServers", project=None),

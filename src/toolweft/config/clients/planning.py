@@ -122,7 +122,7 @@ def plan_install(
     gone = {v.name: v.server for v in verdicts if v.server is not None}
     own = [verdict.name for verdict in verdicts if verdict.outcome == "own"]
     entry: JsonObject = {
-        **client.entry,
+        **({"type": client.entry_type} if client.entry_type else {}),
         "command": command[0],
         "args": [*command[1:], "serve", "--config", str(target)],
     }
@@ -298,10 +298,11 @@ def _there(target: Path, *, skip: Path, view: View, around: Surroundings) -> Jso
     included = layer.data().get("servers", {})
     # The file itself as it would be, once an install that was cut off is taken back.
     written = _own_servers(parse_bytes(content, target))
-    return {
+    both = {
         **included,
         **{name: merged(included.get(name), server) for name, server in written.items()},
     }
+    return {name: server for name, server in both.items() if isinstance(server, dict)}
 
 
 def _own_servers(document: Document) -> JsonObject:
