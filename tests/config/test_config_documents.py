@@ -202,7 +202,10 @@ def test_broken_json_says_where_to_look(text: str, hint: str) -> None:
 
 
 def test_toml_lists_in_lists_are_no_tables() -> None:
-    text = 'a = [\n  ["x = 1"],\n  [ "y" ],\n]\nb."c\\u0064" = 1\r\n[t]#c\n[ u . v ]\nw = """""q"""\nx=1'
+    text = (
+        'a = [\n  ["x = 1"],\n  [ "y" ],\n]\nb."c\\u0064" = 1\r\n[t]#c\n[ u . v ]\n'
+        'w = """""q"""\nx=1'
+    )
     document = parse_toml(text)
 
     assert dict(document.lines) == {

@@ -90,7 +90,7 @@ def _sort(
     name = str(place[-1])
     if not isinstance(server, dict):
         return Verdict(
-            name=name, outcome="kept", reason=f"it is {type(server).__name__}, no server"
+            name=name, outcome="kept", reason=f"it is {type(server).__name__}, no object"
         )
     if own_arguments(server.get("command"), server.get("args")) is not None:
         return Verdict(name=name, outcome="own")

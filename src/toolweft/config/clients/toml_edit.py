@@ -47,7 +47,7 @@ def edit_toml(
         position = end
         if start == place and added:
             parts.append(added)
-            if text[end:].strip():
+            if text[end:].strip() and not _BLANK_LINES.match(text, end):
                 parts.append(newline)
         elif _ends_blank("".join(parts)):
             blank = _BLANK_LINES.match(text, end)
