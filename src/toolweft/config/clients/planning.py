@@ -133,12 +133,14 @@ def plan_install(
     )
     has_work = bool(removed) or not current
     moved = {v.name: v.server for v in verdicts if v.outcome == "moved"}
+    config_after = _with_servers(config_before, target, moved)
+    if config_after is None:
+        # The entry names it, so it has to be there.
+        config_after = b"" if target.suffix == ".toml" else b'{"mcpServers": {}}\n'
     return Install(
         client=client,
         file=FileChange(path=path, before=before, after=after if has_work else before),
-        config=FileChange(
-            path=target, before=config_before, after=_with_servers(config_before, target, moved)
-        ),
+        config=FileChange(path=target, before=config_before, after=config_after),
         verdicts=tuple(verdicts),
         record=record,
         removed=tuple(sorted(removed)),
