@@ -1,8 +1,9 @@
 """Makes the changes of an install, an uninstall or an import; each file at once or not at all."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from toolweft.config.clients.files import FileChange, check_change, write_change
+from toolweft.config.clients.files import FileChange, check_change, clear_unfinished, write_change
 from toolweft.config.clients.places import Surroundings
 from toolweft.config.clients.planning import Import, Install, Uninstall
 from toolweft.config.clients.records import Records, Step
@@ -22,6 +23,7 @@ def apply_install(install: Install, around: Surroundings) -> tuple[str, ...]:
     """
     records = _records(around)
     if install.undone is not None:
+        _clear_unfinished(records, install.cut_off)
         for change in install.undone_changes:
             write_change(change)
         for other in install.undone.adopted:
@@ -55,6 +57,7 @@ def apply_uninstall(uninstall: Uninstall, around: Surroundings) -> None:
         ConfigError: a file changed meanwhile or cannot be written.
     """
     records = _records(around)
+    _clear_unfinished(records, uninstall.record.steps)
     _write_all(uninstall.changes)
     for other in uninstall.undone.adopted:
         records.save(other)
@@ -72,6 +75,13 @@ def apply_import(imported: Import) -> None:
     """
     has_secrets = any(v.secrets for v in imported.verdicts if v.outcome == "moved")
     write_change(imported.config, private=has_secrets)
+
+
+def _clear_unfinished(records: Records, steps: tuple[Step, ...]) -> None:
+    records.clear_unfinished()
+    for step in steps:
+        for file in (step.client, step.config):
+            clear_unfinished(Path(file.path))
 
 
 def _write_all(changes: tuple[FileChange, ...]) -> None:

@@ -6,16 +6,18 @@ Knows nothing of what is in them. A link is followed, so that what it points to 
 import hashlib
 import os
 import stat
-import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolweft.config.documents import Document, parse_document
+from toolweft.config.json_text import plain_json
 from toolweft.core.errors import ConfigError
 
 __all__ = (
     "FileChange",
     "check_change",
+    "clear_unfinished",
     "decode",
     "fingerprint",
     "parse_bytes",
@@ -29,6 +31,8 @@ __all__ = (
 _MAX_BYTES = 64 * 1024**2
 _MARK = b"\xef\xbb\xbf"
 _PRIVATE = 0o600
+# Windows would change line breaks.
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,7 @@ def parse_bytes(content: bytes | None, path: Path) -> Document:
         ConfigError: not UTF-8, or not valid.
     """
     text, _ = decode(content, label=str(path))
-    if not text.strip() and path.suffix != ".toml":
+    if path.suffix != ".toml" and not plain_json(text).strip():
         text = "{}"
     return parse_document(text, path=path, label=str(path))
 
@@ -198,9 +202,17 @@ def write_private(path: Path, content: bytes, *, mode: int = _PRIVATE) -> None:
         ) from exc
 
 
+def clear_unfinished(path: Path) -> None:
+    """Remove what a process that was killed left of a new content of this file."""
+    with suppress(OSError):
+        _unfinished(path).unlink(missing_ok=True)
+
+
 def _replace(path: Path, content: bytes, *, mode: int) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    # Always of one name, so that what a killed process leaves is found again.
+    temporary = _unfinished(path)
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, _PRIVATE)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -211,3 +223,7 @@ def _replace(path: Path, content: bytes, *, mode: int) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.toolweft-new")

@@ -142,6 +142,8 @@ def _removed(text: str, bare: str, member: Member) -> tuple[int, int]:
     is_alone = line_end >= 0 and not text[line_start:start].strip()
     if is_alone and not bare[end:line_end].strip():
         return line_start, line_end + 1
+    if member.comma is None:
+        return len(text[:start].rstrip(" \t")), end
     space = _INDENT.match(text, end)
     assert space is not None
     return start, space.end()

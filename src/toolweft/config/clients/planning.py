@@ -12,7 +12,7 @@ from toolweft.config.clients.editing import edit_servers, json_root, merged, ser
 from toolweft.config.clients.files import FileChange, parse_bytes, resolve
 from toolweft.config.clients.moving import DECISIONS, Choice, Verdict, sort_servers
 from toolweft.config.clients.places import CLIENTS, Client, Scope, Surroundings, client_path
-from toolweft.config.clients.records import Record, Records, ServerRecord, server_hash
+from toolweft.config.clients.records import Record, Records, ServerRecord, Step, server_hash
 from toolweft.config.clients.undoing import Undoing, View, is_own, undo
 from toolweft.config.documents import Document
 from toolweft.config.layers import merge_files, read_files
@@ -50,6 +50,7 @@ class Install:
     removed: tuple[str, ...]
     servers: dict[str, ServerRecord]
     # Of an install that was cut off and is taken back first.
+    cut_off: tuple[Step, ...]
     undone: Undoing | None
     undone_changes: tuple[FileChange, ...]
 
@@ -105,8 +106,9 @@ def plan_install(
     records = Records(folder=clients_path(environ=around.environ, home=around.home))
     record = records.load(client.id, path)
     view, undone = View(), None
-    if record.is_cut_off:
-        undone = undo(view, records, record, record.steps[-1:])
+    cut_off = record.steps[-1:] if record.is_cut_off else ()
+    if cut_off:
+        undone = undo(view, records, record, cut_off)
         record = replace(record, steps=record.steps[:-1])
     undone_changes = tuple(view.changes())
     before = view.read(path)
@@ -148,6 +150,7 @@ def plan_install(
             name: ServerRecord(hash=server_hash(server), added=name in moved)
             for name, server in gone.items()
         },
+        cut_off=cut_off,
         undone=undone,
         undone_changes=undone_changes,
     )

@@ -39,8 +39,15 @@ class ServerRecord:
 
     # Of the server as it was written there.
     hash: str
-    # Whether an install put it there.
+    # Whether this install put it there.
     added: bool
+    # Whether another one did whose client is gone, so that this one answers for it.
+    adopted: bool = False
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it goes when this client goes."""
+        return self.added or self.adopted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +136,11 @@ class Records:
                 if file.copy is not None:
                     (self.folder / file.copy).unlink(missing_ok=True)
 
+    def clear_unfinished(self) -> None:
+        """Remove what a process that was killed left here."""
+        for place in self.folder.glob(".*.toolweft-new"):
+            place.unlink(missing_ok=True)
+
     def _place(self, client: str, path: Path) -> Path:
         return self.folder / f"{self._stem(client, path)}.json"
 
@@ -170,7 +182,7 @@ def adopt(record: Record, config: str, server: str) -> Record:
     def adopted(step: Step) -> Step:
         if step.config.path != config or server not in step.servers:
             return step
-        owned = {**step.servers, server: replace(step.servers[server], added=True)}
+        owned = {**step.servers, server: replace(step.servers[server], adopted=True)}
         return replace(step, servers=owned)
 
     return replace(record, steps=tuple(map(adopted, record.steps)))

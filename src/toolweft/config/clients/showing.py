@@ -1,7 +1,9 @@
 """Changes of files as a person reads them, secrets hidden. Pure."""
 
+import json
 from collections.abc import Iterable
 from difflib import unified_diff
+from pathlib import Path
 
 from toolweft.config.clients.files import FileChange, decode, parse_bytes
 from toolweft.config.clients.places import CLIENTS
@@ -10,29 +12,37 @@ from toolweft.core.errors import ConfigError
 
 __all__ = ("render_changes",)
 
+_ROOTS = frozenset(client.root for client in CLIENTS.values())
+
 
 def render_changes(changes: Iterable[FileChange]) -> str:
-    """The lines that differ, without any around them: those may hold what must not be shown."""
+    """What differs among the servers, without anything around: that may be secret."""
     made = [change for change in changes if change.is_change]
     hidden = {text for change in made for text in _hidden(change)}
     return "".join(mask_texts(_diff(change), hidden) for change in made)
 
 
 def _diff(change: FileChange) -> str:
-    before, after = (
-        decode(content, label=str(change.path))[0].splitlines()
-        for content in (change.before, change.after)
-    )
     name = str(change.path)
     lines = unified_diff(
-        before,
-        after,
+        _shown(change.before, change.path),
+        _shown(change.after, change.path),
         "(none)" if change.before is None else name,
         "(removed)" if change.after is None else name,
         lineterm="",
         n=0,
     )
     return "".join(f"{line}\n" for line in lines)
+
+
+def _shown(content: bytes | None, path: Path) -> list[str]:
+    """The lines of a file that may be shown; in JSON one line may hold everything."""
+    text, _ = decode(content, label=str(path))
+    if path.suffix == ".toml":
+        return text.splitlines()
+    data = parse_bytes(content, path).data
+    servers = {key: value for key, value in data.items() if key in _ROOTS}
+    return json.dumps(servers, indent=2, ensure_ascii=False).splitlines()
 
 
 def _hidden(change: FileChange) -> set[str]:
@@ -42,7 +52,7 @@ def _hidden(change: FileChange) -> set[str]:
             data = parse_bytes(content, change.path).data
         except ConfigError:
             continue
-        for root in {client.root for client in CLIENTS.values()}:
+        for root in _ROOTS:
             servers = data.get(root, {})
             for server in servers.values() if isinstance(servers, dict) else ():
                 if isinstance(server, dict):

@@ -129,16 +129,19 @@ def _undo_config(
 ) -> None:
     path = Path(step.config.path)
     content = view.read(path)
-    if content is None or fingerprint(content) == step.config.before:
-        return
+    found, before = fingerprint(content), step.config.before
     config = step.config.path
-    added = [name for name, server in step.servers.items() if server.added]
+    added = [name for name, server in step.servers.items() if server.is_ours]
+    is_changed = before != step.config.after
+    if content is None or not (added or is_changed) or (is_changed and found == before):
+        return
     if not _has_copy(records, step):
         # Nothing went back to the client, so here it must stay.
         notes.append(f"{path} keeps: {', '.join(added) or 'everything'}")
         return
     claimed = {name for name in added for o in others.values() if o.uses(config, name)}
-    if not claimed and fingerprint(content) == step.config.after:
+    is_adopted = any(server.adopted for server in step.servers.values())
+    if not claimed and not is_adopted and found == step.config.after:
         view.write(path, records.read_copy(step.config))
         return
     for key, other in others.items():
