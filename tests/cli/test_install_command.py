@@ -174,6 +174,12 @@ def test_without_a_terminal_nothing_is_asked(bare: Shell, command: str) -> None:
     assert desktop.tree(bare.folder) == before
 
 
+def test_servers_of_single_projects_are_mentioned(bare: Shell) -> None:
+    desktop.write(bare, "claude-code")
+
+    assert "in this file stay where they are: /a" in bare("install", "claude-code", "--yes").err
+
+
 def test_servers_that_are_named_stay(bare: Shell) -> None:
     path = desktop.write(bare, "windsurf")
 

@@ -75,6 +75,8 @@ def _tell(plan: Install, shown: str) -> None:
     if plan.undone is not None:
         write("an install that was cut off is taken back first")
     write_verdicts(plan.verdicts, moved=f"moves to {plan.config.path}")
+    for said in plan.notes:
+        note(f"note: {said}")
     write(shown, end="")
 
 
@@ -103,6 +105,7 @@ def _to_dict(
         "path": str(plan.file.path),
         "config": str(plan.config.path),
         **verdicts_to_dict(plan.verdicts),
+        "notes": list(plan.notes),
         "changed": changed,
         "copies": list(copies),
         "diff": shown,

@@ -45,6 +45,7 @@ class Install:
     file: FileChange
     config: FileChange
     verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
     record: Record
     # Servers out of the client's file, and what toolweft has for it now.
     removed: tuple[str, ...]
@@ -144,6 +145,7 @@ def plan_install(
         file=FileChange(path=path, before=before, after=after if has_work else before),
         config=FileChange(path=target, before=config_before, after=config_after),
         verdicts=tuple(verdicts),
+        notes=_notes(document),
         record=record,
         removed=tuple(sorted(removed)),
         servers={
@@ -297,7 +299,8 @@ def _there(target: Path, *, skip: Path, view: View, around: Surroundings) -> Jso
     content = view.read(target)
     if content is None:
         return {}
-    layers, files, _ = read_files(target, cwd=around.cwd) if target.exists() else ([], [], [])
+    can_include = target.suffix == ".toml" and target.exists()
+    layers, files, _ = read_files(target, cwd=around.cwd) if can_include else ([], [], [])
     read = zip(layers, files, strict=True)
     layer, _ = merge_files([one for one, file in read if file not in {skip, target}])
     included = layer.data().get("servers", {})
@@ -352,6 +355,19 @@ def _root(document: Document) -> str:
             hint='a file looks like {"mcpServers": {"time": {"command": "mcp-server-time"}}}',
         )
     return found
+
+
+def _notes(document: Document) -> tuple[str, ...]:
+    """What else the client's model will see."""
+    projects = document.data.get("projects")
+    own = [
+        project
+        for project, settings in (projects.items() if isinstance(projects, dict) else ())
+        if isinstance(settings, dict) and settings.get("mcpServers")
+    ]
+    if not own:
+        return ()
+    return (f"servers of single projects in this file stay where they are: {', '.join(own)}",)
 
 
 def _take_out(view: View, client: Client, path: Path) -> Undoing:
