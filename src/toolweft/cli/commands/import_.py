@@ -54,7 +54,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolOptions:
+class _ToolOptions:
     """Which tools only read."""
 
     read_only: Annotated[
@@ -82,7 +82,7 @@ def import_(
     *,
     change: ChangeOptions,
     move: MoveOptions,
-    tools: ToolOptions,
+    tools: _ToolOptions,
 ) -> None:
     """Copy a client's servers to toolweft's configuration; ask which tools only read.
 
@@ -134,7 +134,7 @@ def _import_servers(
     return plan
 
 
-def _decide(common: Common, change: ChangeOptions, options: ToolOptions) -> JsonObject:
+def _decide(common: Common, change: ChangeOptions, options: _ToolOptions) -> JsonObject:
     """Settle which tools without hints only read, and keep it."""
     settings = read_settings(common)
     if not settings.files:
@@ -203,7 +203,7 @@ def _choose(
     undecided: list[CatalogTool],
     suggested: set[str],
     change: ChangeOptions,
-    options: ToolOptions,
+    options: _ToolOptions,
 ) -> dict[str, Severity]:
     """What is decided of each tool; an answer for all of them settles the rest too."""
     globs = options.read_only or []
