@@ -1,7 +1,10 @@
 """Files of the six clients as people write them, in the home of a `Shell`."""
 
+import json
+import tomllib
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from tests.cli.shell import Shell
 
@@ -94,3 +97,30 @@ def tree(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".local/state" not in str(path)
     }
+
+
+RECORDED = {
+    "tools": [
+        {"name": "list_items", "inputSchema": {"type": "object"}},
+        {"name": "drop[all]", "inputSchema": {"type": "object"}},
+        {
+            "name": "get_item",
+            "inputSchema": {"type": "object"},
+            "annotations": {"readOnlyHint": True},
+        },
+    ]
+}
+
+
+def write_shop(shell: Shell) -> None:
+    """A client's file of one server, whose tools are recorded."""
+    servers = {"mcpServers": {"shop": {"command": "shop-mcp"}}}
+    shell.write("client.json", json.dumps(servers))
+    (shell.folder / "recorded").mkdir()
+    shell.write("recorded/shop.json", json.dumps(RECORDED))
+
+
+def rules(shell: Shell) -> Any:
+    """What toolweft's configuration says of the tools of that server."""
+    config = tomllib.loads((shell.folder / CONFIG).read_text("utf-8"))
+    return config["servers"]["shop"].get("configs", {})

@@ -1,7 +1,9 @@
 """Files that cannot be changed safely are refused, and stay as they are."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli import desktop
@@ -87,6 +89,30 @@ def test_a_project_cannot_make_other_files_change(bare: Shell) -> None:
     assert refused.code == 2
     assert "leads out of the project" in refused.err
     assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["entry", "link"])
+def test_a_project_cannot_choose_where_its_servers_go(bare: Shell, way: str) -> None:
+    own = bare.folder / CONFIG
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("", encoding="utf-8")
+    project = bare.folder / "project"
+    project.mkdir()
+    entry = {"command": "toolweft", "args": ["serve", "--config", str(own)]}
+    servers: dict[str, Any] = {"evil": {"command": "evil"}}
+    if way == "entry":
+        servers["toolweft"] = entry
+    else:
+        (project / "toolweft.toml").symlink_to(own)
+    (project / ".mcp.json").write_text(json.dumps({"mcpServers": servers}), encoding="utf-8")
+
+    refused = Shell(project).spawn(
+        "install", "claude-code", "--scope", "project", "--yes", HOME=str(bare.folder / "home")
+    )
+
+    assert refused.code == 2
+    assert "leads out of the project" in refused.err
+    assert own.read_bytes() == b""
 
 
 def test_a_link_in_a_circle_is_refused(bare: Shell) -> None:

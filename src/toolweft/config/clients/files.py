@@ -57,7 +57,7 @@ def resolve(path: Path, *, inside: Path | None = None) -> Path:
         inside: a folder that links must not lead out of.
 
     Raises:
-        ConfigError: a link leads out, or round in a circle.
+        ConfigError: it leads out, or a link round in a circle.
     """
     try:
         found = path.resolve()
@@ -68,8 +68,8 @@ def resolve(path: Path, *, inside: Path | None = None) -> Path:
         ) from exc
     if not is_allowed:
         raise ConfigError(
-            f"{str(path)!r} is a link that leads out of the project, to {str(found)!r}",
-            hint="a project must not change files elsewhere; replace the link by a file",
+            f"{str(path)!r} leads out of the project, to {str(found)!r}",
+            hint="a project must not change files elsewhere; use a file inside it",
         )
     return found
 

@@ -115,7 +115,7 @@ def plan_install(
     before = view.read(path)
     document = parse_bytes(before, path)
     servers = servers_in(document, client.root)
-    target = resolve(config_target(config or _own_target(servers, around), scope, around))
+    target = _target(config, servers, scope, around)
     _check_apart(target, path)
     config_before = view.read(target)
     verdicts = _sorted(
@@ -254,6 +254,15 @@ def config_target(config: Path | None, scope: Scope, around: Surroundings) -> Pa
 
 def _client_file(client: Client, scope: Scope, around: Surroundings) -> Path:
     path = client_path(client, scope, around)
+    return resolve(path, inside=around.cwd if scope == "project" else None)
+
+
+def _target(config: Path | None, servers: JsonObject, scope: Scope, around: Surroundings) -> Path:
+    """Where servers go: as the user said, as the client's entry says, or the usual place."""
+    if config is not None or around.environ.get("TOOLWEFT_CONFIG"):
+        return resolve(config_target(config, scope, around))
+    path = config_target(_own_target(servers, around), scope, around)
+    # Whoever wrote the project must not choose a file of its user's.
     return resolve(path, inside=around.cwd if scope == "project" else None)
 
 
