@@ -24,6 +24,7 @@ from benchmarks.harness import (
     Rows,
     Tokenizer,
     data_root,
+    kept_in,
     load_tokenizer,
     mean,
     parser,
@@ -200,10 +201,10 @@ async def _one(
     tokens: Tokenizer,
     savings: dict[str, dict[str, float]],
 ) -> None:
-    ledger = {"ledger.url": f"sqlite:///{scratch / 'ledger.db'}"}
+    overrides = kept_in(scratch)
     name = workload.name.replace("-", "_")
     if workload.server is None:
-        async with toolweft.open(tools=_python_tools(workload), overrides=ledger) as box:
+        async with toolweft.open(tools=_python_tools(workload), overrides=overrides) as box:
             right = await _run_all(workload, "python", box, rows, tokens)
         report.add(f"{name}_python_right", right, at_least=len(workload.tasks))
     config = _write_config(scratch, workload, None)
@@ -211,7 +212,7 @@ async def _one(
         report.notes.append(f"{workload.name}: server {workload.server!r} is not installed")
         report.add(f"{name}_mcp_right", None, at_least=len(workload.tasks))
         return
-    async with toolweft.open(config, overrides=ledger) as box:
+    async with toolweft.open(config, overrides=overrides) as box:
         right = await _run_all(workload, "mcp", box, rows, tokens)
         definitions = [tool.definition for tool in box.snapshot.tools.values()]
     report.add(f"{name}_mcp_right", right, at_least=len(workload.tasks))

@@ -24,7 +24,7 @@ if not sys.platform.startswith("linux"):
 if sys.platform == "win32":
     collect_ignore_glob += [
         "attacks/*",
-        "cli/test_asking.py",
+        "cli/test_consent.py",
         "cli/test_serve_command.py",
         "contracts/test_sandbox_session.py",
         "fuzz/*",
@@ -40,6 +40,16 @@ def _own_log_level() -> Iterator[None]:
     """A command sets the level of our logs for its process; a test must not for the next."""
     yield
     logging.getLogger("toolweft").setLevel(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is kept by default is kept elsewhere: nobody's saved programs, nobody's journal."""
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as process:
+        process.setenv("XDG_STATE_HOME", str(folder / "state"))
+        process.setenv("XDG_DATA_HOME", str(folder / "data"))
+        yield
 
 
 @pytest.fixture

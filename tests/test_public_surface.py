@@ -15,6 +15,8 @@ import toolweft
 
 # Changing this list changes what users may rely on: say so in a fragment under changes/.
 TOP_LEVEL = (
+    "Agent",
+    "AgentResult",
     "AnthropicClient",
     "CODE_EXECUTION_TOOL",
     "Caller",
@@ -30,6 +32,8 @@ TOP_LEVEL = (
     "ProgramLimits",
     "ProgramOutcome",
     "QueryAnswer",
+    "ReplayReport",
+    "SavedProgram",
     "SearchAnswer",
     "SearchHit",
     "ToolCall",

@@ -37,10 +37,21 @@ SNAPSHOT = make_snapshot(
 
 
 def check(
-    code: str, *, snapshot: Snapshot = SNAPSHOT, known: Collection[str] = (), mode: str = "standard"
+    code: str,
+    *,
+    snapshot: Snapshot = SNAPSHOT,
+    known: Collection[str] = (),
+    mode: str = "standard",
+    has_workers: bool = False,
 ) -> CheckReport:
-    namespaces = collect_namespaces(snapshot)
-    return check_program(code, snapshot=snapshot, namespaces=namespaces, known=known, mode=mode)
+    return check_program(
+        code,
+        snapshot=snapshot,
+        namespaces=collect_namespaces(snapshot),
+        known=known,
+        mode=mode,
+        has_workers=has_workers,
+    )
 
 
 @pytest.mark.promise("programs.static-check")

@@ -5,8 +5,6 @@ from dataclasses import replace
 from random import SystemRandom
 from typing import Any, Final
 
-import anyio
-
 from toolweft.catalog import CatalogOptions
 from toolweft.catalog.classification import classify, decide_callers
 from toolweft.catalog.options import LIBRARY_SOURCE
@@ -18,6 +16,7 @@ from toolweft.core.secret import Secret
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.providers.anthropic import AnthropicOptions, AnthropicProvider, CompletionClient
 from toolweft.sources.python.function import build_spec_tool
+from toolweft.sources.python.invoke import Invoker
 
 __all__ = ("AnthropicClient",)
 
@@ -112,8 +111,8 @@ def _define_spec(spec: ToolSpec) -> ToolDefinition:
                 hint="give a JSON Schema of type object as its parameters",
             )
         spec = replace(spec, handler=_call_elsewhere)
-    threads = anyio.CapacityLimiter(1)
-    return build_spec_tool(spec, namespace=SourceName(LIBRARY_SOURCE), threads=threads).definition
+    namespace = SourceName(LIBRARY_SOURCE)
+    return build_spec_tool(spec, namespace=namespace, invoker=Invoker()).definition
 
 
 def _call_elsewhere(**arguments: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Protocol, TypeVar
 
 import typer
 
-from toolweft.cli.asking import can_ask, is_agreed
+from toolweft.cli.consent import can_ask, is_agreed
 from toolweft.cli.output import note, write
 from toolweft.config import read_environment, read_home
 from toolweft.config.clients import Choice, Scope, Surroundings, Verdict

@@ -11,8 +11,10 @@ __all__ = (
     "environments_path",
     "find_config",
     "handles_path",
+    "journal_path",
     "ledger_path",
     "lookup_paths",
+    "saved_path",
     "user_folder",
     "vectors_path",
 )
@@ -56,6 +58,16 @@ def handles_path(*, environ: Mapping[str, str], home: Path) -> Path:
 def clients_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where it is recorded what `toolweft install` changed, with copies of what was there."""
     return ledger_path(environ=environ, home=home).with_name("clients")
+
+
+def journal_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where runs are kept when nothing else is configured."""
+    return ledger_path(environ=environ, home=home).with_name("journal")
+
+
+def saved_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where saved programs are kept when nothing else is configured."""
+    return environments_path(environ=environ, home=home).with_name("saved")
 
 
 def vectors_path(*, environ: Mapping[str, str], home: Path) -> Path:

@@ -22,6 +22,8 @@
     ├── ProviderError          a model that could not be asked or did not answer
     │   ├── BudgetSpent        asking once more could cost more than was allowed
     │   ├── ContextFull        the history is longer than the model takes
+    │   ├── NoWorker           a program asks a worker, and there is none
+    │   ├── WorkerFailed       no worker gave an answer that can be used
     │   ├── ProviderUnavailable  too many requests failed, so this one was not made
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
@@ -29,7 +31,8 @@
     │   ├── ContainerNotFound  never existed, or belongs to someone else
     │   ├── ContainerExpired   idle too long or too old
     │   ├── ContainerBusy      a run is already in it
-    │   └── RunNotFound        no run of that id to wait for
+    │   ├── RunNotFound        no run of that id to wait for
+    │   └── RunNotReplayable   a run of which the journal has not everything
     └── Overloaded             too many containers or runs; try again later
 
 A class exists where a caller may do something different, not for each message.
@@ -56,6 +59,7 @@ __all__ = (
     "InvalidDefinition",
     "InvalidValue",
     "LedgerUnavailable",
+    "NoWorker",
     "Overloaded",
     "ProviderError",
     "ProviderUnavailable",
@@ -63,6 +67,7 @@ __all__ = (
     "ResultTooDeep",
     "ResultTooLarge",
     "RunNotFound",
+    "RunNotReplayable",
     "SandboxError",
     "SandboxUnavailable",
     "SourceUnavailable",
@@ -70,6 +75,7 @@ __all__ = (
     "ToolFailed",
     "ToolNotFound",
     "ToolweftError",
+    "WorkerFailed",
 )
 
 
@@ -251,6 +257,18 @@ class ContextFull(ProviderError):
     code = "context_full"
 
 
+class NoWorker(ProviderError):
+    """A program asks a worker, and no model was given that could answer."""
+
+    code = "no_worker"
+
+
+class WorkerFailed(ProviderError):
+    """No model gave an answer that can be used; the message has the reason of each."""
+
+    code = "worker_failed"
+
+
 class ProviderUnavailable(ProviderError):
     """Too many requests to the model failed, so it is not asked before `retry_after_s`."""
 
@@ -298,6 +316,12 @@ class RunNotFound(SandboxError):
     """No run of that id belongs to the caller."""
 
     code = "run_not_found"
+
+
+class RunNotReplayable(SandboxError):
+    """The journal has the run but not all that went into it; the message says what is missing."""
+
+    code = "run_not_replayable"
 
 
 class Overloaded(ToolweftError):

@@ -17,6 +17,7 @@ from toolweft.core.snapshot import Snapshot
 from toolweft.programs.patterns import find_patterns
 from toolweft.programs.program_names import ANY_NAME, BUILTIN_NAMES, collect_names
 from toolweft.programs.tool_use import ToolFault, ToolUse, find_tool_faults
+from toolweft.programs.worker_use import WORKER_NAMES
 
 __all__ = ("CheckReport", "Namespaces", "check_program", "collect_namespaces")
 
@@ -36,7 +37,7 @@ _POSITIONAL = {
 }
 
 _NO_NAMES = GuestNames()
-# Reads stored results; no tool takes its place.
+# Reads stored results; no tool takes its place, nor that of the workers.
 LOAD_NAME = "load"
 
 
@@ -79,6 +80,7 @@ def check_program(  # noqa: PLR0913 -- everything a program is checked against
     mode: Literal["standard", "strict"] = "standard",
     max_code_bytes: int = 256 * 1024,
     has_files: bool = True,
+    has_workers: bool = False,
 ) -> CheckReport:
     """Check a program against the catalog.
 
@@ -90,12 +92,19 @@ def check_program(  # noqa: PLR0913 -- everything a program is checked against
         mode: `strict` refuses forbidden patterns, `standard` warns of them.
         max_code_bytes: longer programs are refused unparsed.
         has_files: whether programs have a scratch folder.
+        has_workers: whether a model answers `worker`.
     """
     tree = _parse(code, max_code_bytes)
     if isinstance(tree, CheckReport):
         return tree
     names = collect_names(tree)
-    use = ToolUse(snapshot=snapshot, namespaces=namespaces.names, names=names, known=known)
+    use = ToolUse(
+        snapshot=snapshot,
+        namespaces=namespaces.names,
+        names=names,
+        known=known,
+        has_workers=has_workers,
+    )
     try:
         faults = find_tool_faults(tree, use)
         patterns = find_patterns(
@@ -186,11 +195,13 @@ def _in_order(
 def _names_to_bind(use: ToolUse) -> GuestNames:
     """Namespaces, and bare names only where the text reads one that nothing else defines."""
     namespaces = tuple(name for name in use.namespaces if name not in use.known)
-    taken = {*use.namespaces, *use.known, *use.names.bound, LOAD_NAME} | BUILTIN_NAMES
+    taken = {*use.namespaces, *use.known, *use.names.bound, LOAD_NAME, *WORKER_NAMES}
+    taken |= BUILTIN_NAMES
     functions = sorted(use.names.read - taken)
     return GuestNames(
         namespaces=namespaces,
         functions=tuple(name for name in functions if name in use.snapshot.aliases),
         positional=_POSITIONAL,
         has_handles=LOAD_NAME in use.names.read or use.names.may_bind_more,
+        has_workers=not use.names.read.isdisjoint(WORKER_NAMES) or use.names.may_bind_more,
     )

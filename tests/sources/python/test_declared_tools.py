@@ -258,6 +258,22 @@ def test_a_path_that_leads_nowhere_is_refused(path: str, said: str) -> None:
         define(ToolSpec(name="t", handler_path=path))
 
 
+def test_a_spec_has_examples() -> None:
+    used = ToolExample(scenario="the end of a path", input={"p": "/a/b"}, output="b")
+    spec = ToolSpec(name="join", handler_path="posixpath:basename", input_examples=(used,))
+
+    assert define(spec).input_examples == (used,)
+    assert spec.to_dict()["input_examples"] == [
+        {"scenario": "the end of a path", "input": {"p": "/a/b"}, "output": "b", "notes": None}
+    ]
+
+
+def test_an_example_of_another_kind_is_refused_where_it_stands() -> None:
+    odd: Any = {"city": "Oslo"}
+    with pytest.raises(TypeError, match=r"examples\[0\] is .*'Oslo'.*write toolweft.ToolExample"):
+        tool(examples=[odd])
+
+
 @pytest.mark.parametrize("more", [{}, {"handler": print, "handler_path": "a:b"}])
 def test_a_spec_needs_exactly_one_handler(more: dict[str, Any]) -> None:
     with pytest.raises(InvalidDefinition, match="needs exactly one of handler and handler_path"):

@@ -10,7 +10,6 @@ import typer
 
 from toolweft.catalog.rules import RuleBook
 from toolweft.catalog.suggestion import sounds_read_only
-from toolweft.cli.asking import can_ask, check_consent, is_agreed
 from toolweft.cli.clients import (
     ChangeOptions,
     MoveOptions,
@@ -19,6 +18,7 @@ from toolweft.cli.clients import (
     verdicts_to_dict,
     write_verdicts,
 )
+from toolweft.cli.consent import can_ask, check_consent, is_agreed
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.groups import with_groups
 from toolweft.cli.options import Common, with_common

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from toolweft.cli.asking import check_consent
 from toolweft.cli.clients import (
     ChangeOptions,
     MoveOptions,
@@ -14,6 +13,7 @@ from toolweft.cli.clients import (
     verdicts_to_dict,
     write_verdicts,
 )
+from toolweft.cli.consent import check_consent
 from toolweft.cli.groups import with_groups
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note, write, write_json

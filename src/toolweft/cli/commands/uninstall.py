@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from toolweft.cli.asking import check_consent
 from toolweft.cli.clients import ChangeOptions, read_surroundings
+from toolweft.cli.consent import check_consent
 from toolweft.cli.groups import with_groups
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import write, write_json

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from toolweft.core.examples import render_examples
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelTool
 from toolweft.core.providers import ModelCapabilities
@@ -124,15 +125,10 @@ def _choose_callers(tool: ModelTool, target: Target) -> list[str]:
 def _describe(tool: ModelTool, capabilities: ModelCapabilities, *, is_for_programs: bool) -> str:
     parts = [tool.description] if tool.description else []
     if not capabilities.has_examples and tool.examples:
-        parts.append(_render_examples(tool))
+        parts.append(render_examples(tool.examples))
     if is_for_programs:
         parts.append(_render_returns(tool, capabilities))
     return "\n\n".join(parts)
-
-
-def _render_examples(tool: ModelTool) -> str:
-    lines = [f"- {example.scenario}: {_compact(example.input)}" for example in tool.examples]
-    return "\n".join(["Examples:", *lines])
 
 
 def _render_returns(tool: ModelTool, capabilities: ModelCapabilities) -> str:
