@@ -31,7 +31,13 @@ from toolweft.core.tools import ToolExample
 from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, StdioServerOptions
 from toolweft.sources.python.targets import split_target
 
-__all__ = ("ServerBuilder", "build_python_sources", "build_rules", "recorded_server")
+__all__ = (
+    "ServerBuilder",
+    "build_python_sources",
+    "build_rules",
+    "check_transport",
+    "recorded_server",
+)
 
 # As `glob.escape` writes them.
 _ESCAPED = re.compile(r"\[[*?[]\]")
@@ -52,7 +58,7 @@ class ServerBuilder:
         Raises:
             ConfigError: the section has both a command and an address, or neither.
         """
-        _check_transport(name, server, place=self.layer.place(("servers", name)))
+        check_transport(name, server, place=self.layer.place(("servers", name)))
         source = SourceName(name)
         if server.type == "sse":
             return BrokenServer(
@@ -110,7 +116,7 @@ class ServerBuilder:
         return {"workspaceFolder": str(self.cwd), "userHome": str(self.home), **self.environ}
 
 
-def _check_transport(name: str, server: ServerModel, *, place: str) -> None:
+def check_transport(name: str, server: ServerModel, *, place: str) -> None:
     """Refuse a section that names no way to reach the server, or two.
 
     Raises:
