@@ -22,6 +22,9 @@ __all__ = ("Catalog",)
 
 log = logging.getLogger(__name__)
 
+# Kinds of sources that have a section of their own in toolweft.toml; the others are servers.
+_OWN_SECTIONS = frozenset({"openapi", "python"})
+
 
 class Catalog:
     """All tools of all sources; a source listener and a holder of snapshots.
@@ -96,7 +99,7 @@ class Catalog:
         return Preparation(
             source=name,
             python_namespace=entry.python_namespace,
-            section="python" if entry.status.kind == "python" else "servers",
+            section=kind if (kind := entry.status.kind) in _OWN_SECTIONS else "servers",
             options=self._options,
             rules=self._rules.for_source(name),
         )

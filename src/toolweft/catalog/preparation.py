@@ -58,7 +58,7 @@ class Preparation:
 
     source: SourceName
     python_namespace: str
-    # Where toolweft.toml has the source: "servers" or "python".
+    # Where toolweft.toml has the source: "servers", "python" or "openapi".
     section: str
     options: CatalogOptions
     rules: SourceRules
@@ -128,7 +128,7 @@ def _prepare(
     """One tool; `problem` is what is wrong with its name."""
     rules = () if problem else preparation.rules.of(definition.name)
     usable, size_bytes = definition, 0
-    reason = problem or _turned_off(rules)
+    reason = problem or _turned_off(rules) or definition.problem
     if not reason:
         try:
             usable, size_bytes = complete_definition(

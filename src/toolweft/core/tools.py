@@ -78,6 +78,8 @@ class ToolDefinition:
     version: str | None = None
     # SHA-256 in hex over name, description and schemas in canonical JSON; set by the catalog.
     definition_hash: str = ""
+    # Why its source cannot offer it after all; the catalog then disables it with this reason.
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
