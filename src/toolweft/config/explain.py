@@ -33,8 +33,10 @@ _CREDENTIALS = (
     ),
     re.compile(r"((?:^|=|\s)[A-Za-z][A-Za-z0-9-]*:\s+)(?!\*\*\*).+", re.DOTALL),
 )
+# Of a source: no value in them is shown.
+_SECRET_TABLES = frozenset({"auth", "env", "headers"})
 # Sections with names of the user's choice, shown key by key as written.
-_NAMED = frozenset({"servers", "python"})
+_NAMED = frozenset({"openapi", "python", "servers"})
 
 
 def explain(settings: Settings) -> list[tuple[str, str, str]]:
@@ -107,7 +109,7 @@ def _render(key: str, value: Any) -> str:
 
 
 def _mask(path: KeyPath, value: Json) -> str:
-    if path[0] == "servers" and len(path) > 2 and path[2] in {"env", "headers"}:
+    if path[0] in {"openapi", "servers"} and len(path) > 2 and path[2] in _SECRET_TABLES:
         # Whatever its name: no name tells which values are harmless.
         text = str(value)
         return text if is_reference(text) or value == {} else _HIDDEN

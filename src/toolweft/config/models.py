@@ -18,6 +18,7 @@ from pydantic import (
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
+from toolweft.config.openapi_keys import OpenApiKeys
 from toolweft.config.units import parse_bytes, parse_seconds
 from toolweft.core.calls import CallerType
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
@@ -44,6 +45,7 @@ __all__ = (
     "KeyModel",
     "LedgerModel",
     "LimitsModel",
+    "OpenApiModel",
     "ProgramsModel",
     "PythonModel",
     "RuleModel",
@@ -153,6 +155,10 @@ class PythonModel(_Configured):
     """Python functions marked with `@tool`, in a module or a file."""
 
     target: str = Field(min_length=1, description="'package.module' or 'path/to/file.py'.")
+
+
+class OpenApiModel(OpenApiKeys, _Configured):
+    """A service by its OpenAPI description, which is at `url` or in the file `path`."""
 
 
 class CatalogModel(_Configured):
@@ -374,6 +380,7 @@ class ConfigModel(_Section):
     )
     servers: dict[_Name, ServerModel] = {}
     python: dict[_Name, PythonModel] = {}
+    openapi: dict[_Name, OpenApiModel] = {}
     catalog: CatalogModel = CatalogModel()
     sandbox: SandboxModel = SandboxModel()
     limits: LimitsModel = LimitsModel()
