@@ -4,7 +4,7 @@ A name is looked up once for each connection, its addresses are checked, and the
 one of them. Redirects are followed here, each step checked anew. Proxies and cookies are not used.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -12,7 +12,7 @@ from importlib.metadata import version
 from socket import SOCK_STREAM
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from urllib.parse import quote, urljoin
 
 import anyio
@@ -29,7 +29,7 @@ from toolweft.sources.openapi.requests import HttpRequest, Part
 from toolweft.sources.openapi.responses import HttpAnswer
 from toolweft.sources.openapi.security import Credentials
 
-__all__ = ("ServiceClient",)
+__all__ = ("Resolve", "ServiceClient", "look_up")
 
 _CONNECT_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 2.0
@@ -45,6 +45,20 @@ _SAFE = frozenset({"GET", "HEAD"})
 _TIMEOUT = httpx2.Timeout(_CONNECT_TIMEOUT_S, read=None)
 
 
+# Host and port to addresses in numbers, at least one.
+Resolve: TypeAlias = Callable[[str, int | None], Awaitable[Sequence[str]]]
+
+
+async def look_up(host: str, port: int | None) -> Sequence[str]:
+    """The addresses of a host, as the system knows them.
+
+    Raises:
+        OSError: there are none.
+    """
+    found = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
 class ServiceClient:
     """Sends requests to one service; an async context manager that owns its connections.
 
@@ -52,11 +66,18 @@ class ServiceClient:
         named: origins that the user's configuration names; what is there may be private.
         max_bytes: of an answer.
         mask: takes secrets out of a text.
+        resolve: looks up the addresses of a host; the system's way by default.
     """
 
     def __init__(
-        self, *, named: frozenset[Origin], max_bytes: int, mask: Callable[[str], str]
+        self,
+        *,
+        named: frozenset[Origin],
+        max_bytes: int,
+        mask: Callable[[str], str],
+        resolve: Resolve | None = None,
     ) -> None:
+        self._resolve = resolve or look_up
         self._named = named
         self._max_bytes = max_bytes
         self._mask = mask
@@ -159,7 +180,9 @@ class ServiceClient:
     def _build(self, origin: Origin) -> httpx2.AsyncClient:
         assert self._ssl is not None
         return httpx2.AsyncClient(
-            transport=_CheckedTransport(self._ssl, is_named=origin in self._named),
+            transport=_CheckedTransport(
+                self._ssl, is_named=origin in self._named, resolve=self._resolve
+            ),
             # A jar that takes no cookie: one caller's session must not become another's.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
@@ -211,8 +234,9 @@ class _CheckedTransport(httpx2.AsyncBaseTransport):
     It serves no other: connections are kept by address, and two names may share one.
     """
 
-    def __init__(self, ssl: SSLContext, *, is_named: bool) -> None:
+    def __init__(self, ssl: SSLContext, *, is_named: bool, resolve: Resolve) -> None:
         self._is_named = is_named
+        self._resolve = resolve
         self._inner = httpx2.AsyncHTTPTransport(
             verify=ssl,
             # A pool that runs out would hold up calls; what may run at once is the road's choice.
@@ -264,12 +288,11 @@ class _CheckedTransport(httpx2.AsyncBaseTransport):
         """
         try:
             with anyio.fail_after(_CONNECT_TIMEOUT_S):
-                found = await anyio.getaddrinfo(url.host, url.port, type=SOCK_STREAM)
+                addresses = list(await self._resolve(url.host, url.port))
         except (OSError, UnicodeError) as error:
             raise SourceUnavailable(
                 f"the host {url.host!r} cannot be found: {error}", hint="check the address"
             ) from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         check_addresses(addresses, host=url.host, is_named=self._is_named)
         return addresses
 
