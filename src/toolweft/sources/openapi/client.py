@@ -305,8 +305,7 @@ def _origin(url: str) -> Origin:
 
 def _with(request: HttpRequest, credentials: Credentials) -> HttpRequest:
     """The request with credentials, which come after what an argument says."""
-    names = {name.lower() for name, _ in credentials.headers}
-    kept = tuple(pair for pair in request.headers if pair[0].lower() not in names)
+    headers = {name.lower(): value for name, value in (*request.headers, *credentials.headers)}
     encoded = [f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in credentials.query]
     path, separator, query = request.url.partition("?")
     names = {pair.partition("=")[0] for pair in encoded}
@@ -316,7 +315,7 @@ def _with(request: HttpRequest, credentials: Credentials) -> HttpRequest:
     return replace(
         request,
         url=url,
-        headers=kept + credentials.headers,
+        headers=tuple(headers.items()),
         cookies=(*request.cookies, *cookies),
     )
 
