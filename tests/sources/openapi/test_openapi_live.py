@@ -193,9 +193,7 @@ async def test_a_path_cannot_be_left(
         assert heard["path"] == "/a/..%2Fb"
 
 
-async def test_a_header_cannot_be_broken_out_of(
-    listener: WaitingListener, described: Path
-) -> None:
+async def test_a_header_cannot_be_broken_out_of(listener: WaitingListener, described: Path) -> None:
     async with served() as url, ready(listener, path=described, base_url=url) as source:
         with pytest.raises(InvalidArguments, match=r"\$\.X-Many becomes a header"):
             await use(source, "read", id="1", tail=["x"], **{"X-Many": ["a\r\nX-Admin: 1"]})

@@ -23,7 +23,7 @@ from toolweft.sources.openapi.security import read_requirements, read_schemes
 
 __all__ = ("Description", "read_description", "select_operations")
 
-_METHODS = ("get", "head", "options", "trace", "post", "put", "patch", "delete")
+_METHODS = frozenset({"get", "head", "options", "trace", "post", "put", "patch", "delete"})
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 _SUFFIX_DIGITS = 6
@@ -50,6 +50,7 @@ class _Place:
     path: str
     item: JsonObject
     raw: JsonObject
+    problem: str = ""
 
 
 def read_description(document: JsonObject) -> Description:
@@ -108,17 +109,20 @@ class _OperationReader:
         self._schemas = schemas
 
     def read(self, place: _Place, *, name: str) -> Operation:
-        try:
-            return self._read(place, name=name)
-        except InvalidDefinition as error:
-            return Operation(
-                name=name,
-                method=place.method.upper(),
-                path=place.path,
-                summary=_text(place.raw.get("summary")),
-                description=_description(place.raw),
-                problem=error.message,
-            )
+        problem = place.problem
+        if not problem:
+            try:
+                return self._read(place, name=name)
+            except InvalidDefinition as error:
+                problem = error.message
+        return Operation(
+            name=name,
+            method=place.method.upper(),
+            path=place.path,
+            summary=_text(place.raw.get("summary")),
+            description=_description(place.raw),
+            problem=problem,
+        )
 
     def _read(self, place: _Place, *, name: str) -> Operation:
         raw = place.raw
@@ -176,11 +180,12 @@ def _places(paths: JsonObject, references: References) -> Iterator[_Place]:
             if isinstance(raw_item, dict):
                 # Beside a reference there may be more of the path.
                 item = {**item, **{k: v for k, v in raw_item.items() if k != "$ref"}}
-        except InvalidDefinition:
+        except InvalidDefinition as error:
+            # Nobody knows its methods; one of them tells what is wrong.
+            yield _Place(method="get", path=str(path), item={}, raw={}, problem=error.message)
             continue
-        for method in _METHODS:
-            raw = item.get(method)
-            if isinstance(raw, dict):
+        for method, raw in item.items():
+            if method in _METHODS and isinstance(raw, dict):
                 yield _Place(method=method, path=str(path), item=item, raw=raw)
 
 
