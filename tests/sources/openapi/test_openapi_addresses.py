@@ -39,6 +39,7 @@ def get(url: str) -> HttpRequest:
     return HttpRequest(method="GET", url=url)
 
 
+@pytest.mark.promise("sources.openapi-addresses")
 @pytest.mark.network
 async def test_no_spelling_of_a_private_address_is_reached() -> None:
     reached: list[str] = []

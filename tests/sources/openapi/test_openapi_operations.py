@@ -108,6 +108,7 @@ def test_cycles_are_cut_where_they_close() -> None:
     assert tree["$defs"]["tree"]["properties"]["tree"]["items"]["type"] == "object"
 
 
+@pytest.mark.promise("sources.openapi-alone")
 def test_a_broken_operation_is_disabled_with_its_reason_and_no_other() -> None:
     tools = listed(load("codehost.json"))
     refused = {name: tool.status_reason for name, tool in tools.items() if tool.status_reason}

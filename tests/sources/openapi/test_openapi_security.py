@@ -210,6 +210,7 @@ async def test_a_redirect_within_the_service_keeps_the_secret(
         assert heard["params"] == [["x", "1"], ["key", "***"]]
 
 
+@pytest.mark.promise("sources.openapi-secrets")
 async def test_a_redirect_elsewhere_gets_no_secret(
     listener: WaitingListener, tmp_path: Path
 ) -> None:
