@@ -150,6 +150,7 @@ def test_names_follow_from_the_operation_alone() -> None:
     [
         ({"parameters": [{"in": "query"}]}, "parameter 1 has the name 'None'"),
         ({"parameters": [{"name": "a", "in": "body"}]}, "is in 'body'"),
+        ({"parameters": [{"name": "A\r\nB", "in": "header"}]}, "which is none"),
         ({"parameters": ["a"]}, "parameter 1 is 'a', not an object"),
         ({"parameters": [{"$ref": "#/x/loop"}]}, "leads in a circle"),
         ({"parameters": [{"name": "a", "in": "path", "style": "form"}]}, "style 'form'"),
@@ -174,6 +175,8 @@ def test_what_is_wrong_with_an_operation_is_said(raw: dict[str, Any], reason: st
 def test_a_path_without_its_parameter_is_refused() -> None:
     (operation,) = read_description(describe_paths({"/a/{id}": {"get": {}}})).operations
     assert "has {id}, and no path parameter is named so" in operation.problem
+    (operation,) = read_description(describe_paths({"/a?b=c": {"get": {}}})).operations
+    assert "holds a query or a fragment" in operation.problem
 
 
 def test_a_path_that_cannot_be_found_keeps_its_place() -> None:
@@ -254,7 +257,7 @@ def test_a_schema_that_grows_is_bounded() -> None:
     raw = {"responses": {"200": media({"$ref": "#/components/schemas/s0"})}}
     (operation,) = read(raw, components={"schemas": chain})
     assert operation.output_schema is not None
-    assert 2 <= len(operation.output_schema["$defs"]) <= 6
+    assert 1 <= len(operation.output_schema["$defs"]) <= 6
     tools = listed({"x": operation})
     assert [tool.status for tool in tools.values()] == ["available"]
 
@@ -268,7 +271,7 @@ def test_a_long_chain_is_read_without_recursion() -> None:
     raw = {"responses": {"200": media({"$ref": "#/components/schemas/s0"})}}
     (operation,) = read(raw, components={"schemas": chain})
     assert operation.output_schema is not None
-    assert len(operation.output_schema["$defs"]) <= 10
+    assert 10 <= len(operation.output_schema["$defs"]) <= 300
 
 
 def test_globs_choose_operations() -> None:

@@ -152,6 +152,16 @@ async def test_secrets_that_fit_no_scheme_are_refused_at_once(
     assert reason in failure
 
 
+@pytest.mark.parametrize("given", [{"headers": {"X-A": "k3y\n"}}, {"auth": {"bearer": "k3yä"}}])
+async def test_a_secret_that_no_header_can_carry_is_named_and_not_shown(
+    listener: WaitingListener, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    path = write(tmp_path, document())
+    failure = await find_failure(listener, path=path, base_url="https://x.io", **given)
+    assert "holds characters that no header can carry" in failure
+    assert "k3y" not in failure
+
+
 async def test_errors_hold_no_secret(listener: WaitingListener, tmp_path: Path) -> None:
     async def echo(request: Request) -> Response:
         return JSONResponse({"message": f"bad key {request.headers['x-key']}"}, status_code=500)

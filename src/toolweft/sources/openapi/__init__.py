@@ -3,3 +3,5 @@
 description → document → operations → definitions        (once, all pure)
 arguments → request → client → response → raw result     (each call; only the client does I/O)
 """
+
+__all__ = ()

@@ -166,6 +166,11 @@ class ServiceClient:
                 self._mask(f"asking {self._shown(request.url)} failed: {reason}"),
                 hint="check that the service runs and can be reached from here",
             ) from None
+        except UnicodeError:
+            # Its text would hold the whole value.
+            raise CallDenied(
+                f"a header for {self._shown(request.url)} holds characters no header can carry"
+            ) from None
 
     async def _client(self, origin: Origin) -> httpx2.AsyncClient:
         if self._ssl is None:
@@ -181,7 +186,7 @@ class ServiceClient:
         assert self._ssl is not None
         return httpx2.AsyncClient(
             transport=_CheckedTransport(
-                self._ssl, is_named=origin in self._named, resolve=self._resolve
+                self._ssl, origin, is_named=origin in self._named, resolve=self._resolve
             ),
             # A jar that takes no cookie: one caller's session must not become another's.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -234,7 +239,10 @@ class _CheckedTransport(httpx2.AsyncBaseTransport):
     It serves no other: connections are kept by address, and two names may share one.
     """
 
-    def __init__(self, ssl: SSLContext, *, is_named: bool, resolve: Resolve) -> None:
+    def __init__(
+        self, ssl: SSLContext, origin: Origin, *, is_named: bool, resolve: Resolve
+    ) -> None:
+        self._origin = origin
         self._is_named = is_named
         self._resolve = resolve
         self._inner = httpx2.AsyncHTTPTransport(
@@ -248,6 +256,9 @@ class _CheckedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request to an address of its host."""
+        if request.url.host.rstrip(".") != self._origin[1]:
+            # Two readers of addresses that disagree must not let anything through.
+            raise CallDenied(f"the address of {self._origin[1]!r} cannot be read in one way")
         if self._pinned and anyio.current_time() < self._pinned_until_s:
             try:
                 return await self._send(request, self._pinned)

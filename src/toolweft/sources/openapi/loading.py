@@ -15,7 +15,7 @@ from toolweft.sources.openapi.requests import HttpRequest
 from toolweft.sources.openapi.security import Credentials
 from toolweft.sources.openapi.servers import named_origins
 from toolweft.sources.openapi.service import Service
-from toolweft.sources.options import OpenApiOptions
+from toolweft.sources.options import ClientCredentials, OpenApiOptions
 
 __all__ = ("load_service", "open_client")
 
@@ -38,6 +38,7 @@ async def load_service(
         SourceUnavailable: the description cannot be fetched.
         InvalidDefinition: it cannot be used.
     """
+    _check_secrets(options)
     if options.path is not None:
         text, described_at = await _read_file(options.path), ""
     else:
@@ -53,6 +54,27 @@ async def load_service(
         clock=clock,
     )
     return service, description
+
+
+def _check_secrets(options: OpenApiOptions) -> None:
+    """Refuse values that cannot be sent, before their own error shows them.
+
+    Raises:
+        InvalidDefinition: one has a line break or something else that no header can carry.
+    """
+    given = {f"headers.{name}": value for name, value in options.headers.items()}
+    given |= {
+        f"auth.{name}": value
+        for name, value in options.auth.items()
+        if not isinstance(value, ClientCredentials)
+    }
+    for key, value in given.items():
+        text = reveal(value)
+        if not (text.isascii() and text.isprintable()):
+            raise InvalidDefinition(
+                f"{key} holds characters that no header can carry",
+                hint="look for a line break or a quotation mark at its end",
+            )
 
 
 def _read(text: bytes) -> Description:

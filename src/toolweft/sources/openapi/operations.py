@@ -215,6 +215,8 @@ def _with_suffix(name: str, place: _Place) -> str:
 
 
 def _check_path(path: str, parameters: list[ReadParameter]) -> None:
+    if "?" in path or "#" in path:
+        raise InvalidDefinition(f"the path {path[:120]!r} holds a query or a fragment")
     described = {p.parameter.name for p in parameters if p.parameter.place == "path"}
     missing = [name for name in _VARIABLE.findall(path) if name not in described]
     if missing:

@@ -1,5 +1,6 @@
 """Parameter objects of a description to parameters of an operation. Pure."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from toolweft.sources.openapi.styles import STYLES, Place
 __all__ = ("ReadParameter", "read_parameters")
 
 _PLACES: tuple[Place, ...] = ("path", "query", "header", "cookie")
+# Source: RFC 9110, section 5.6.2.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # The description says elsewhere what goes into the first three; the rest is the connection's.
 _NOT_PARAMETERS = frozenset(
     {
@@ -62,6 +65,10 @@ def read_parameters(
             raise InvalidDefinition(
                 f"parameter {number} has the name {str(name)[:40]!r} and is in {str(place)[:20]!r}",
                 hint="a parameter has a name and is in path, query, header or cookie",
+            )
+        if place == "header" and not _HEADER_NAME.match(name):
+            raise InvalidDefinition(
+                f"parameter {number} is the header {name[:40]!r}, which is none"
             )
         if place != "header" or name.lower() not in _NOT_PARAMETERS:
             found[place, name] = described

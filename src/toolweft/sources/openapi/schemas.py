@@ -18,11 +18,9 @@ from toolweft.sources.openapi.references import References
 
 __all__ = ("Schemas",)
 
-# Schemas inside one schema when every reference is written out. The catalog refuses ten times that;
-# a model reads far less.
-_MAX_NODES = 2_000
-# References from the root, tried in turn until the whole is small enough.
-_DISTANCES = (8, 5, 3, 2, 1, 0)
+# Schemas inside one schema when every reference is written out; each is some 15 tokens to a model,
+# and the catalog needs some 4 microseconds for it. Arguments have to be written, answers only read.
+_MAX_NODES: dict[Side, int] = {"input": 500, "output": 300}
 _COMPONENT = re.compile(r"#/components/schemas/([A-Za-z0-9._-]+)\Z")
 _SUFFIX_DIGITS = 6
 
@@ -51,6 +49,8 @@ class Schemas:
         # Definition's name -> the reference it is for.
         self._places: dict[str, str] = {}
         self._parts: dict[tuple[Side, str], _Part] = {}
+        # Of references alone: many operations answer the same.
+        self._built: dict[tuple[Side, str], JsonSchema] = {}
 
     def build(self, schema: Json, *, side: Side) -> JsonSchema:
         """One schema that refers to nothing outside itself.
@@ -58,16 +58,22 @@ class Schemas:
         Raises:
             InvalidDefinition: a reference leads nowhere or out of the description.
         """
-        root = self._translate(schema, side)
-        root = self._unwrapped(root, side)
-        reach = _Reach(root, lambda name: self._part(name, side))
-        cut = reach.closing_edges()
-        dropped = cut
-        for distance in _DISTANCES:
-            if reach.count_nodes(dropped) <= _MAX_NODES:
+        reference = schema.get("$ref") if isinstance(schema, dict) and len(schema) == 1 else None
+        key = (side, reference) if isinstance(reference, str) else None
+        if key is not None and key in self._built:
+            return self._built[key]
+        root = self._unwrapped(self._translate(schema, side), side)
+        reach = _Reach(root, lambda name: self._part(name, side), max_nodes=_MAX_NODES[side])
+        closing = reach.closing_edges()
+        dropped = closing | reach.edges_beyond(reach.horizon)
+        for distance in range(reach.horizon - 1, -1, -1):
+            if reach.count_nodes(dropped) <= _MAX_NODES[side]:
                 break
-            dropped = cut | reach.edges_beyond(distance)
-        return self._assemble(root, dropped, side)
+            dropped = closing | reach.edges_beyond(distance)
+        made = self._assemble(root, dropped, side)
+        if key is not None:
+            self._built[key] = made
+        return made
 
     def plain(self, schema: Json, *, what: str) -> Json:
         """The schema itself, where it may be a reference; not translated."""
@@ -146,31 +152,39 @@ class Schemas:
 
 
 class _Reach:
-    """The parts that a root leads to, as a graph; the root's own name is empty."""
+    """The parts that a root leads to, as a graph; the root's own name is empty.
 
-    def __init__(self, root: _Part, part: Callable[[str], _Part]) -> None:
+    Parts are followed as long as they may all be kept: what all of them refer to in a description
+    of thousands would be most of it, for every operation.
+    """
+
+    def __init__(self, root: _Part, part: Callable[[str], _Part], *, max_nodes: int) -> None:
         self._targets: dict[str, Counter[str]] = {"": root.references}
         self._nodes: dict[str, int] = {"": root.nodes}
         self._distances: dict[str, int] = {"": 0}
-        level = [""]
+        # What parts refer to at this distance from the root is not followed.
+        self.horizon = 0
+        total, level = root.nodes, [""]
         while level:
             below: list[str] = []
-            for source in level:
-                for name in self._targets[source]:
-                    if name in self._distances:
-                        continue
+            for name in dict.fromkeys(n for source in level for n in self._targets[source]):
+                if name not in self._distances:
                     found = part(name)
                     self._targets[name] = found.references
                     self._nodes[name] = found.nodes
-                    self._distances[name] = self._distances[source] + 1
+                    self._distances[name] = self.horizon + 1
+                    total += found.nodes
                     below.append(name)
+            self.horizon += 1
+            if total > max_nodes:
+                break
             level = below
 
     def closing_edges(self) -> frozenset[tuple[str, str]]:
         """References that lead back to what they are part of."""
         closing: set[tuple[str, str]] = set()
         done: set[str] = set()
-        path: dict[str, Iterator[str]] = {"": iter(self._targets[""])}
+        path: dict[str, Iterator[str]] = {"": self._followed("")}
         while path:
             source = next(reversed(path))
             target = next(path[source], None)
@@ -180,8 +194,13 @@ class _Reach:
             elif target in path:
                 closing.add((source, target))
             elif target not in done:
-                path[target] = iter(self._targets[target])
+                path[target] = self._followed(target)
         return frozenset(closing)
+
+    def _followed(self, source: str) -> Iterator[str]:
+        if self._distances[source] >= self.horizon:
+            return iter(())
+        return iter(self._targets[source])
 
     def edges_beyond(self, distance: int) -> frozenset[tuple[str, str]]:
         """References of parts at that distance from the root or farther."""

@@ -93,7 +93,8 @@ class TokenKeeper:
         except (ValueError, RecursionError):
             said = None
         token = said.get("access_token") if isinstance(said, dict) else None
-        if answer.status != _OK or not isinstance(token, str) or not token:
+        is_token = isinstance(token, str) and token.isascii() and token.isprintable()
+        if answer.status != _OK or not token or not is_token:
             error = said.get("error") if isinstance(said, dict) else None
             why = f": {error[:80]}" if isinstance(error, str) else ""
             raise SourceUnavailable(
