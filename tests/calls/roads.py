@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from toolweft.calls import CallOptions, ResultKeeper, Road
 from toolweft.core.calls import DIRECT, LOCAL, Caller, ToolCall
+from toolweft.core.countdown import Countdown
 from toolweft.core.events import CallFinished, CallStarted
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.json import Json
@@ -50,7 +51,7 @@ class Rig:
             "weather", answers or {"read": "sun", "store": "stored", "erase": "gone"}
         )
         self.holder = FixedHolder(build_snapshot(TOOLS))
-        standard = (AllowedCaller(), ValidateArguments(), Deadline(clock=self.clock))
+        standard = (AllowedCaller(), ValidateArguments(), Deadline())
         self.handles = MemoryHandleStore(clock=self.clock, ids=CountingIds())
         keeper = ResultKeeper(self.handles, options=options or CallOptions())
         self.road = Road(
@@ -72,7 +73,7 @@ class Rig:
             arguments=arguments or {"city": "Rome"},
             caller=caller,
             principal=LOCAL,
-            deadline_s=self.clock.monotonic_s() + 60,
+            countdown=Countdown(60, clock=self.clock),
         )
 
     def change(self, qualified: str, **fields: Json) -> None:

@@ -175,4 +175,4 @@ def test_a_schema_that_is_too_large_never_reaches_the_validator() -> None:
     schema = {"minProperties": "many", "enum": ["x" * MAX_SCHEMA_BYTES]}
     for definition in (tool("x", input_schema=schema), tool("x", output_schema=schema)):
         with pytest.raises(InvalidDefinition, match="larger than"):
-            complete_definition(definition, max_examples=0)
+            complete_definition(definition)

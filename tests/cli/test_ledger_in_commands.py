@@ -2,9 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from tests.cli.shell import Shell
+from tests.contracts.test_used_searches import write as write_events
+from tests.stores.events import model_replied
+
+from toolweft.stores import LedgerOptions
 
 UNWRITABLE = '[ledger]\nurl = "sqlite:////proc/nowhere/ledger.db"\n'
 
@@ -68,3 +73,21 @@ def test_a_call_without_a_ledger_is_refused(with_config: Callable[[str], Shell])
 
     assert (ended.code, ended.out) == (1, "")
     assert "ledger" in ended.err
+
+
+def test_runs_models_shows_what_models_took_and_cost(
+    with_config: Callable[[str], Shell],
+) -> None:
+    shell = with_config('[ledger]\nurl = "sqlite:///ledger.db"\n')
+    assert "no model was asked" in shell("runs", "models").err
+    options = LedgerOptions(url=f"sqlite:///{shell.folder / 'ledger.db'}")
+    write_events(options, [model_replied(at=datetime.now(UTC)), model_replied("old:one")])
+
+    ended = shell("runs", "models", "--json").json
+
+    assert [row["model"] for row in ended["models"]] == ["lab:small"]
+    assert (ended["days"], ended["cost_usd"]) == (30, 0.25)
+    table = shell("runs", "models", "--days", "36500")
+    assert "old:one" in table.out
+    assert "$0.5000 in 36500 days" in table.err
+    assert "no model" in shell("runs", "models", "--run", "run_7").err

@@ -53,7 +53,7 @@ def new_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewLe
 
     def empty() -> LedgerOptions:
         with engine.begin() as connection:
-            for table in (tables.searches, tables.events):
+            for table in (tables.searches, tables.models, tables.events):
                 table.drop(connection, checkfirst=True)
         return options
 

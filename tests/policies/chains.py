@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from toolweft.core.calls import DIRECT, LOCAL, Caller, ToolCall, ToolResult
+from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.json import Json, JsonSchema
 from toolweft.core.ports import Policy
 from toolweft.core.snapshot import CatalogTool
-from toolweft.testing import build_definition, build_snapshot
+from toolweft.testing import FakeClock, build_definition, build_snapshot
 
 PROGRAM = Caller(type="programmatic", program_id=RunId("run_1"), call_index=1)
 
@@ -31,7 +33,11 @@ def with_schema(tool: CatalogTool, schema: JsonSchema, *, version: str = "2") ->
 
 
 def build_call(
-    arguments: Json = None, *, caller: Caller = DIRECT, deadline_s: float = 1_060.0
+    arguments: Json = None,
+    *,
+    caller: Caller = DIRECT,
+    left_s: float = 60.0,
+    clock: Clock | None = None,
 ) -> ToolCall:
     return ToolCall(
         id=CallId("call_1"),
@@ -39,7 +45,7 @@ def build_call(
         arguments={} if arguments is None else arguments,
         caller=caller,
         principal=LOCAL,
-        deadline_s=deadline_s,
+        countdown=Countdown(left_s, clock=clock or FakeClock()),
     )
 
 

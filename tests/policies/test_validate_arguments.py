@@ -11,9 +11,9 @@ from tests.policies.chains import Chain, build_call, build_tool, with_schema
 
 from toolweft.core.errors import InvalidArguments, InvalidDefinition
 from toolweft.core.json import Json, JsonSchema
+from toolweft.core.schema_faults import render_path
 from toolweft.core.snapshot import CatalogTool
 from toolweft.policies import ValidateArguments
-from toolweft.policies.validate_arguments.faults import render_path
 
 TOOL = build_tool(
     {

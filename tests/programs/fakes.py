@@ -11,6 +11,8 @@ from typing import Any, Self
 import anyio
 
 from toolweft.core.calls import Blob, Failure, Principal, ToolCall, ToolResult, Usage
+from toolweft.core.clock import SystemClock
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import LedgerUnavailable
 from toolweft.core.events import Event
 from toolweft.core.ids import QualifiedName, SourceName, ToolName
@@ -232,7 +234,7 @@ class InProcessSession:
             if on_output is not None:
                 on_output(text)
 
-        self._bind(names, on_call)
+        self._bind(names, on_call, Countdown(limits.wall_s, clock=SystemClock()))
         self._variables["print"] = write
         error = None
         value: Json = None
@@ -260,14 +262,20 @@ class InProcessSession:
         self.is_closed = True
         self.closed.set()
 
-    def _bind(self, names: GuestNames, on_call: GuestCallHandler) -> None:
+    def _bind(self, names: GuestNames, on_call: GuestCallHandler, countdown: Countdown) -> None:
         count = iter(range(1, 1_000_000))
 
         def function(name: str) -> Callable[..., Awaitable[Json]]:
             async def call(**arguments: Json) -> Json:
                 raw = json.dumps(arguments).encode()
                 reply = await on_call(
-                    GuestCall(index=next(count), name=name, arguments=raw, line=None)
+                    GuestCall(
+                        index=next(count),
+                        name=name,
+                        arguments=raw,
+                        line=None,
+                        countdown=countdown,
+                    )
                 )
                 if reply.failure is not None:
                     raise ToolError(f"{reply.failure.code}: {reply.failure.message}")

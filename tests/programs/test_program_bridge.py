@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.programs.fakes import ANN, FakeLedger, FakeRoad, FakeSearcher, make_snapshot, make_tool
 
 from toolweft.core.calls import Blob, ToolResult
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.ports import GuestCall, GuestReply
@@ -38,18 +39,21 @@ def bridge(road: FakeRoad, clock: FakeClock) -> RunBridge:
         ledger=FakeLedger(),
         clock=clock,
     )
-    deadline_s = clock.monotonic_s() + 10
     return RunBridge(
         desk=desk,
         run_id=RunId("run_1"),
         principal=ANN,
-        deadline_s=deadline_s,
         handles=RunHandles(None, owner=ANN, max_result_bytes=1_000),
     )
 
 
 def ask(name: str, /, **arguments: Any) -> GuestCall:
-    return GuestCall(index=7, name=name, arguments=json.dumps(arguments).encode(), line=3)
+    return ask_raw(name, json.dumps(arguments).encode())
+
+
+def ask_raw(name: str, arguments: bytes, *, clock: FakeClock | None = None) -> GuestCall:
+    countdown = Countdown(10, clock=clock or FakeClock())
+    return GuestCall(index=7, name=name, arguments=arguments, line=3, countdown=countdown)
 
 
 def code_of(reply: GuestReply) -> str:
@@ -62,19 +66,21 @@ async def test_a_call_carries_the_runs_identity_and_deadline(
     bridge: RunBridge, road: FakeRoad
 ) -> None:
     road.answers["notes.add"] = {"id": 1}
-    reply = await bridge.answer(ask("notes.add", text="x"))
+    asked = ask("notes.add", text="x")
+    reply = await bridge.answer(asked)
     assert reply == GuestReply(payload=b'{"id":1}')
     call = road.calls[0]
     assert (call.id, call.arguments, call.line) == ("run_1:7", {"text": "x"}, 3)
-    assert (call.principal, call.deadline_s) == (ANN, bridge.deadline_s)
+    assert (call.principal, call.countdown) == (ANN, asked.countdown)
     assert call.caller.to_dict()["execution_id"] == "run_1"
 
 
 async def test_after_its_deadline_nothing_is_called(
     bridge: RunBridge, road: FakeRoad, clock: FakeClock
 ) -> None:
+    asked = ask_raw("notes.add", b"{}", clock=clock)
     clock.advance(10)
-    assert code_of(await bridge.answer(ask("notes.add"))) == "timeout"
+    assert code_of(await bridge.answer(asked)) == "timeout"
     assert road.calls == []
 
 
@@ -103,8 +109,7 @@ async def test_a_stopped_run_calls_nothing_more(bridge: RunBridge, road: FakeRoa
 async def test_arguments_that_are_no_plain_object_are_refused(
     bridge: RunBridge, road: FakeRoad, raw: bytes
 ) -> None:
-    call = GuestCall(index=1, name="notes.add", arguments=raw, line=None)
-    assert code_of(await bridge.answer(call)) == "invalid_arguments"
+    assert code_of(await bridge.answer(ask_raw("notes.add", raw))) == "invalid_arguments"
     assert road.calls == []
 
 

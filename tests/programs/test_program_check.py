@@ -37,10 +37,21 @@ SNAPSHOT = make_snapshot(
 
 
 def check(
-    code: str, *, snapshot: Snapshot = SNAPSHOT, known: Collection[str] = (), mode: str = "standard"
+    code: str,
+    *,
+    snapshot: Snapshot = SNAPSHOT,
+    known: Collection[str] = (),
+    mode: str = "standard",
+    has_workers: bool = False,
 ) -> CheckReport:
-    namespaces = collect_namespaces(snapshot)
-    return check_program(code, snapshot=snapshot, namespaces=namespaces, known=known, mode=mode)
+    return check_program(
+        code,
+        snapshot=snapshot,
+        namespaces=collect_namespaces(snapshot),
+        known=known,
+        mode=mode,
+        has_workers=has_workers,
+    )
 
 
 @pytest.mark.promise("programs.static-check")
@@ -86,6 +97,8 @@ def check(
         ),
         ("await tools.list()", "ToolNotFound", 1, "tools has no 'list'", "search(query=…)"),
         ("if True print()", "SyntaxError", 1, "syntax: 'if True print()'", ""),
+        ("```python\nprint(1)\n```", "SyntaxError", 1, "```python", "without a fence"),
+        ("const x = 1;\nconsole.log(x)", "SyntaxError", 1, "const x", "are Python"),
         ("x = '\0'", "SyntaxError", None, "null bytes", ""),
         ("x = '\ud800'", "SyntaxError", None, "surrogates", ""),
     ],

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from tests.programs.fakes import make_tool
 
 from toolweft.core.names import python_names
+from toolweft.core.references import follow_reference
 from toolweft.core.tools import ToolExample
-from toolweft.programs.schema_types import TypeWriter, follow_reference, write_literal
-from toolweft.programs.stubs import DETAILS, clip_text, render_stub
+from toolweft.programs.clipping import clip_text
+from toolweft.programs.schema_types import TypeWriter, write_literal
+from toolweft.programs.stubs import DETAILS, render_stub
 
 ISSUES = make_tool(
     "github.list-issues",
@@ -51,7 +53,8 @@ def test_a_stub_says_what_a_call_needs() -> None:
         "    labels: list[str] | None = None,\n"
         "    filter_query: str = ...,\n"
         ') -> list[{"id": int, "title?": str}]:\n'
-        '    """List issues. Of one repository."""'
+        '    """List issues. Of one repository."""\n'
+        '# the open ones: await github.list_issues(filter_query="x")'
     )
 
 

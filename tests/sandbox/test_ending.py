@@ -146,7 +146,7 @@ def test_a_guest_knows_nothing_of_what_all_containers_hold():
 
 def test_active_time_leaves_out_what_was_only_waited_for():
     clock, cpu = FakeClock(), [0.0]
-    meter = Meter(clock=clock, cpu_s=lambda: cpu[0])
+    meter = Meter(clock=clock, cpu_s=lambda: cpu[0], limit_s=60)
     clock.advance(1)
     cpu[0] = 1.0
     meter.call_started()
@@ -163,6 +163,27 @@ def test_active_time_leaves_out_what_was_only_waited_for():
     meter.call_started()
     clock.advance(5)
     assert meter.stats(peak_mem_bytes=0).active_s == 4
+
+
+def test_time_for_a_person_is_told_apart():
+    clock, cpu = FakeClock(), [0.0]
+    meter = Meter(clock=clock, cpu_s=lambda: cpu[0], limit_s=60)
+    clock.advance(1)
+    cpu[0] = 1.0
+    meter.call_started()
+    clock.advance(2)
+    with meter.countdown.hold():
+        clock.advance(100)
+        # It computed beside the call that asked.
+        cpu[0] = 4.0
+    clock.advance(3)
+    meter.call_ended()
+    clock.advance(1)
+    stats = meter.stats(peak_mem_bytes=0)
+    assert (stats.wall_s, stats.held_s, stats.cpu_s) == (7, 100, 4)
+    # All but the five seconds with the call, of which it computed three.
+    assert stats.active_s == 5
+    assert meter.countdown.left_s() == 53
 
 
 class Receiver:

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from toolweft.core.clock import SystemClock
+from toolweft.core.countdown import Countdown
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.snapshot import SourceStatus
 from toolweft.core.tools import ToolDefinition
@@ -77,7 +78,9 @@ def build_stdio(
 async def use(source: Any, tool: str, **arguments: Any) -> Any:
     """Call a tool, within a time that only a fault exceeds."""
     with anyio.fail_after(PATIENT_S):
-        return await source.call_tool(ToolName(tool), arguments, deadline_s=FAR_S)
+        return await source.call_tool(
+            ToolName(tool), arguments, countdown=Countdown(FAR_S, clock=SystemClock())
+        )
 
 
 def is_alive(pid: int) -> bool:

@@ -3,6 +3,7 @@ import pytest
 from tests.sources.support import WaitingListener, use
 
 from toolweft.core.calls import RawResult
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import ConfigError, SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject
@@ -30,7 +31,7 @@ class Faulty:
         raise RuntimeError("a fault of ours")
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         raise NotImplementedError
 

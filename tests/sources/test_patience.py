@@ -6,6 +6,7 @@ from tests.sources.support import PATIENT_S
 from toolweft.catalog import Catalog, CatalogOptions
 from toolweft.core.calls import DIRECT, LOCAL, ToolCall, ToolResult
 from toolweft.core.clock import SystemClock
+from toolweft.core.countdown import Countdown
 from toolweft.core.ids import CallId, SourceName
 from toolweft.sources import PatientRoad, PythonSource, SourceGroup
 
@@ -46,7 +47,7 @@ def build_call(tool: str, *, timeout_s: float) -> ToolCall:
         arguments={},
         caller=DIRECT,
         principal=LOCAL,
-        deadline_s=SystemClock().monotonic_s() + timeout_s,
+        countdown=Countdown(timeout_s, clock=SystemClock()),
     )
 
 
@@ -54,7 +55,7 @@ async def test_a_call_waits_for_its_source_but_not_beyond_its_deadline() -> None
     catalog = Catalog(CatalogOptions())
     source, road = Slow(catalog), Seeing(catalog)
     async with SourceGroup([source], listener=catalog) as group, anyio.create_task_group() as tasks:
-        patient = PatientRoad(road, settle=group.settle_one, holder=catalog, clock=SystemClock())
+        patient = PatientRoad(road, settle=group.settle_one, holder=catalog)
         await anyio.wait_all_tasks_blocked()
         await patient.call(build_call("slow.double", timeout_s=0.01))
         await patient.call(build_call("other.double", timeout_s=PATIENT_S))

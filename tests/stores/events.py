@@ -6,12 +6,15 @@ from toolweft.core.calls import DIRECT, Caller, Principal
 from toolweft.core.events import (
     CallFinished,
     CallStarted,
+    ModelReplied,
     RunFinished,
     RunStarted,
     SearchDone,
 )
 from toolweft.core.ids import CallId, ContainerId, RunId
+from toolweft.core.messages import TokenUsage
 from toolweft.core.programs import ProgramStats
+from toolweft.core.providers import ModelRole
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 89_000, tzinfo=UTC)
 ANN = Principal("acme", "ann", "key_1")
@@ -86,4 +89,40 @@ def search_done() -> SearchDone:
     return SearchDone(at=AT, principal=ANN, run_id=None, queries=2, hits=7, duration_ms=0.4)
 
 
-EVERY_KIND = (call_started(), call_finished(), run_started(), run_finished(), search_done())
+def model_replied(
+    model: str = "lab:small",
+    *,
+    role: ModelRole = "worker",
+    run_id: str | None = "run_1",
+    status: str = "ok",
+    cost_usd: float | None = 0.25,
+    at: datetime = AT,
+    principal: Principal = ANN,
+) -> ModelReplied:
+    return ModelReplied(
+        at=at,
+        principal=principal,
+        run_id=None if run_id is None else RunId(run_id),
+        role=role,
+        model=model,
+        status=status,
+        duration_ms=12.5,
+        usage=TokenUsage(
+            input_tokens=100,
+            cache_read_tokens=20,
+            cache_write_tokens=3,
+            output_tokens=40,
+            reasoning_tokens=5,
+        ),
+        cost_usd=cost_usd,
+    )
+
+
+EVERY_KIND = (
+    call_started(),
+    call_finished(),
+    run_started(),
+    run_finished(),
+    search_done(),
+    model_replied(),
+)

@@ -10,6 +10,7 @@ from tests.stores.events import (
     EVERY_KIND,
     call_finished,
     call_started,
+    model_replied,
     run_finished,
     search_done,
 )
@@ -19,10 +20,12 @@ from toolweft.core.ids import QualifiedName
 from toolweft.search.words import query_words
 from toolweft.stores.rows import (
     COLUMNS,
+    MODEL_COLUMNS,
     SEARCH_COLUMNS,
     parse_asked,
     parse_event,
     parse_time,
+    to_model_row,
     to_row,
     to_search_rows,
 )
@@ -133,3 +136,25 @@ def test_an_endless_query_is_cut() -> None:
     (row,) = to_search_rows(event, 1)
     assert len(str(row[SEARCH_COLUMNS.index("query")])) == 1_000
     assert len(AskedQuery.of("x" * 9_000, ()).text) == 1_000
+
+
+def test_every_field_of_a_models_reply_has_a_column() -> None:
+    row = dict(zip(MODEL_COLUMNS, to_model_row(model_replied()), strict=True))
+
+    assert row == {
+        "at_us": round(AT.timestamp() * 1_000_000),
+        "tenant": "acme",
+        "user": "ann",
+        "key": "key_1",
+        "run_id": "run_1",
+        "role": "worker",
+        "model": "lab:small",
+        "status": "ok",
+        "duration_ms": 12.5,
+        "input_tokens": 100,
+        "cache_read_tokens": 20,
+        "cache_write_tokens": 3,
+        "output_tokens": 40,
+        "reasoning_tokens": 5,
+        "cost_usd": 0.25,
+    }

@@ -3,15 +3,24 @@ from typing import Any
 import pytest
 
 from toolweft.core.calls import RawResult, TextContent
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable, ToolFailed
 from toolweft.core.ids import ToolName
 from toolweft.core.ports import Source, SourceListener
 from toolweft.core.snapshot import SourceStatus
-from toolweft.testing import FakeSource, RecordingListener, SourceRequest, build_definition
+from toolweft.testing import (
+    FakeClock,
+    FakeSource,
+    RecordingListener,
+    SourceRequest,
+    build_definition,
+)
 
 
 async def ask(source: Source, tool: str, **arguments: Any) -> RawResult:
-    return await source.call_tool(ToolName(tool), arguments, deadline_s=5.0)
+    return await source.call_tool(
+        ToolName(tool), arguments, countdown=Countdown(5.0, clock=FakeClock(monotonic_s=0.0))
+    )
 
 
 async def test_a_plain_value_comes_as_structured() -> None:

@@ -21,7 +21,7 @@ from toolweft.core.programs import (
     ProgramWarning,
 )
 from toolweft.core.snapshot import CatalogTool
-from toolweft.core.tools import Hints
+from toolweft.core.tools import Hints, ToolExample
 from toolweft.toolbox import INSTRUCTIONS, Surface, ToolboxOptions, build_surface, render_outcome
 from toolweft.toolbox.render import cut_middle
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
@@ -88,6 +88,17 @@ def test_listed_tools_follow_with_their_own_schemas_and_what_the_catalog_decided
     assert (tool.annotations.idempotent, tool.annotations.open_world) == (True, False)
 
 
+def test_a_listed_tool_says_its_examples_in_words() -> None:
+    used = ToolExample(scenario="all of it", input={"x": 1})
+    described = make_tool("a.b", description="Do it", deferred=False, input_examples=(used,))
+    bare = make_tool("a.c", deferred=False, input_examples=(used,))
+
+    first, second = build(described, bare).tools[4:]
+
+    assert first.description == 'Do it\n\nExamples:\n- all of it: {"x":1}'
+    assert second.description == 'Examples:\n- all of it: {"x":1}'
+
+
 def test_run_code_tells_of_stored_results_only_where_they_can_be_loaded() -> None:
     loading = build(capabilities=replace(CAPABILITIES, handles=True)).tools[3].description
     assert 'await load("h_…")' in loading
@@ -119,6 +130,20 @@ def test_run_code_states_what_the_live_backend_offers() -> None:
     assert "no network, no files, no state between runs." in lacking
     assert "256 MiB memory" in lacking
     assert "standard library" not in lacking
+
+
+@pytest.mark.promise("workers.surface")
+def test_workers_cost_one_sentence_and_nothing_where_there_are_none() -> None:
+    without, with_them = build(), build(has_workers=True)
+    changed = [
+        (one, other)
+        for one, other in zip(without.tools, with_them.tools, strict=True)
+        if one != other
+    ]
+    ((one, other),) = changed
+    assert one.name == "run_code"
+    assert "worker" not in one.description
+    assert len(other.description) - len(one.description) < 200
 
 
 def test_search_names_the_largest_sources_and_counts_the_rest() -> None:

@@ -61,7 +61,7 @@ class Spending:
     def reserve(
         self, *, role: ModelRole, model: str, prices: TokenPrices | None, most: TokenUsage
     ) -> Reservation:
-        """Put aside what a request may cost; `settle` or `release` it afterwards.
+        """Put aside what a request may cost; `settle`, `forfeit` or `release` it afterwards.
 
         Args:
             role: what the model is asked as.
@@ -96,6 +96,30 @@ class Spending:
         """
         self.release(reservation)
         cost_usd = None if reservation.prices is None else reservation.prices.cost_usd(usage)
+        self._add(reservation, usage, cost_usd)
+        return cost_usd
+
+    def forfeit(self, reservation: Reservation) -> float | None:
+        """Count a reservation as spent: the request was cut off, and what it cost is unknown.
+
+        Returns:
+            What it may have cost at most, in US dollars; None where the prices are not known.
+        """
+        self.release(reservation)
+        cost_usd = None if reservation.prices is None else reservation.cost_usd
+        self._add(reservation, TokenUsage(), cost_usd)
+        return cost_usd
+
+    def release(self, reservation: Reservation) -> float | None:
+        """Give a reservation back: the request was not made, or nobody was charged for it.
+
+        Returns:
+            Nothing in US dollars; None where the prices are not known.
+        """
+        self._reserved_usd = max(0.0, self._reserved_usd - reservation.cost_usd)
+        return None if reservation.prices is None else 0.0
+
+    def _add(self, reservation: Reservation, usage: TokenUsage, cost_usd: float | None) -> None:
         self._spent_usd += cost_usd or 0.0
         key = (reservation.role, reservation.model)
         bill = self._bills.get(key) or ModelBill(role=key[0], model=key[1])
@@ -105,8 +129,3 @@ class Spending:
             usage=bill.usage + usage,
             cost_usd=None if cost_usd is None else (bill.cost_usd or 0.0) + cost_usd,
         )
-        return cost_usd
-
-    def release(self, reservation: Reservation) -> None:
-        """Give a reservation back: the request was not made, or its cost is unknown."""
-        self._reserved_usd = max(0.0, self._reserved_usd - reservation.cost_usd)

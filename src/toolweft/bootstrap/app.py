@@ -3,34 +3,44 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from toolweft.bootstrap.parts import (
     PythonTool,
     build_sources,
     learned_uses,
     open_embeddings,
+    open_journal,
 )
 from toolweft.calls import ResultKeeper, Road
 from toolweft.catalog import Catalog
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.clock import RandomIds, SystemClock
-from toolweft.core.json import Json
+from toolweft.core.ids import RunId
+from toolweft.core.json import Json, JsonObject
 from toolweft.core.ports import (
     Ledger,
     LedgerReader,
     Policy,
     SandboxBackend,
 )
+from toolweft.core.saved import SavedStore
 from toolweft.core.search import TextEmbedder
+from toolweft.core.workers import Workers
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
+from toolweft.programs.journalling import JournalKeeper
+from toolweft.programs.replay import Replayer
+from toolweft.programs.saved import SavedRunner
 from toolweft.sandbox import LazyBackend
 from toolweft.sandbox.choice import build_backend, expected
 from toolweft.search import CatalogSearcher
 from toolweft.sources import (
     PatientRoad,
+    SavedSource,
     SourceGroup,
 )
 from toolweft.stores import (
@@ -39,13 +49,31 @@ from toolweft.stores import (
     SqlLedgerReader,
 )
 from toolweft.stores.handles import FileHandleStore
-from toolweft.toolbox import Toolbox, VisibleTools
+from toolweft.stores.saved import FileSavedStore
+from toolweft.toolbox import SavedParts, Toolbox, VisibleTools
 
-__all__ = ("App", "PythonTool", "open_app", "open_reader", "open_toolbox")
+__all__ = (
+    "App",
+    "OpenToolbox",
+    "PythonTool",
+    "open_app",
+    "open_reader",
+    "open_saved",
+    "open_toolbox",
+    "read_models",
+)
 
 # A command and the library wait this long for slow servers: one that hangs must not hold up the
 # others. A call of its tools still waits for it.
 _SETTLE_S = 10.0
+
+
+class OpenToolbox(Protocol):
+    """A conversation's view of everything that is open, on behalf of one principal."""
+
+    def __call__(self, principal: Principal, *, workers: Workers | None = None) -> Toolbox:
+        """A toolbox whose programs may ask these workers."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +88,7 @@ class App:
     backend: LazyBackend
     runner: ProgramRunner
     searcher: CatalogSearcher
-    # A conversation's view of all this, on behalf of one principal.
-    toolbox_for: Callable[[Principal], Toolbox]
+    toolbox_for: OpenToolbox
 
     def is_settled(self) -> bool:
         """Whether every source is ready or has failed."""
@@ -104,7 +131,9 @@ async def open_app(
     catalog = Catalog(settings.catalog)
     if on_source is not None:
         catalog.subscribe(lambda _snapshot: on_source(catalog))
-    sources = build_sources(settings, tools, catalog=catalog, clock=time)
+    saved_store = FileSavedStore(settings.saved, ids=ids)
+    saved_source = SavedSource(saved_store, listener=catalog)
+    sources = build_sources(settings, tools, saved=saved_source, catalog=catalog, clock=time)
     async with AsyncExitStack() as stack:
         ledger: Ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
         uses = None
@@ -114,6 +143,7 @@ async def open_app(
         handles = await stack.enter_async_context(
             FileHandleStore(settings.handles, clock=time, ids=ids)
         )
+        journal = await stack.enter_async_context(open_journal(settings, clock=time))
         await stack.enter_async_context(sources)
         calls = Road(
             holder=catalog,
@@ -121,7 +151,7 @@ async def open_app(
             policies=(
                 AllowedCaller(),
                 ValidateArguments(max_faults=settings.calls.max_faults),
-                Deadline(clock=time),
+                Deadline(),
                 *policies,
             ),
             ledger=ledger,
@@ -129,7 +159,7 @@ async def open_app(
             options=settings.calls,
             keeper=ResultKeeper(handles, options=settings.calls),
         )
-        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog, clock=time)
+        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog)
         backend = await stack.enter_async_context(
             LazyBackend(
                 sandbox
@@ -154,12 +184,27 @@ async def open_app(
                 ids=ids,
                 options=settings.programs,
                 handles=handles,
+                journal=JournalKeeper(
+                    journal=journal,
+                    keeps_others=settings.journal.principals == "all",
+                    max_run_bytes=settings.journal.max_run_bytes,
+                    exclude=settings.journal.exclude,
+                ),
             )
+        )
+        saved_source.run_with(SavedRunner(runner, max_depth=settings.saved.max_depth).run)
+        saved = SavedParts(
+            journal=journal,
+            store=saved_store,
+            replayer=Replayer(pool=runner.pool, ledger=ledger, clock=time, ids=ids),
+            holder=catalog,
+            clock=time,
+            refresh=saved_source.refresh,
         )
 
         visible = VisibleTools()
 
-        def toolbox_for(principal: Principal) -> Toolbox:
+        def toolbox_for(principal: Principal, *, workers: Workers | None = None) -> Toolbox:
             return Toolbox(
                 principal=principal,
                 holder=catalog,
@@ -172,6 +217,8 @@ async def open_app(
                 ids=ids,
                 handles=handles,
                 options=settings.toolbox,
+                saved=saved,
+                workers=workers,
             )
 
         yield App(
@@ -229,3 +276,17 @@ async def open_toolbox(
 def open_reader(settings: Settings) -> LedgerReader:
     """What the ledger holds, without opening anything else."""
     return SqlLedgerReader(settings.ledger)
+
+
+def open_saved(settings: Settings) -> SavedStore:
+    """The saved programs, without opening anything else."""
+    return FileSavedStore(settings.saved, ids=RandomIds())
+
+
+async def read_models(
+    settings: Settings, *, days: int, run_id: RunId | None = None
+) -> Sequence[JsonObject]:
+    """What models took and cost in the last days; see `core.ports.LedgerReader.models`."""
+    until = SystemClock().now()
+    reader = open_reader(settings)
+    return await reader.models(since=until - timedelta(days=days), until=until, run_id=run_id)

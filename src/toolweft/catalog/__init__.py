@@ -4,6 +4,14 @@ Hears of sources, holds the newest snapshot. Knows nothing of how tools are reac
 """
 
 from toolweft.catalog.catalog import Catalog
+from toolweft.catalog.example_lint import ExampleFinding, lint_examples
 from toolweft.catalog.options import CatalogOptions, Profile, ToolRule
 
-__all__ = ("Catalog", "CatalogOptions", "Profile", "ToolRule")
+__all__ = (
+    "Catalog",
+    "CatalogOptions",
+    "ExampleFinding",
+    "Profile",
+    "ToolRule",
+    "lint_examples",
+)

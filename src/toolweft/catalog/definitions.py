@@ -1,10 +1,8 @@
 """One definition, checked and completed; or what may still be shown of one that cannot be used.
 
-Pure but for the log of dropped examples. Knows nothing of names in Python, severity or callers.
+Pure. Knows nothing of names in Python, severity or callers.
 """
 
-import logging
-from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from json import JSONEncoder
@@ -19,7 +17,7 @@ from toolweft.catalog.text import clean_text, shorten
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.ids import ToolName
 from toolweft.core.json import Json, JsonSchema
-from toolweft.core.tools import ToolDefinition, ToolExample
+from toolweft.core.tools import ToolDefinition
 
 __all__ = (
     "SHOWN_NAME_CHARACTERS",
@@ -28,8 +26,6 @@ __all__ = (
     "name_problem",
     "strip_definition",
 )
-
-log = logging.getLogger(__name__)
 
 _MAX_NAME_BYTES = 1024
 # Of a name that cannot be used, enough to recognise it.
@@ -50,10 +46,10 @@ def name_problem(name: str) -> str:
     return ""
 
 
-def complete_definition(
-    definition: ToolDefinition, *, max_examples: int
-) -> tuple[ToolDefinition, int]:
+def complete_definition(definition: ToolDefinition) -> tuple[ToolDefinition, int]:
     """The definition, checked and completed, and its size in UTF-8 bytes for a model.
+
+    Its examples are left as they are: `check_examples` looks at them against these schemas.
 
     Raises:
         InvalidDefinition: a schema cannot be used.
@@ -68,7 +64,7 @@ def complete_definition(
         output_schema = check_schema_bounds(output_schema, place=output_place)
     # It refuses what is too large, which the validator would take long to compile.
     definition_hash, size_bytes = fingerprint(definition)
-    validator = check_schema_meaning(input_schema, place=place)
+    check_schema_meaning(input_schema, place=place)
     if output_schema is not None:
         check_schema_meaning(output_schema, place=output_place)
     description = clean_text(definition.description)
@@ -78,7 +74,6 @@ def complete_definition(
         short_description=shorten(clean_text(definition.short_description) or description),
         input_schema=input_schema,
         output_schema=output_schema,
-        input_examples=_valid_examples(definition, validator.is_valid, max_examples),
         definition_hash=definition_hash,
     )
     return usable, size_bytes
@@ -136,31 +131,3 @@ def _canonical(schema: Json, side: str, name: str) -> str:
 
 def _size_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def _valid_examples(
-    definition: ToolDefinition, is_valid: Callable[[Json], bool], max_examples: int
-) -> tuple[ToolExample, ...]:
-    kept: list[ToolExample] = []
-    for position, example in enumerate(definition.input_examples):
-        reason = ""
-        if len(kept) == max_examples:
-            reason = f"more than max_examples = {max_examples}"
-        else:
-            try:
-                reason = "" if is_valid(example.input) else "its input does not fit the schema"
-            except (TypeError, ValueError):
-                reason = "its input is not plain JSON"
-        if not reason:
-            kept.append(example)
-            continue
-        log.warning(
-            "catalog.example_dropped",
-            extra={
-                "source": definition.namespace,
-                "tool": definition.name,
-                "position": position,
-                "reason": reason,
-            },
-        )
-    return tuple(kept)

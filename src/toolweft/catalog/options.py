@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from toolweft.core.calls import CallerType
-from toolweft.core.tools import Severity
+from toolweft.core.tools import Severity, ToolExample
 
 __all__ = ("LIBRARY_SOURCE", "CatalogOptions", "Profile", "ToolRule")
 
@@ -29,6 +29,8 @@ class ToolRule:
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: float | None = None
     enabled: bool | None = None
+    # In place of those of the source; an empty tuple leaves the tool without.
+    input_examples: tuple[ToolExample, ...] | None = None
     # Where it stands, for reasons shown to people: 'toolweft.toml, servers.git.configs."git_*"'.
     origin: str = "configuration"
 

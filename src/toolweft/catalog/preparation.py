@@ -18,15 +18,17 @@ from toolweft.catalog.definitions import (
     name_problem,
     strip_definition,
 )
+from toolweft.catalog.examples import check_examples
 from toolweft.catalog.options import CatalogOptions, ToolRule
 from toolweft.catalog.rules import SourceRules
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.errors import InvalidDefinition
+from toolweft.core.examples import render_examples
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.json import JsonSchema
 from toolweft.core.names import lasting_namespace, python_names, wire_name
 from toolweft.core.snapshot import CatalogTool
-from toolweft.core.tools import ToolDefinition
+from toolweft.core.tools import ExampleFault, ToolDefinition
 
 __all__ = ("Preparation", "PreparedTool", "prepare_tools")
 
@@ -58,7 +60,7 @@ class Preparation:
 
     source: SourceName
     python_namespace: str
-    # Where toolweft.toml has the source: "servers", "python" or "openapi".
+    # Where toolweft.toml has the source: "servers", "python", "openapi", or "catalog" with others.
     section: str
     options: CatalogOptions
     rules: SourceRules
@@ -95,7 +97,17 @@ def prepare_tools(
 
 def _is_unchanged(definition: ToolDefinition, before: PreparedTool) -> bool:
     # A definition that was refused may be too deep to compare.
-    if before.tool.status == "disabled" or definition != before.source_definition:
+    if before.tool.status == "disabled":
+        return False
+    try:
+        if definition != before.source_definition:
+            return False
+        # No hash is over them, and 1 == True there too.
+        examples, known = definition.input_examples, before.source_definition.input_examples
+        if examples and repr(examples) != repr(known):
+            return False
+    except RecursionError:
+        # Examples may be too.
         return False
     # Equal for Python is not the same JSON: 1 == True.
     return fingerprint(definition)[0] == before.tool.definition.definition_hash
@@ -128,12 +140,14 @@ def _prepare(
     """One tool; `problem` is what is wrong with its name."""
     rules = () if problem else preparation.rules.of(definition.name)
     usable, size_bytes = definition, 0
+    faults: tuple[ExampleFault, ...] = ()
     reason = problem or _turned_off(rules) or definition.problem
     if not reason:
         try:
-            usable, size_bytes = complete_definition(
-                definition, max_examples=preparation.options.max_examples
-            )
+            usable, size_bytes = complete_definition(definition)
+            usable, faults = _with_examples(usable, rules, preparation.options)
+            if usable.input_examples:
+                size_bytes += len(render_examples(usable.input_examples).encode())
         except InvalidDefinition as error:
             reason = error.message
             log.warning("catalog.definition_refused", extra=_fields(definition, reason))
@@ -144,6 +158,8 @@ def _prepare(
     tool, automatic = _decide(_listed(usable, rules), preparation, rules, python_name=python_name)
     if reason:
         tool = replace(tool, status="disabled", status_reason=reason, deferred=True)
+    elif faults:
+        tool = replace(tool, example_faults=faults)
     return PreparedTool(
         source_definition=definition,
         qualified=tool.qualified,
@@ -151,6 +167,22 @@ def _prepare(
         aliases=() if problem else _aliases(tool),
         automatic_tokens=estimate_tokens(size_bytes) if automatic and not reason else None,
     )
+
+
+def _with_examples(
+    definition: ToolDefinition, rules: Sequence[ToolRule], options: CatalogOptions
+) -> tuple[ToolDefinition, tuple[ExampleFault, ...]]:
+    """The definition with the examples that can be shown, and why others are left out."""
+    origin = ""
+    for rule in rules:
+        if rule.input_examples is not None:
+            definition = replace(definition, input_examples=rule.input_examples)
+            origin = rule.origin
+            break
+    kept, faults = check_examples(definition, max_examples=options.max_examples, origin=origin)
+    for fault in faults:
+        log.warning("catalog.example_dropped", extra=_fields(definition, str(fault)))
+    return replace(definition, input_examples=kept), faults
 
 
 def _turned_off(rules: Sequence[ToolRule]) -> str:

@@ -14,11 +14,13 @@ import jsonschema_rs
 
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.json import Json, JsonObject, JsonSchema
+from toolweft.core.schema_faults import MASK
 
 __all__ = (
     "MAX_SCHEMA_BYTES",
     "MAX_SCHEMA_DEPTH",
     "MAX_SCHEMA_EXPANSIONS",
+    "build_value_validator",
     "check_input_schema",
     "check_schema_bounds",
     "check_schema_meaning",
@@ -30,6 +32,8 @@ MAX_SCHEMA_BYTES = 1024 * 1024
 MAX_SCHEMA_DEPTH = 100
 # Subschemas met when every reference is written out once; more is a bomb.
 MAX_SCHEMA_EXPANSIONS = 20_000
+# Steps of one pattern on one value: both are the source's.
+_MAX_BACKTRACKING = 100_000
 
 _KNOWN_DIALECT = re.compile(
     r"http://json-schema\.org/draft-0[467]/schema#?\Z"
@@ -105,6 +109,17 @@ def check_schema_meaning(schema: JsonSchema, *, place: str) -> "jsonschema_rs.Va
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         reason = str(error).split("\n", 1)[0]
         raise InvalidDefinition(f"{place} is not a JSON Schema: {reason:.200}") from error
+
+
+def build_value_validator(schema: JsonSchema) -> "jsonschema_rs.Validator":
+    """The validator of values for a schema whose meaning is checked, as calls are validated."""
+    return jsonschema_rs.validator_for(
+        schema,
+        retriever=_refuse,
+        validate_formats=False,
+        mask=MASK,
+        pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MAX_BACKTRACKING),
+    )
 
 
 def _refuse(uri: str) -> NoReturn:

@@ -28,6 +28,11 @@ def tool_to_dict(tool: CatalogTool) -> JsonObject:
         "timeout_s": tool.timeout_s,
         "version": definition.version,
         "definition_hash": definition.definition_hash,
+        "examples": len(definition.input_examples),
+        "example_faults": [
+            {"path": fault.path, "reason": fault.reason, "origin": fault.origin}
+            for fault in tool.example_faults
+        ],
     }
 
 

@@ -8,6 +8,7 @@ from toolweft.core.snapshot import SourceStatus
 
 __all__ = ("Diagnosis", "LookedUp", "render_diagnosis", "render_looked_up")
 
+_MAX_EXAMPLE_FAULTS = 5
 _MARKS = {True: "ok  ", False: "FAIL"}
 
 
@@ -30,6 +31,8 @@ class Diagnosis:
     tool_count: int
     # Tools whose own definition is unusable, with the reason.
     disabled: tuple[tuple[str, str], ...]
+    # Examples that are left out: the tool, and why.
+    example_faults: tuple[tuple[str, str], ...] = ()
     # The strongest tier that holds, as "process/ns"; "" where none does.
     sandbox: str
     # Whether it keeps programs from the machine; not so where "unsafe" was spelled out.
@@ -91,6 +94,11 @@ def _render_sources(found: Diagnosis) -> str:
     if not found.sources:
         lines.append("  none configured; `toolweft init` writes a first file")
     lines += [f"  note: {name} is disabled: {reason}" for name, reason in found.disabled]
+    for name, reason in found.example_faults[:_MAX_EXAMPLE_FAULTS]:
+        lines.append(f"  note: {name} lacks an example: {reason}")
+    if len(found.example_faults) > _MAX_EXAMPLE_FAULTS:
+        count = len(found.example_faults) - _MAX_EXAMPLE_FAULTS
+        lines.append(f"  note: {count} more such; `toolweft tools --lint-examples` has all")
     return "\n".join(lines)
 
 

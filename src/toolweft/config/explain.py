@@ -5,7 +5,8 @@ Values are shown as they were written, with variables unexpanded; secrets are `*
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,10 +34,17 @@ _CREDENTIALS = (
     ),
     re.compile(r"((?:^|=|\s)[A-Za-z][A-Za-z0-9-]*:\s+)(?!\*\*\*).+", re.DOTALL),
 )
-# Of a source: no value in them is shown.
-_SECRET_TABLES = frozenset({"auth", "env", "headers"})
 # Sections with names of the user's choice, shown key by key as written.
 _NAMED = frozenset({"openapi", "python", "servers"})
+# Keys of named sections whose values are secrets, whatever they look like.
+_SECRETS = {
+    ("models", "headers"),
+    ("models", "key"),
+    ("openapi", "auth"),
+    ("openapi", "headers"),
+    ("servers", "env"),
+    ("servers", "headers"),
+}
 
 
 def explain(settings: Settings) -> list[tuple[str, str, str]]:
@@ -45,16 +53,24 @@ def explain(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def setting_values(
-    config: ConfigModel, layer: Layer, *, ledger_url: str, handles_folder: str
+    config: ConfigModel, layer: Layer, *, ledger_url: str, folders: Mapping[str, Path]
 ) -> tuple[SettingValue, ...]:
-    """What `explain` shows: every key that has a value, default or not."""
-    return tuple(_values(config, layer, ledger_url, handles_folder))
+    """What `explain` shows: every key that has a value, default or not.
+
+    Args:
+        config: checked.
+        layer: where each key was written.
+        ledger_url: as settled.
+        folders: by section, as settled.
+    """
+    return tuple(_values(config, layer, ledger_url, folders))
 
 
 def _values(
-    config: ConfigModel, layer: Layer, ledger_url: str, handles_folder: str
+    config: ConfigModel, layer: Layer, ledger_url: str, folders: Mapping[str, Path]
 ) -> Iterator[SettingValue]:
-    settled = {("ledger", "url"): _mask_url(ledger_url), ("handles", "folder"): handles_folder}
+    settled = {(section, "folder"): str(folder) for section, folder in folders.items()}
+    settled["ledger", "url"] = _mask_url(ledger_url)
     for section in ConfigModel.model_fields:
         if section in _NAMED:
             yield from _written(layer, (section,))
@@ -65,7 +81,7 @@ def _values(
             continue
         for key, below in value:
             path = (section, key)
-            if key in {"default_config", "configs"}:
+            if key in {"default_config", "configs"} or key not in type(value).model_fields:
                 yield from _written(layer, path)
             elif path in _NESTED:
                 yield from _nested(path, below, layer)
@@ -109,14 +125,24 @@ def _render(key: str, value: Any) -> str:
 
 
 def _mask(path: KeyPath, value: Json) -> str:
-    if path[0] in {"openapi", "servers"} and len(path) > 2 and path[2] in _SECRET_TABLES:
+    if len(path) > 2 and (path[0], path[2]) in _SECRETS:
         # Whatever its name: no name tells which values are harmless.
         text = str(value)
         return text if is_reference(text) or value == {} else _HIDDEN
     if isinstance(value, list):
-        is_command_line = path[-1] == "args"
-        return json.dumps(_mask_arguments(value) if is_command_line else value)
+        if path[-1] == "args":
+            return json.dumps(_mask_arguments(value))
+        # TOML has dates, which are no JSON.
+        return json.dumps(_mask_within(value), default=str)
     return _mask_text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _mask_within(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {_mask_text(key): _mask_within(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_mask_within(below) for below in value]
+    return _mask_text(value) if isinstance(value, str) else value
 
 
 def _mask_arguments(arguments: list[Json]) -> list[Json]:

@@ -1,28 +1,22 @@
 """The keys of an `[openapi.NAME]` section; `models.py` adds what all sources have."""
 
-from typing import Annotated, Any
+from pydantic import Field
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-from toolweft.config.units import parse_bytes, parse_seconds
+from toolweft.config.quantities import Bytes, Seconds, Section, Texts
 
 __all__ = ("ClientModel", "OpenApiKeys")
 
-_QUANTITY: dict[str, Any] = {"type": ["number", "string"]}
 
-
-class ClientModel(BaseModel):
+class ClientModel(Section):
     """A client of an authorization server (OAuth 2, client credentials)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     client_id: str = Field(min_length=1)
     client_secret: str = Field(min_length=1, description="'env:NAME' takes a secret from NAME.")
     token_url: str | None = Field(default=None, min_length=1)
-    scopes: tuple[str, ...] = ()
+    scopes: Texts = ()
 
 
-class OpenApiKeys(BaseModel):
+class OpenApiKeys(Section):
     """Where a description is, and what its service wants."""
 
     url: str | None = Field(default=None, min_length=1, description="Of the description.")
@@ -36,17 +30,11 @@ class OpenApiKeys(BaseModel):
     auth: dict[str, str | ClientModel] = Field(
         default={}, description="By security scheme: 'env:NAME', or a client of OAuth 2."
     )
-    include: tuple[str, ...] = Field(
+    include: Texts = Field(
         default=(), description="Globs over operations' names and 'METHOD /path'; empty: all."
     )
-    exclude: tuple[str, ...] = ()
+    exclude: Texts = ()
     disabled: bool = False
-    timeout_s: Annotated[float, BeforeValidator(parse_seconds)] | None = Field(
-        default=None, gt=0, json_schema_extra=_QUANTITY
-    )
-    start_timeout_s: Annotated[float, BeforeValidator(parse_seconds)] | None = Field(
-        default=None, gt=0, json_schema_extra=_QUANTITY
-    )
-    max_response_bytes: Annotated[int, BeforeValidator(parse_bytes)] | None = Field(
-        default=None, gt=0, json_schema_extra=_QUANTITY
-    )
+    timeout_s: Seconds | None = None
+    start_timeout_s: Seconds | None = None
+    max_response_bytes: Bytes | None = None

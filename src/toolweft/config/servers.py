@@ -25,6 +25,7 @@ from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerMo
 from toolweft.config.settings import BrokenServer, PythonSourceOptions, ServerOptions
 from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName
+from toolweft.core.tools import ToolExample
 from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, StdioServerOptions
 
 __all__ = ("ServerBuilder", "build_python_sources", "build_rules", "recorded_server")
@@ -173,7 +174,7 @@ def _rules(path: KeyPath, section: Any, layer: Layer) -> Iterator[ToolRule]:
     rules: dict[KeyPath, RuleModel] = {(*path, "default_config"): section.default_config}
     rules |= {(*path, "configs", tool): rule for tool, rule in section.configs.items()}
     for place, rule in rules.items():
-        given = rule.model_dump(exclude_none=True)
+        given = _decided(rule)
         if given:
             is_default = place[-1] == "default_config" and len(place) == len(path) + 1
             dotted = ".".join(map(str, place[:-1]))
@@ -184,6 +185,13 @@ def _rules(path: KeyPath, section: Any, layer: Layer) -> Iterator[ToolRule]:
                 origin=f"{layer.place(place)}, {shown}",
                 **given,
             )
+
+
+def _decided(rule: RuleModel) -> dict[str, Any]:
+    given = {key: value for key, value in rule if value is not None}
+    if rule.input_examples is not None:
+        given["input_examples"] = tuple(ToolExample(**dict(e)) for e in rule.input_examples)
+    return given
 
 
 def _python_source(

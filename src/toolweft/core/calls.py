@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from toolweft.core.countdown import Countdown
 from toolweft.core.handles import Handle
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.json import Json, JsonObject
@@ -70,8 +71,9 @@ class ToolCall:
     arguments: JsonObject
     caller: Caller
     principal: Principal
-    # Absolute, in seconds of the injected clock's `monotonic_s`.
-    deadline_s: float
+    # What it has left. Who waits for a person meanwhile does so in `countdown.hold()`: then every
+    # clock above stands still too.
+    countdown: Countdown
     # The program's own line, from 1; None for direct calls.
     line: int | None = None
 

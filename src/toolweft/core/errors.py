@@ -2,6 +2,7 @@
 
     ToolweftError
     ├── ConfigError            a file, key, value or secret of the configuration
+    ├── InvalidValue           an argument that a function of the library cannot use
     ├── CatalogError
     │   ├── ToolNotFound       no tool of that name
     │   ├── AmbiguousTool      a bare name that several sources have
@@ -21,6 +22,8 @@
     ├── ProviderError          a model that could not be asked or did not answer
     │   ├── BudgetSpent        asking once more could cost more than was allowed
     │   ├── ContextFull        the history is longer than the model takes
+    │   ├── NoWorker           a program asks a worker, and there is none
+    │   ├── WorkerFailed       no worker gave an answer that can be used
     │   ├── ProviderUnavailable  too many requests failed, so this one was not made
     │   └── RemoteContainerGone  the container at the vendor is over
     ├── SandboxError
@@ -28,7 +31,8 @@
     │   ├── ContainerNotFound  never existed, or belongs to someone else
     │   ├── ContainerExpired   idle too long or too old
     │   ├── ContainerBusy      a run is already in it
-    │   └── RunNotFound        no run of that id to wait for
+    │   ├── RunNotFound        no run of that id to wait for
+    │   └── RunNotReplayable   a run of which the journal has not everything
     └── Overloaded             too many containers or runs; try again later
 
 A class exists where a caller may do something different, not for each message.
@@ -53,7 +57,9 @@ __all__ = (
     "HandleNotFound",
     "InvalidArguments",
     "InvalidDefinition",
+    "InvalidValue",
     "LedgerUnavailable",
+    "NoWorker",
     "Overloaded",
     "ProviderError",
     "ProviderUnavailable",
@@ -61,6 +67,7 @@ __all__ = (
     "ResultTooDeep",
     "ResultTooLarge",
     "RunNotFound",
+    "RunNotReplayable",
     "SandboxError",
     "SandboxUnavailable",
     "SourceUnavailable",
@@ -68,6 +75,7 @@ __all__ = (
     "ToolFailed",
     "ToolNotFound",
     "ToolweftError",
+    "WorkerFailed",
 )
 
 
@@ -97,6 +105,12 @@ class ConfigError(ToolweftError):
     """The configuration cannot be used; the message names file, place and value."""
 
     code = "config_error"
+
+
+class InvalidValue(ToolweftError, ValueError):
+    """An argument cannot be used; the message names its place and the value."""
+
+    code = "invalid_value"
 
 
 class CatalogError(ToolweftError):
@@ -243,6 +257,18 @@ class ContextFull(ProviderError):
     code = "context_full"
 
 
+class NoWorker(ProviderError):
+    """A program asks a worker, and no model was given that could answer."""
+
+    code = "no_worker"
+
+
+class WorkerFailed(ProviderError):
+    """No model gave an answer that can be used; the message has the reason of each."""
+
+    code = "worker_failed"
+
+
 class ProviderUnavailable(ProviderError):
     """Too many requests to the model failed, so it is not asked before `retry_after_s`."""
 
@@ -290,6 +316,12 @@ class RunNotFound(SandboxError):
     """No run of that id belongs to the caller."""
 
     code = "run_not_found"
+
+
+class RunNotReplayable(SandboxError):
+    """The journal has the run but not all that went into it; the message says what is missing."""
+
+    code = "run_not_replayable"
 
 
 class Overloaded(ToolweftError):

@@ -8,10 +8,12 @@ Each is small. Where there is more than one implementation, a suite runs over al
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
 from toolweft.core.calls import Blob, Failure, Principal, RawResult, ToolCall, ToolResult
+from toolweft.core.countdown import Countdown
 from toolweft.core.events import Event
 from toolweft.core.ids import RunId, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
@@ -28,6 +30,7 @@ from toolweft.core.tools import ToolDefinition
 __all__ = (
     "GuestBlob",
     "GuestCall",
+    "GuestCallHandler",
     "GuestNames",
     "GuestReply",
     "IsolationReport",
@@ -67,15 +70,15 @@ class Source(Protocol):
         ...
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         """Use one tool.
 
         Args:
             name: the tool's original name.
             arguments: under their original names, already validated.
-            deadline_s: absolute, monotonic; the road enforces it by cancelling, a source may pass
-                it on.
+            countdown: the road ends the call with it by cancelling; a source may pass it on, and
+                holds it while it waits for a person. Ask it again rather than note a time.
 
         Raises:
             SourceUnavailable: the source is down or broke off.
@@ -153,6 +156,17 @@ class LedgerReader(Protocol):
         """Counts and sums over all calls: calls, failures, tokens_out, tokens_withheld."""
         ...
 
+    async def models(
+        self,
+        *,
+        since: datetime,
+        until: datetime,
+        principal: Principal | None = None,
+        run_id: RunId | None = None,
+    ) -> Sequence[JsonObject]:
+        """What each model took and cost in each role from `since` to before `until`."""
+        ...
+
     async def used_queries(self, *, tenant: str, limit: int) -> Sequence[tuple[str, str]]:
         """A tenant's queries whose text was kept, each with a tool called after it, once each."""
         ...
@@ -171,6 +185,8 @@ class GuestNames:
     functions: tuple[str, ...] = ()
     # `load(handle)`, which reaches the host as "load.info" and "load.read".
     has_handles: bool = False
+    # `worker(prompt)` and `worker_map(items, prompt)`, which reach the host as "worker".
+    has_workers: bool = False
     # Full name -> parameter names, for the few functions that take arguments by position too.
     positional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -186,6 +202,8 @@ class GuestCall:
     arguments: bytes
     # The program's line, from 1, as far as the guest knows; for display only.
     line: int | None
+    # The run's: the very clock by which its wall time is up.
+    countdown: Countdown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,7 +338,8 @@ class SandboxSession(Protocol):
             names: what is bound for this run, beside what earlier runs left.
             limits: of this run; memory, disk and threads were fixed when the session opened.
             on_call: answers calls, concurrently up to `max_in_flight`; may take as long as it
-                likes within the wall time.
+                likes within the wall time, which stands still while it holds the call's
+                `countdown`. What it answers once that is over is not told.
             on_output: gets printed text as it is printed, in order, at most `kept_characters`.
         """
         ...

@@ -86,7 +86,7 @@ class ProgramLimits:
     memory_bytes: int = 1024 * _MIB
     # CPU time of one run.
     active_s: float = 30.0
-    # From start to end of one run, waiting for tools included.
+    # From start to end of one run, waiting for tools included, for people not.
     wall_s: float = 300.0
     max_calls: int = 1_000
     max_in_flight: int = 128
@@ -169,9 +169,12 @@ class ProgramWarning:
 class ProgramStats:
     """What a run used."""
 
+    # From beginning to end, without `held_s`.
     wall_s: float = 0.0
     # wall_s without the time in which the program only waited for tools.
     active_s: float = 0.0
+    # While at least one call waited for a person; no limit counts it but that on processor time.
+    held_s: float = 0.0
     cpu_s: float = 0.0
     peak_mem_bytes: int = 0
     calls: int = 0
@@ -292,6 +295,7 @@ class ProgramOutcome:
             "stats": {
                 "wall_s": round(stats.wall_s, 6),
                 "active_s": round(stats.active_s, 6),
+                "held_s": round(stats.held_s, 6),
                 "cpu_s": round(stats.cpu_s, 6),
                 "peak_mem_bytes": stats.peak_mem_bytes,
                 "calls": stats.calls,

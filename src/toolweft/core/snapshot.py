@@ -13,7 +13,7 @@ from toolweft.core.calls import CallerType
 from toolweft.core.errors import AmbiguousTool, ToolNotFound
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.names import names_source
-from toolweft.core.tools import Severity, ToolDefinition
+from toolweft.core.tools import ExampleFault, Severity, ToolDefinition
 
 __all__ = ("CatalogTool", "Snapshot", "SourceState", "SourceStatus", "ToolStatus")
 
@@ -46,6 +46,8 @@ class CatalogTool:
     status_reason: str = ""
     # Default where neither tool nor configuration says.
     timeout_s: float = 60.0
+    # Of the examples that are left out.
+    example_faults: tuple[ExampleFault, ...] = ()
 
     @property
     def qualified(self) -> QualifiedName:

@@ -4,15 +4,16 @@ Knows nothing of catalogs, calls or wires. Sources build these, the catalog read
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from toolweft.core.calls import CallerType
-from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.ids import QualifiedName, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject, JsonSchema
 
 __all__ = (
     "SEVERITIES",
+    "ExampleFault",
     "Hints",
     "Severity",
     "ToolDefinition",
@@ -43,10 +44,31 @@ class Hints:
 class ToolExample:
     """One worked use of a tool."""
 
+    # What someone wants who would call the tool so: "overdue invoices of one customer".
     scenario: str
+    # The arguments under their original names.
     input: JsonObject
+    # What the call gives; None where nothing is said of it.
     output: Json = None
+    # What a reader of the schema would not guess.
     notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleFault:
+    """Why an example of a tool is left out."""
+
+    # Of the example among those of its tool, from 0.
+    position: int
+    # `$.input_examples[1].input.city`, from the tool's definition.
+    path: str
+    reason: str
+    # The configuration the example stands in; empty where its source gave it.
+    origin: str = ""
+
+    def __str__(self) -> str:
+        """All of it in one line."""
+        return f"{self.path}: {self.reason}" + (f" ({self.origin})" if self.origin else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +87,7 @@ class ToolDefinition:
     # A JSON Schema of type object; properties keep their original names and order.
     input_schema: JsonSchema = field(default_factory=lambda: {"type": "object"})
     output_schema: JsonSchema | None = None
+    # As their source gives them they may be of any shape; the catalog keeps those that fit.
     input_examples: tuple[ToolExample, ...] = ()
     hints: Hints = Hints()
     # None: derived from the hints by the catalog.
@@ -76,6 +99,8 @@ class ToolDefinition:
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: float | None = None
     version: str | None = None
+    # Tools that it calls itself, each open to programs; without one of them it is unavailable.
+    needs: tuple[QualifiedName, ...] = ()
     # SHA-256 in hex over name, description and schemas in canonical JSON; set by the catalog.
     definition_hash: str = ""
     # Why its source cannot offer it after all; the catalog then disables it with this reason.
@@ -98,9 +123,15 @@ class ToolSpec:
     parameters: JsonSchema | None = None
     version: str | None = None
     timeout_s: float | None = None
+    # None: derived from the severity.
+    allowed_callers: frozenset[CallerType] | None = None
+    # None: decided by the catalog.
+    defer_loading: bool | None = None
     handler: Callable[..., Any] | None = None
     # "package.module:function", imported when the tool is loaded.
     handler_path: str | None = None
+    # Worked uses, best first.
+    input_examples: tuple[ToolExample, ...] = ()
 
     def to_dict(self) -> Mapping[str, Json]:
         """The declaration without its handler, as plain JSON."""
@@ -112,5 +143,8 @@ class ToolSpec:
             "parameters": self.parameters,
             "version": self.version,
             "timeout_s": self.timeout_s,
+            "allowed_callers": self.allowed_callers and sorted(self.allowed_callers),
+            "defer_loading": self.defer_loading,
             "handler_path": self.handler_path,
+            "input_examples": [asdict(example) for example in self.input_examples],
         }

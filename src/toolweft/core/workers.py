@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from toolweft.core.calls import Principal
+from toolweft.core.countdown import Countdown
 from toolweft.core.ids import RunId
 from toolweft.core.json import Json, JsonSchema
 
@@ -19,8 +20,8 @@ class WorkerRequest:
     schema: JsonSchema | None
     run_id: RunId
     principal: Principal
-    # Absolute, in seconds of the injected clock's `monotonic_s`.
-    deadline_s: float
+    # What the run has left; held by whoever waits for a person meanwhile.
+    countdown: Countdown
 
 
 class Workers(Protocol):

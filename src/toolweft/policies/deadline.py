@@ -5,7 +5,6 @@ from dataclasses import replace
 import anyio
 
 from toolweft.core.calls import ToolCall, ToolResult
-from toolweft.core.clock import Clock
 from toolweft.core.errors import CallTimeout
 from toolweft.core.ports import Proceed
 from toolweft.core.snapshot import CatalogTool
@@ -19,40 +18,36 @@ _RUN_HINT = (
 
 
 class Deadline:
-    """Cancels what is behind it when the time is over, and passes the deadline on."""
+    """Cancels what is behind it when the time is over, and passes on what is left.
 
-    def __init__(self, *, clock: Clock) -> None:
-        self._clock = clock
+    Time in which a call waits for a person counts for neither limit.
+    """
 
     async def __call__(self, call: ToolCall, tool: CatalogTool, proceed: Proceed) -> ToolResult:
-        """Proceed with an absolute deadline.
+        """Proceed with a countdown of the call's own.
 
         Raises:
-            CallTimeout: before anything was sent, where the deadline is already past; otherwise
-                after what was under way has been cancelled.
+            CallTimeout: before anything was sent, where nothing is left; otherwise after what was
+                under way has been cancelled.
         """
-        now_s = self._clock.monotonic_s()
+        left_s = call.countdown.left_s()
         # A coroutine that never suspends cannot be cancelled, so this comes before it.
-        if now_s >= call.deadline_s:
+        if left_s <= 0:
             raise CallTimeout(
                 f"{tool.qualified} was not called: its deadline is past", hint=_RUN_HINT
             )
-        left_s = call.deadline_s - now_s
-        deadline_s = min(call.deadline_s, now_s + tool.timeout_s)
-        # The scope counts in the event loop's time, which need not be the clock's.
-        with anyio.move_on_after(min(left_s, tool.timeout_s)) as scope:
-            return await proceed(replace(call, deadline_s=deadline_s), tool)
+        own = call.countdown.within(tool.timeout_s)
+        with anyio.CancelScope() as scope, own.drive(scope, anyio.current_time):
+            return await proceed(replace(call, countdown=own), tool)
         assert scope.cancelled_caught
-        raise _describe_timeout(tool, left_s)
-
-
-def _describe_timeout(tool: CatalogTool, left_s: float) -> CallTimeout:
-    if left_s < tool.timeout_s:
-        return CallTimeout(
-            f"{tool.qualified} gave no answer within the {left_s:.3g} s left", hint=_RUN_HINT
+        # In this order: where the caller's is the one that is over, it is not the later one.
+        own_left_s = own.left_s()
+        if call.countdown.left_s() <= own_left_s:
+            raise CallTimeout(
+                f"{tool.qualified} gave no answer within the {left_s:.3g} s left", hint=_RUN_HINT
+            )
+        raise CallTimeout(
+            f"{tool.qualified} gave no answer within {tool.timeout_s:g} s",
+            hint=f"its own limit is timeout_s = {tool.timeout_s:g}; raise timeout_s for this tool "
+            "or its source in toolweft.toml, or catalog.default_timeout_s for all without one",
         )
-    return CallTimeout(
-        f"{tool.qualified} gave no answer within {tool.timeout_s:g} s",
-        hint=f"its own limit is timeout_s = {tool.timeout_s:g}; raise timeout_s for this tool "
-        "or its source in toolweft.toml, or catalog.default_timeout_s for all without one",
-    )

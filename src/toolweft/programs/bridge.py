@@ -6,13 +6,22 @@ when it may take come from the run alone, never from the guest.
 
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from toolweft.calls.measure import is_deeper_than
+from toolweft.core.budgets import estimate_tokens
 from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock
-from toolweft.core.errors import CallTimeout, InvalidArguments, ToolNotFound, ToolweftError
+from toolweft.core.countdown import Countdown
+from toolweft.core.errors import (
+    CallTimeout,
+    InvalidArguments,
+    NoWorker,
+    ProviderError,
+    ToolNotFound,
+    ToolweftError,
+)
 from toolweft.core.events import AskedQuery, SearchDone
 from toolweft.core.handles import HandleStore
 from toolweft.core.ids import CallId, QualifiedName, RunId
@@ -20,6 +29,7 @@ from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.core.ports import GuestBlob, GuestCall, GuestReply, Ledger, SnapshotHolder
 from toolweft.core.programs import CallRecord, ProgramLimits
 from toolweft.core.search import Searcher
+from toolweft.core.workers import Workers
 from toolweft.programs.discovery import (
     describe_for_program,
     programmatic_tools,
@@ -27,6 +37,7 @@ from toolweft.programs.discovery import (
 )
 from toolweft.programs.handles import RunHandles
 from toolweft.programs.per_snapshot import PerSnapshot
+from toolweft.programs.worker_use import NO_WORKER, NO_WORKER_HINT, parse_question
 
 __all__ = ("CallRoad", "Desk", "RunBridge", "Traffic", "parse_arguments", "reply_of")
 
@@ -85,18 +96,20 @@ class RunBridge:
         desk: what all runs share.
         run_id: the run.
         principal: on whose behalf it calls.
-        deadline_s: absolute; no call may start or last beyond it.
         handles: the stored results that it reads and makes.
+        workers: answer its questions; None where nobody does.
     """
 
     desk: Desk
     run_id: RunId
     principal: Principal
-    deadline_s: float
     handles: RunHandles
+    workers: Workers | None = None
     # In the order in which they ended.
     records: list[CallRecord] = field(default_factory=list)
     _is_stopped: bool = False
+    # The run's, once it has called.
+    _countdown: Countdown | None = None
 
     @classmethod
     def open(
@@ -107,11 +120,14 @@ class RunBridge:
             desk=desk,
             run_id=run_id,
             principal=principal,
-            deadline_s=desk.clock.monotonic_s() + limits.wall_s,
             handles=RunHandles(
                 desk.handles, owner=principal, max_result_bytes=limits.max_result_bytes
             ),
         )
+
+    def held_s(self) -> float:
+        """Seconds in which its calls waited for a person."""
+        return 0.0 if self._countdown is None else self._countdown.held_s()
 
     def stop(self) -> None:
         """Refuse every further call: the run is over."""
@@ -120,6 +136,7 @@ class RunBridge:
     async def answer(self, call: GuestCall) -> GuestReply:
         """The reply to one call; a failure where anything is wrong with it."""
         self.desk.traffic.calls_in_flight += 1
+        self._countdown = call.countdown
         try:
             return await self._route(call)
         except ToolweftError as exc:
@@ -132,7 +149,7 @@ class RunBridge:
             self.desk.traffic.calls_in_flight -= 1
 
     async def _route(self, call: GuestCall) -> GuestReply:
-        if self._is_stopped or self.desk.clock.monotonic_s() >= self.deadline_s:
+        if self._is_stopped or call.countdown.is_over:
             raise CallTimeout("the run is over", hint="nothing more can be called in it")
         arguments = parse_arguments(call.arguments)
         match call.name:
@@ -144,6 +161,8 @@ class RunBridge:
             case "tools.call":
                 name, inner = _unpack_call(arguments)
                 return await self._call_tool(call, name, inner)
+            case "worker":
+                return await self._ask_worker(call, arguments)
             case name if name.startswith("load."):
                 return await self.handles.answer(name, arguments)
             case name if name.startswith("tools."):
@@ -163,7 +182,7 @@ class RunBridge:
             arguments=arguments,
             caller=Caller(type="programmatic", program_id=self.run_id, call_index=call.index),
             principal=self.principal,
-            deadline_s=self.deadline_s,
+            countdown=call.countdown,
             line=call.line,
         )
         try:
@@ -174,6 +193,36 @@ class RunBridge:
         if result.handle is not None:
             return self.handles.reply_with(result.handle)
         return await self.handles.fit(reply_of(result))
+
+    async def _ask_worker(self, call: GuestCall, arguments: JsonObject) -> GuestReply:
+        question = parse_question(
+            arguments, run_id=self.run_id, principal=self.principal, countdown=call.countdown
+        )
+        if self.workers is None:
+            raise NoWorker(NO_WORKER, hint=NO_WORKER_HINT)
+        started_s = self.desk.clock.monotonic_s()
+        status, bytes_out = "cancelled", 0
+        try:
+            reply = _encode_reply(await self.workers.answer(question))
+            status, bytes_out = "ok", len(reply.payload)
+        except ToolweftError as exc:
+            status = exc.code
+            raise
+        finally:
+            self.records.append(
+                CallRecord(
+                    call_id=CallId(f"{self.run_id}:{call.index}"),
+                    execution_id=self.run_id,
+                    index=call.index,
+                    tool="worker",
+                    line=call.line,
+                    status=status,
+                    duration_ms=(self.desk.clock.monotonic_s() - started_s) * 1_000,
+                    bytes_out=bytes_out,
+                    tokens_out=estimate_tokens(bytes_out),
+                )
+            )
+        return await self.handles.fit(reply)
 
     def _record(
         self, request: ToolCall, result: ToolResult | None, elapsed_ms: float
@@ -310,6 +359,9 @@ def _encode(value: Json) -> bytes:
 
 
 def _failure_of(error: ToolweftError) -> Failure:
-    return Failure(
+    failure = Failure(
         code=error.code, message=error.message, hint=error.hint, retryable=error.retryable
     )
+    if isinstance(error, ProviderError):
+        return replace(failure, retryable=error.is_retryable, retry_after_s=error.retry_after_s)
+    return failure

@@ -5,6 +5,7 @@ Pure. Its refusals save side effects and its warnings save turns; it protects no
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from toolweft.core.snapshot import Snapshot
 from toolweft.programs.patterns import find_patterns
 from toolweft.programs.program_names import ANY_NAME, BUILTIN_NAMES, collect_names
 from toolweft.programs.tool_use import ToolFault, ToolUse, find_tool_faults
+from toolweft.programs.worker_use import WORKER_NAMES
 
 __all__ = ("CheckReport", "Namespaces", "check_program", "collect_namespaces")
 
@@ -25,6 +27,9 @@ TOOLS_NAMESPACE = "tools"
 # Faults listed in one refusal; more would not be read.
 _MAX_FAULTS = 5
 # CPython's own words for source that its parser will not follow.
+# A fence, or what JavaScript, shells and SQL begin lines with.
+_FOREIGN = re.compile(r"^[ \t]*(?:```|(?:const|let|var|function|export|SELECT|\$)\s)", re.M)
+_PYTHON_ALONE = "programs are Python: send the code alone, without a fence or another language"
 _TOO_DEEP = ("too many nested", "too many levels of indentation", "too many statically nested")
 
 
@@ -36,7 +41,7 @@ _POSITIONAL = {
 }
 
 _NO_NAMES = GuestNames()
-# Reads stored results; no tool takes its place.
+# Reads stored results; no tool takes its place, nor that of the workers.
 LOAD_NAME = "load"
 
 
@@ -79,6 +84,7 @@ def check_program(  # noqa: PLR0913 -- everything a program is checked against
     mode: Literal["standard", "strict"] = "standard",
     max_code_bytes: int = 256 * 1024,
     has_files: bool = True,
+    has_workers: bool = False,
 ) -> CheckReport:
     """Check a program against the catalog.
 
@@ -90,12 +96,19 @@ def check_program(  # noqa: PLR0913 -- everything a program is checked against
         mode: `strict` refuses forbidden patterns, `standard` warns of them.
         max_code_bytes: longer programs are refused unparsed.
         has_files: whether programs have a scratch folder.
+        has_workers: whether a model answers `worker`.
     """
     tree = _parse(code, max_code_bytes)
     if isinstance(tree, CheckReport):
         return tree
     names = collect_names(tree)
-    use = ToolUse(snapshot=snapshot, namespaces=namespaces.names, names=names, known=known)
+    use = ToolUse(
+        snapshot=snapshot,
+        namespaces=namespaces.names,
+        names=names,
+        known=known,
+        has_workers=has_workers,
+    )
     try:
         faults = find_tool_faults(tree, use)
         patterns = find_patterns(
@@ -133,7 +146,8 @@ def _parse(code: str, max_code_bytes: int) -> ast.Module | CheckReport:
             return _too_deep(exc.lineno)
         text = (exc.text or "").strip()[:120]
         message = f"{exc.msg}: {text!r}" if text else exc.msg
-        return _unreadable("SyntaxError", message, line=exc.lineno)
+        told = _PYTHON_ALONE if _FOREIGN.search(code) else None
+        return _unreadable("SyntaxError", message, line=exc.lineno, hint=told)
     except (RecursionError, MemoryError):
         return _too_deep(None)
     except ValueError as exc:
@@ -186,11 +200,13 @@ def _in_order(
 def _names_to_bind(use: ToolUse) -> GuestNames:
     """Namespaces, and bare names only where the text reads one that nothing else defines."""
     namespaces = tuple(name for name in use.namespaces if name not in use.known)
-    taken = {*use.namespaces, *use.known, *use.names.bound, LOAD_NAME} | BUILTIN_NAMES
+    taken = {*use.namespaces, *use.known, *use.names.bound, LOAD_NAME, *WORKER_NAMES}
+    taken |= BUILTIN_NAMES
     functions = sorted(use.names.read - taken)
     return GuestNames(
         namespaces=namespaces,
         functions=tuple(name for name in functions if name in use.snapshot.aliases),
         positional=_POSITIONAL,
         has_handles=LOAD_NAME in use.names.read or use.names.may_bind_more,
+        has_workers=not use.names.read.isdisjoint(WORKER_NAMES) or use.names.may_bind_more,
     )

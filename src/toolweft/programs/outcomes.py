@@ -82,7 +82,8 @@ def cancelled_outcome(
     stdout: str,
     reason: str = "",
     records: Sequence[CallRecord] = (),
-    wall_s: float = 0.0,
+    took_s: float = 0.0,
+    held_s: float = 0.0,
 ) -> ProgramOutcome:
     """The outcome of a run that was stopped from outside."""
     message = f"the run was stopped: {reason or 'from outside'}"
@@ -94,12 +95,17 @@ def cancelled_outcome(
         stdout_characters=len(stdout),
         error=ProgramError(type="Cancelled", message=message, hint=hint),
         calls=_in_order(records),
-        stats=_stats_of(records, wall_s),
+        stats=_stats_of(records, took_s=took_s, held_s=held_s),
     )
 
 
 def crashed_outcome(
-    run_id: RunId, error: Exception, *, records: Sequence[CallRecord], wall_s: float
+    run_id: RunId,
+    error: Exception,
+    *,
+    records: Sequence[CallRecord],
+    took_s: float,
+    held_s: float,
 ) -> ProgramOutcome:
     """The outcome of a run that its sandbox could not bring to an end."""
     return ProgramOutcome(
@@ -107,14 +113,16 @@ def crashed_outcome(
         status="crashed",
         error=ProgramError(type=type(error).__name__, message=str(error)[:1_000]),
         calls=_in_order(records),
-        stats=_stats_of(records, wall_s),
+        stats=_stats_of(records, took_s=took_s, held_s=held_s),
     )
 
 
-def _stats_of(records: Sequence[CallRecord], wall_s: float) -> ProgramStats:
+def _stats_of(records: Sequence[CallRecord], *, took_s: float, held_s: float) -> ProgramStats:
     """What is known of a run whose sandbox did not say."""
     tokens = sum(record.tokens_out for record in records)
-    return ProgramStats(wall_s=wall_s, calls=len(records), tokens_withheld=tokens)
+    return ProgramStats(
+        wall_s=took_s - held_s, held_s=held_s, calls=len(records), tokens_withheld=tokens
+    )
 
 
 def _in_order(records: Sequence[CallRecord]) -> tuple[CallRecord, ...]:

@@ -28,9 +28,11 @@ from toolweft.core.ports import (
 )
 from toolweft.core.programs import ProgramGauges, ProgramLimits, ProgramOutcome
 from toolweft.core.search import Searcher
+from toolweft.core.workers import Workers
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
+from toolweft.programs.journalling import JournalKeeper
 from toolweft.programs.limits import check_limits
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import (
@@ -42,14 +44,11 @@ from toolweft.programs.outcomes import (
 from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.pool import ContainerPool
 from toolweft.programs.run_records import record_end, record_start
-from toolweft.programs.runs import OnOutput, Run, RunTable
+from toolweft.programs.runs import OnOutput, Run, RunTable, Watch
+from toolweft.programs.upkeep import reap, watch_memory
 
 __all__ = ("ProgramRunner",)
 
-# Often enough that an expired container does not linger, seldom enough to cost nothing.
-_REAP_EVERY_S = 5.0
-# How far beyond their memory limit containers may get in between.
-_WEIGH_EVERY_S = 0.25
 # Above this the check takes long enough for others to notice, so a thread does it.
 _LONG_CODE_CHARACTERS = 16_000
 
@@ -71,6 +70,7 @@ class ProgramRunner:
         ids: names runs and containers.
         options: limits, checks and containers.
         handles: keeps results that are too large to hand over.
+        journal: keeps what runs asked and got.
     """
 
     def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
@@ -85,6 +85,7 @@ class ProgramRunner:
         ids: IdSource,
         options: ProgramOptions,
         handles: HandleStore | None = None,
+        journal: JournalKeeper | None = None,
     ) -> None:
         self._backend = backend
         self._desk = Desk(
@@ -95,6 +96,7 @@ class ProgramRunner:
             clock=clock,
             handles=handles,
         )
+        self._journal = journal or JournalKeeper()
         self._ids = ids
         self._options = options
         self._runs = RunTable(clock=clock, keep_finished_s=options.keep_finished_s)
@@ -110,8 +112,8 @@ class ProgramRunner:
         self._exits.push_async_callback(self._pool.close_all)
         self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
         self._exits.callback(self._tasks.cancel_scope.cancel)
-        self._tasks.start_soon(self._reap)
-        self._tasks.start_soon(self._watch_memory)
+        self._tasks.start_soon(reap, self._pool, self._runs)
+        self._tasks.start_soon(watch_memory, self._pool)
         return self
 
     async def __aexit__(
@@ -135,7 +137,12 @@ class ProgramRunner:
         """The limits, checks and container times that hold unless a run says otherwise."""
         return self._options
 
-    async def run(
+    @property
+    def pool(self) -> ContainerPool:
+        """The containers, for whoever runs code whose calls reach no tool."""
+        return self._pool
+
+    async def run(  # noqa: PLR0913 -- all that one run may differ in
         self,
         code: str,
         *,
@@ -144,6 +151,8 @@ class ProgramRunner:
         environment: str | None = None,
         limits: ProgramLimits | None = None,
         on_output: OnOutput | None = None,
+        watch: Watch | None = None,
+        workers: Workers | None = None,
     ) -> ProgramOutcome:
         """Run a program to its end; cancelling the await cancels the run.
 
@@ -154,6 +163,8 @@ class ProgramRunner:
             environment: packages the program may import, by name; None for none.
             limits: of this run; None for the configured ones.
             on_output: gets printed text as it is printed.
+            watch: stands between the program and whoever answers its calls.
+            workers: answer its `worker` calls; None where nobody does.
 
         Raises:
             ContainerNotFound, ContainerExpired, ContainerBusy: about `container_id`.
@@ -163,8 +174,9 @@ class ProgramRunner:
             LedgerUnavailable: the run could not be recorded, so it did not begin.
         """
         run = self._new_run(code, principal, container_id, limits)
-        run.environment = environment
+        run.environment, run.workers = environment, workers
         run.on_output = on_output
+        run.watch = watch
         await self._execute(run)
         return run.so_far()
 
@@ -176,10 +188,11 @@ class ProgramRunner:
         container_id: ContainerId | None = None,
         environment: str | None = None,
         limits: ProgramLimits | None = None,
+        workers: Workers | None = None,
     ) -> RunId:
         """Begin a run in the background; `wait` tells how it goes, errors of `run` included."""
         run = self._new_run(code, principal, container_id, limits)
-        run.environment = environment
+        run.environment, run.workers = environment, workers
         self._runs.add(run)
         assert self._tasks is not None, "the runner has been entered"
         self._tasks.start_soon(self._execute_apart, run)
@@ -310,6 +323,7 @@ class ProgramRunner:
             mode=self._options.static_check,
             max_code_bytes=run.limits.max_code_bytes,
             has_files=self.capabilities.files,
+            has_workers=run.workers is not None,
         )
         is_long = len(run.code) > _LONG_CODE_CHARACTERS
         report = await anyio.to_thread.run_sync(check) if is_long else check()
@@ -346,20 +360,25 @@ class ProgramRunner:
         desk = self._desk
         started_s = desk.clock.monotonic_s()
         bridge = RunBridge.open(desk, run_id=run.id, principal=run.principal, limits=run.limits)
+        bridge.workers = run.workers
         record_start(desk.ledger, desk.clock, run, container)
+        notes = self._journal.open(run, container, report.names, clock=desk.clock)
+        on_call = notes.watch(bridge.answer)
         container.learn(report.bound)
         try:
-            inside = await container.session.run(
+            notes.inside = inside = await container.session.run(
                 run.code,
                 names=report.names,
                 limits=run.limits,
-                on_call=bridge.answer,
+                on_call=on_call if run.watch is None else run.watch(run, on_call),
                 on_output=run.take_output,
             )
         except Exception as exc:
             # Said to whoever waits by the error itself.
-            wall_s = desk.clock.monotonic_s() - started_s
-            crashed = crashed_outcome(run.id, exc, records=bridge.records, wall_s=wall_s)
+            took_s = desk.clock.monotonic_s() - started_s
+            crashed = crashed_outcome(
+                run.id, exc, records=bridge.records, took_s=took_s, held_s=bridge.held_s()
+            )
             record_end(desk.ledger, desk.clock, run, crashed)
             raise
         except anyio.get_cancelled_exc_class():
@@ -368,21 +387,12 @@ class ProgramRunner:
                 stdout="".join(run.printed),
                 reason=run.stop_reason,
                 records=bridge.records,
-                wall_s=desk.clock.monotonic_s() - started_s,
+                took_s=desk.clock.monotonic_s() - started_s,
+                held_s=bridge.held_s(),
             )
             record_end(desk.ledger, desk.clock, run, run.outcome)
             raise
         finally:
             bridge.stop()
+            notes.keep(bridge.records, desk.holder.snapshot, self.capabilities.language)
         return inside, bridge
-
-    async def _reap(self) -> None:
-        while True:
-            await anyio.sleep(_REAP_EVERY_S)
-            await self._pool.close_expired()
-            self._runs.forget_old()
-
-    async def _watch_memory(self) -> None:
-        while True:
-            await anyio.sleep(_WEIGH_EVERY_S)
-            await self._pool.keep_memory()

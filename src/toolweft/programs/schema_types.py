@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from toolweft.core.json import Json, JsonSchema
+from toolweft.core.references import follow_reference
 
-__all__ = ("TypeWriter", "follow_reference", "write_literal")
+__all__ = ("TypeWriter", "write_literal")
 
 # Deeper than any schema people write; keeps hostile nesting off the interpreter's stack.
 MAX_LEVELS = 24
@@ -222,18 +223,6 @@ def write_literal(value: Json) -> str:
         # No JSON, but some sources send it; there is no literal for "not a number".
         return "..." if math.isnan(value) else f"{'-' if value < 0 else ''}1e999"
     return repr(value)
-
-
-def follow_reference(reference: Json, root: JsonSchema) -> Json:
-    """What a local reference points at, or None where it points nowhere."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    found: Json = root
-    for step in reference[1:].split("/")[1:]:
-        if not isinstance(found, dict):
-            return None
-        found = found.get(step.replace("~1", "/").replace("~0", "~"))
-    return found
 
 
 def _kinds_of(schema: JsonSchema) -> Iterator[Json]:

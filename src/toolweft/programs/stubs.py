@@ -14,9 +14,11 @@ from typing import Literal
 
 from toolweft.core.json import Json, JsonSchema
 from toolweft.core.snapshot import CatalogTool
+from toolweft.programs.clipping import clip_text
 from toolweft.programs.schema_types import TypeWriter, write_literal
+from toolweft.programs.stub_examples import render_examples, render_one_example
 
-__all__ = ("DETAILS", "Detail", "clip_text", "render_signature", "render_stub")
+__all__ = ("DETAILS", "Detail", "render_signature", "render_stub")
 
 # brief: name and parameters. typed: what a call needs. full: everything the source says.
 Detail = Literal["typed", "brief", "full"]
@@ -24,7 +26,6 @@ DETAILS: tuple[Detail, ...] = ("typed", "brief", "full")
 
 # A default longer than this is not worth its tokens; the parameter is then marked optional alone.
 _MAX_DEFAULT_CHARACTERS = 40
-_MAX_EXAMPLE_CHARACTERS = 300
 # Parameters written of one tool; more do not fit into any stub.
 MAX_PARAMETERS = 256
 # The default already says so.
@@ -117,10 +118,9 @@ def render_stub(
     measures = (_FULL, *_TYPED) if detail == "full" else _TYPED
     for measure in measures:
         text = heading + render_signature(tool, measure)
-        if detail == "full":
-            text += "".join(_render_examples(tool, room=cap - len(text)))
         if len(text) <= cap:
-            return text
+            render = render_examples if detail == "full" else render_one_example
+            return text + render(tool, room=cap - len(text))
     text = f"{heading}async def {tool.python_name}(**arguments) -> Any: ..."
     return text if len(text) <= cap else text[len(heading) :]
 
@@ -274,34 +274,3 @@ def _render_brief(tool: CatalogTool, cap: int) -> str:
         if len(text) <= cap:
             return clip_text(f"{text}: {summary}" if summary else text, cap)
     return f"# {tool.qualified}"
-
-
-def _render_examples(tool: CatalogTool, *, room: int) -> Iterator[str]:
-    spelled = {original: python for python, original in tool.parameters.items()}
-    for example in tool.definition.input_examples:
-        arguments = ", ".join(
-            f"{spelled.get(name, name)}={write_literal(value)}"
-            for name, value in example.input.items()
-        )
-        scenario = clip_text(example.scenario, 100)
-        line = f"\n# {scenario}: await {tool.qualified}({arguments})"
-        room -= len(line)
-        if len(line) <= _MAX_EXAMPLE_CHARACTERS and room >= 0:
-            yield line
-
-
-def clip_text(text: str, max_characters: int) -> str:
-    """One line of printable text, cut at a sentence or word; an ellipsis marks a cut."""
-    if max_characters <= 0:
-        return ""
-    # Enough for any cut below, without walking a megabyte of description.
-    window = text[: max_characters * 4 + 64]
-    line = " ".join("".join(c if c.isprintable() else " " for c in window).split())
-    if len(line) <= max_characters and len(window) == len(text):
-        return line
-    head = line[: max_characters - 1]
-    stop = max(head.rfind(". "), head.rfind("; "))
-    if stop >= max_characters // 3 and not head[:stop].endswith(("e.g", "i.e", "etc", "vs")):
-        return head[: stop + 1].rstrip(";")
-    cut = head.rsplit(" ", 1)[0] if " " in head[max_characters // 2 :] else head
-    return cut.rstrip(" ,;:.") + "…"

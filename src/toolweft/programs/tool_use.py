@@ -17,6 +17,13 @@ from toolweft.core.programs import ProgramWarning
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.program_names import ANY_NAME, BUILTIN_NAMES, ProgramNames
 from toolweft.programs.stubs import render_stub
+from toolweft.programs.worker_use import (
+    NO_WORKER,
+    NO_WORKER_HINT,
+    WORKER_NAMES,
+    find_argument_fault,
+    render_worker_stub,
+)
 
 __all__ = ("BUILTIN_TOOLS", "ToolFault", "ToolUse", "find_tool_faults")
 
@@ -27,7 +34,7 @@ MAX_FAULTS = 8
 BUILTIN_TOOLS = ("search", "describe", "call")
 
 # Bound in every program beside tools.
-_GUEST_NAMES = frozenset({"Blob", "ToolError", "load"})
+_GUEST_NAMES = WORKER_NAMES | {"Blob", "ToolError", "load"}
 
 _BUILTINS_HINT = "tools has search(query=…), describe(name=…) and call(name=…, arguments=…)"
 
@@ -64,6 +71,8 @@ class ToolUse:
     names: ProgramNames
     # Bound by earlier runs in the same container.
     known: Collection[str]
+    # Whether a model answers `worker`.
+    has_workers: bool = False
 
     def is_own(self, name: str) -> bool:
         """Whether the program, or a run before it, may have bound the name itself."""
@@ -123,6 +132,8 @@ class _Inspector:
         head, dot, tail = name.partition(".")
         if not name or (dot and head in self._use.names.imported):
             yield from self._hidden_by_import(call, name)
+        elif name in WORKER_NAMES and not self._use.is_own(name):
+            yield from self._worker_faults(call, name)
         elif self._use.is_own(head) or (
             not dot and (head in BUILTIN_NAMES or head in _GUEST_NAMES)
         ):
@@ -146,6 +157,13 @@ class _Inspector:
                 yield self._failing("InvalidArguments", call, message, signature)
             else:
                 yield _doubtful("InvalidArguments", call, message, signature)
+        yield from self._missing_await(call, name)
+
+    def _worker_faults(self, call: ast.Call, name: str) -> Iterator[ToolFault]:
+        if not self._use.has_workers:
+            yield self._failing("NoWorker", call, NO_WORKER, NO_WORKER_HINT)
+        elif fault := find_argument_fault(call, name):
+            yield self._failing("InvalidArguments", call, fault, render_worker_stub(name))
         yield from self._missing_await(call, name)
 
     def _unknown_tool(self, call: ast.Call, name: str) -> Iterator[ToolFault]:

@@ -12,8 +12,10 @@ from anyio.abc import TaskGroup
 
 from toolweft.core.calls import Failure
 from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestNames, GuestReply
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
+from toolweft.sandbox.callbacks import start_soon
 from toolweft.sandbox.channel import Channel
 from toolweft.sandbox.ending import MAX_LINE
 from toolweft.sandbox.guest.wire import Frame, FrameError, FrameKind
@@ -76,7 +78,7 @@ class ActiveRun:
         self._limits = limits
         self._on_call = on_call
         self._on_output = on_output
-        self.meter = Meter(clock=clock, cpu_s=child.cpu_s)
+        self.meter = Meter(clock=clock, cpu_s=child.cpu_s, limit_s=limits.wall_s)
         self._wake = anyio.Event()
         self._slots = anyio.Semaphore(limits.max_in_flight, fast_acquire=True)
         self._tasks: TaskGroup | None = None
@@ -122,6 +124,7 @@ class ActiveRun:
             "functions": names.functions,
             "positional": dict(names.positional),
             "has_handles": names.has_handles,
+            "has_workers": names.has_workers,
             "kept_characters": limits.kept_characters,
             "max_output_characters": limits.max_output_characters,
             "max_argument_bytes": limits.max_argument_bytes,
@@ -183,7 +186,7 @@ class ActiveRun:
 
     def _start_call(self, frame: Frame) -> None:
         self._asked += 1
-        call = _parse_call(frame, index=self._asked)
+        call = _parse_call(frame, index=self._asked, countdown=self.meter.countdown)
         if self.stopped is not None:
             self._reply(call.index, self._refusal())
             return
@@ -198,7 +201,7 @@ class ActiveRun:
             self._channel.pause_reading()
         assert self._tasks is not None
         self.meter.call_started()
-        self._tasks.start_soon(self._answer, call)
+        start_soon(self._tasks, self._answer, call)
 
     async def _answer(self, call: GuestCall) -> None:
         reply = None
@@ -207,7 +210,11 @@ class ActiveRun:
             if self.stopped is not None:
                 scope.cancel()
             async with self._slots:
-                reply = await self._on_call(call)
+                answer = await self._on_call(call)
+                if call.countdown.is_over:
+                    # It may say no more than that. The run is told to stop, and this with it.
+                    await anyio.sleep_forever()
+                reply = answer
                 # A result waits here, in its slot, until the guest has taken the ones before.
                 await self._channel.writable()
         del self._scopes[call.index]
@@ -266,17 +273,21 @@ class ActiveRun:
     async def _watch(self) -> None:
         limits = self._limits
         while not self.is_over:
-            wall_left_s = limits.wall_s - self.meter.wall_s()
             cpu_left_s = limits.active_s - self.meter.cpu_s()
             if self._requested is not None:
                 await self._stop(self._requested)
-            elif wall_left_s <= 0:
+            elif self.meter.countdown.is_over:
                 await self._stop("wall")
             elif cpu_left_s <= 0:
                 await self._stop("cpu")
             else:
-                with anyio.move_on_after(min(wall_left_s, max(cpu_left_s, _MIN_STEP_S))):
-                    await self._wake.wait()
+                await self._wait_for_news(max(cpu_left_s, _MIN_STEP_S))
+
+    async def _wait_for_news(self, timeout_s: float) -> None:
+        over = anyio.CancelScope()
+        ends = self.meter.countdown.drive(over, anyio.current_time)
+        with anyio.move_on_after(timeout_s), over, ends:
+            await self._wake.wait()
 
     async def _stop(self, limit: LimitName, *, grace_s: float = _GRACE_S) -> None:
         """Soft stop, a moment of grace, then the end of the process."""
@@ -302,7 +313,7 @@ class ActiveRun:
                 await self._wake.wait()
 
 
-def _parse_call(frame: Frame, *, index: int) -> GuestCall:
+def _parse_call(frame: Frame, *, index: int, countdown: Countdown) -> GuestCall:
     name, line = frame.head.get("name"), frame.head.get("line")
     if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME_CHARACTERS:
         raise FrameError("a call without a proper name")
@@ -312,5 +323,7 @@ def _parse_call(frame: Frame, *, index: int) -> GuestCall:
         if line is None or (type(line) is int and 0 < line <= MAX_LINE):
             if frame.number != index:
                 raise FrameError(f"call number {frame.number} where {index} is due")
-            return GuestCall(index=index, name=name, arguments=frame.body, line=line)
+            return GuestCall(
+                index=index, name=name, arguments=frame.body, line=line, countdown=countdown
+            )
     raise FrameError("a call with a malformed head")

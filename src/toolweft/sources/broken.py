@@ -3,6 +3,7 @@
 import anyio
 
 from toolweft.core.calls import RawResult
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject
@@ -35,7 +36,7 @@ class BrokenSource:
         name: ToolName,
         arguments: JsonObject,
         *,
-        deadline_s: float,
+        countdown: Countdown,
     ) -> RawResult:
         """Refuse.
 

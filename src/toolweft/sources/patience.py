@@ -6,7 +6,7 @@ from typing import Protocol
 import anyio
 
 from toolweft.core.calls import ToolCall, ToolResult
-from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.ids import SourceName
 from toolweft.core.ports import SnapshotHolder
 from toolweft.core.snapshot import SourceStatus
@@ -29,7 +29,6 @@ class PatientRoad:
         road: makes the calls.
         settle: returns once a source has settled.
         holder: knows how sources are spelled in Python.
-        clock: in whose time the deadlines of calls are.
     """
 
     def __init__(
@@ -38,12 +37,10 @@ class PatientRoad:
         *,
         settle: Callable[[SourceName], Awaitable[None]],
         holder: SnapshotHolder,
-        clock: Clock,
     ) -> None:
         self._road = road
         self._settle = settle
         self._holder = holder
-        self._clock = clock
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Make one call, once its source has settled or its time is up."""
@@ -51,9 +48,12 @@ class PatientRoad:
         if snapshot.find(call.tool) is None:
             for status in snapshot.sources.values():
                 if status.state == "starting" and _belongs(call.tool, status):
-                    with anyio.move_on_after(call.deadline_s - self._clock.monotonic_s()):
-                        await self._settle(status.name)
+                    await self._wait_for(status.name, call.countdown)
         return await self._road.call(call)
+
+    async def _wait_for(self, source: SourceName, countdown: Countdown) -> None:
+        with anyio.CancelScope() as scope, countdown.drive(scope, anyio.current_time):
+            await self._settle(source)
 
 
 def _belongs(tool: str, status: SourceStatus) -> bool:

@@ -31,7 +31,7 @@ from toolweft.stores.rows import parse_time
 from toolweft.stores.schema import LedgerTables
 from toolweft.stores.searches import select_used
 
-__all__ = ("read_run", "read_runs", "read_totals", "read_used")
+__all__ = ("read_models", "read_run", "read_runs", "read_totals", "read_used")
 
 _RUN_STARTED: Final = (
     "run_id", "tenant", "user", "container_id", "backend", "code_sha256", "code_bytes",
@@ -45,6 +45,11 @@ _CALL_STARTED: Final = (
     "call_id", "run_id", "caller", "call_index", "tool", "severity", "bytes_in",
 )  # fmt: skip
 _CALL_FINISHED: Final = ("status", "duration_ms", "bytes_out", "tokens_out", "tokens_withheld")
+_TOKENS: Final = (
+    "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+)  # fmt: skip
+# PostgreSQL sums integers into decimals.
+_COUNTS: Final = ("requests", "failures", "unpriced", *_TOKENS)
 _TOTALS: Final = ("calls", "failures", "tokens_out", "tokens_withheld")
 
 
@@ -115,6 +120,43 @@ def read_used(
             return []
         tables = LedgerTables(options.table_prefix)
         return select_used(connection, tables, since_us=since_us, until_us=until_us, most=most)
+
+
+def read_models(
+    options: LedgerOptions,
+    principal: Principal | None,
+    *,
+    run_id: str | None,
+    since_us: int,
+    until_us: int,
+) -> Sequence[JsonObject]:
+    """What each model took and cost in each role; the dearest first, those without prices last."""
+    with _open(options) as (connection, events):
+        models = LedgerTables(options.table_prefix).models
+        # A ledger of before has none.
+        if events is None or not inspect(connection).has_table(models.name):
+            return []
+        columns = models.c
+        where = columns.at_us.between(since_us, until_us - 1) & _is_of(models, principal)
+        if run_id is not None:
+            where &= columns.run_id == run_id
+        cost = func.sum(columns.cost_usd)
+        query = (
+            select(
+                columns.model,
+                columns.role,
+                func.count().label("requests"),
+                func.sum(case((columns.status == "ok", 0), else_=1)).label("failures"),
+                *(func.sum(columns[name]).label(name) for name in _TOKENS),
+                cost.label("cost_usd"),
+                func.sum(case((columns.cost_usd.is_(None), 1), else_=0)).label("unpriced"),
+            )
+            .where(where)
+            .group_by(columns.model, columns.role)
+            .order_by(func.coalesce(cost, -1.0).desc(), columns.model, columns.role)
+        )
+        rows = connection.execute(query).mappings().all()
+    return [{**row, **{name: int(row[name]) for name in _COUNTS}} for row in rows]
 
 
 @contextmanager

@@ -61,6 +61,39 @@ class SqlLedgerReader:
         self._check_readable()
         return await to_thread.run_sync(_read_totals, self._options, principal)
 
+    async def models(
+        self,
+        *,
+        since: datetime,
+        until: datetime,
+        principal: Principal | None = None,
+        run_id: RunId | None = None,
+    ) -> Sequence[JsonObject]:
+        """Sums over the replies of models, one row for each model and role; the dearest first.
+
+        Each has `requests`, `failures`, tokens by kind, `cost_usd`, and `unpriced`: requests whose
+        cost nobody knows, which `cost_usd` leaves out; it is None where that is all of them.
+
+        Args:
+            since: nothing before this.
+            until: nothing from this time on.
+            principal: only of this tenant and user; None for all.
+            run_id: only of this run's programs.
+
+        Raises:
+            LedgerUnavailable: it cannot be read.
+        """
+        self._check_readable()
+        read = partial(
+            _read_models,
+            self._options,
+            principal,
+            run_id=run_id,
+            since_us=to_us(since),
+            until_us=to_us(until),
+        )
+        return await to_thread.run_sync(read)
+
     async def used(self, *, since: datetime, until: datetime, max_events: int) -> Sequence[Event]:
         """Searches whose text was kept, and the calls since the first of them; oldest first.
 
@@ -140,6 +173,19 @@ def _read_totals(options: LedgerOptions, principal: Principal | None) -> Mapping
     from toolweft.stores.queries import read_totals
 
     return read_totals(options, principal)
+
+
+def _read_models(
+    options: LedgerOptions,
+    principal: Principal | None,
+    *,
+    run_id: str | None,
+    since_us: int,
+    until_us: int,
+) -> Sequence[JsonObject]:
+    from toolweft.stores.queries import read_models
+
+    return read_models(options, principal, run_id=run_id, since_us=since_us, until_us=until_us)
 
 
 def _read_used(

@@ -1,7 +1,8 @@
 """Events as flat rows, and rows as events again.
 
 Pure, and free of SQL. Every event becomes a row that any database can hold: a hostile name or
-number must not stop the writer. The texts of a search are rows of their own, for another table.
+number must not stop the writer. The texts of a search, and what a model's reply cost, are rows of
+their own, for other tables.
 """
 
 import json
@@ -23,12 +24,14 @@ from toolweft.core.events import (
 
 __all__ = (
     "COLUMNS",
+    "MODEL_COLUMNS",
     "SEARCH_COLUMNS",
     "Cell",
     "Row",
     "parse_asked",
     "parse_event",
     "parse_time",
+    "to_model_row",
     "to_row",
     "to_search_rows",
     "to_us",
@@ -84,6 +87,25 @@ SEARCH_COLUMNS: Final = (
     "found",  # JSON: the qualified names of the tools, best first
 )
 
+# One row for each reply of a model: what it took and cost.
+MODEL_COLUMNS: Final = (
+    "at_us",
+    "tenant",
+    "user",
+    "key",
+    "run_id",
+    "role",
+    "model",
+    "status",
+    "duration_ms",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+)
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # What a signed 64-bit column holds.
@@ -114,6 +136,29 @@ def to_search_rows(event: SearchDone, event_id: int) -> list[Row]:
         _fit(event.run_id),
     )
     return [(*of_all, _fit_query(asked.text), json.dumps(asked.found)) for asked in event.asked]
+
+
+def to_model_row(event: ModelReplied) -> Row:
+    """What a reply took and cost, in the order of `MODEL_COLUMNS`."""
+    principal, usage = event.principal, event.usage
+    cells: Row = (
+        to_us(event.at),
+        principal.tenant,
+        principal.user,
+        principal.key,
+        event.run_id,
+        event.role,
+        event.model,
+        event.status,
+        event.duration_ms,
+        usage.input_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+        event.cost_usd,
+    )
+    return tuple(map(_fit, cells))
 
 
 def parse_event(

@@ -1,5 +1,8 @@
 """The ledger's tables. Importing this module imports SQLAlchemy, so only threads do it, late."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -18,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from toolweft.core.errors import LedgerUnavailable
-from toolweft.stores.rows import COLUMNS, SEARCH_COLUMNS
+from toolweft.stores.rows import COLUMNS, MODEL_COLUMNS, SEARCH_COLUMNS
 
 __all__ = ("SCHEMA_VERSION", "LedgerTables", "prepare_tables")
 
@@ -29,11 +32,13 @@ SCHEMA_VERSION = 1
 _INTEGERS = frozenset({
     "at_us", "call_index", "bytes_in", "bytes_out", "tokens_out", "tokens_withheld", "code_bytes",
     "error_line", "peak_mem_bytes", "calls", "queries", "hits",
-    "event_id",
+    "event_id", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens",
+    "reasoning_tokens",
 })  # fmt: skip
-_FLOATS = frozenset({"duration_ms", "wall_s", "active_s", "cpu_s"})
+_FLOATS = frozenset({"duration_ms", "wall_s", "active_s", "cpu_s", "cost_usd"})
 _REQUIRED = frozenset({"kind", "at_us", "tenant", "user"})
 _SEARCH_REQUIRED = frozenset({"event_id", "at_us", "tenant", "user", "query", "found"})
+_MODEL_REQUIRED = frozenset(MODEL_COLUMNS) - {"key", "run_id", "cost_usd"}
 
 # Any number; two processes that open a new PostgreSQL ledger at once take turns by it.
 _CREATION_LOCK = 4_116_573
@@ -55,17 +60,21 @@ class LedgerTables:
             metadata,
             # Grows with each event: the order in which they were given.
             Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-            *(Column(name, _type(name), nullable=name not in _REQUIRED) for name in COLUMNS),
+            *_columns(COLUMNS, required=_REQUIRED),
         )
         # The texts of searches: apart, so that events hold none and these can be erased.
         self.searches = Table(
             f"{prefix}ledger_searches",
             metadata,
             Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-            *(
-                Column(name, _type(name), nullable=name not in _SEARCH_REQUIRED)
-                for name in SEARCH_COLUMNS
-            ),
+            *_columns(SEARCH_COLUMNS, required=_SEARCH_REQUIRED),
+        )
+        # What models took and cost: apart, as old ledgers have no columns for it.
+        self.models = Table(
+            f"{prefix}ledger_models",
+            metadata,
+            Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+            *_columns(MODEL_COLUMNS, required=_MODEL_REQUIRED),
         )
         # Partial, so that an event pays only for the questions it can answer.
         self.indexes = (
@@ -82,6 +91,7 @@ class LedgerTables:
                 where="kind = 'call_finished'",
             ),
             Index(f"{prefix}ledger_searches_by_time", self.searches.c.at_us),
+            Index(f"{prefix}ledger_models_by_time", self.models.c.at_us),
         )
 
 
@@ -93,7 +103,7 @@ def prepare_tables(connection: Connection, tables: LedgerTables, *, created_at: 
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
-    for table in (tables.versions, tables.events, tables.searches):
+    for table in (tables.versions, tables.events, tables.searches, tables.models):
         connection.execute(CreateTable(table, if_not_exists=True))
     for index in tables.indexes:
         connection.execute(CreateIndex(index, if_not_exists=True))
@@ -107,6 +117,10 @@ def prepare_tables(connection: Connection, tables: LedgerTables, *, created_at: 
             f"the ledger has schema version {found}; this toolweft knows {SCHEMA_VERSION}",
             hint="upgrade toolweft, or name another ledger",
         )
+
+
+def _columns(names: Sequence[str], *, required: frozenset[str]) -> Iterator[Column[Any]]:
+    return (Column(name, _type(name), nullable=name not in required) for name in names)
 
 
 def _type(name: str) -> BigInteger | Float[float] | Text:

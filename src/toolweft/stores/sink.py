@@ -14,11 +14,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from toolweft.core.clock import Clock
 from toolweft.core.errors import LedgerUnavailable
-from toolweft.core.events import Event, SearchDone
+from toolweft.core.events import Event, ModelReplied, SearchDone
 from toolweft.stores.connect import create_ledger_engine, describe_failure
 from toolweft.stores.location import is_memory, read_path
 from toolweft.stores.options import LedgerOptions
-from toolweft.stores.rows import COLUMNS, SEARCH_COLUMNS, Row, to_row, to_search_rows, to_us
+from toolweft.stores.rows import (
+    COLUMNS,
+    MODEL_COLUMNS,
+    SEARCH_COLUMNS,
+    Row,
+    to_model_row,
+    to_row,
+    to_search_rows,
+    to_us,
+)
 from toolweft.stores.schema import LedgerTables, prepare_tables
 from toolweft.stores.searches import erase_searches
 from toolweft.stores.write_ahead import empty_log
@@ -41,7 +50,7 @@ class SqlSink:
         self._clock = clock
         self._tables = LedgerTables(options.table_prefix)
         self._connection: Connection | None = None
-        self._insert = self._insert_text = ""
+        self._insert = self._insert_text = self._insert_reply = ""
         self._erase_at = clock.now()
         # When to empty SQLite's log of what was erased; None where nothing was.
         self._empty_at: datetime | None = None
@@ -95,6 +104,8 @@ class SqlSink:
                 rows.append(to_row(event))
         if rows:
             connection.exec_driver_sql(self._insert, rows)
+        if replies := [to_model_row(event) for event in events if isinstance(event, ModelReplied)]:
+            connection.exec_driver_sql(self._insert_reply, replies)
         if texts:
             connection.exec_driver_sql(self._insert_text, texts)
 
@@ -136,8 +147,10 @@ class SqlSink:
             raise
         values = insert(self._tables.events).values(dict.fromkeys(COLUMNS))
         texts = insert(self._tables.searches).values(dict.fromkeys(SEARCH_COLUMNS))
+        replies = insert(self._tables.models).values(dict.fromkeys(MODEL_COLUMNS))
         # Compiled once: rows then go to the driver as they are.
         self._insert = str(values.compile(dialect=engine.dialect))
         self._insert_text = str(texts.compile(dialect=engine.dialect))
+        self._insert_reply = str(replies.compile(dialect=engine.dialect))
         self._connection = connection
         return connection

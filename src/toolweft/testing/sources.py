@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from toolweft.core.calls import RawResult
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
@@ -24,6 +25,7 @@ class SourceRequest:
 
     name: ToolName
     arguments: JsonObject
+    # When its time was up, as of then.
     deadline_s: float
 
 
@@ -46,7 +48,7 @@ class FakeSource:
         return self._name
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         """The scripted answer; a plain value comes as `structured`.
 
@@ -54,7 +56,8 @@ class FakeSource:
             SourceUnavailable: nothing is scripted for that tool.
             Exception: whatever error the script holds.
         """
-        self.requests.append(SourceRequest(name=name, arguments=arguments, deadline_s=deadline_s))
+        request = SourceRequest(name=name, arguments=arguments, deadline_s=countdown.ends_s)
+        self.requests.append(request)
         if name not in self.answers:
             raise SourceUnavailable(
                 f"source {self._name!r} has no answer for {name!r}",

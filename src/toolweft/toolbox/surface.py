@@ -8,12 +8,14 @@ of the catalog.
 from collections import Counter
 from dataclasses import dataclass
 
+from toolweft.core.examples import render_examples
 from toolweft.core.json import JsonSchema
 from toolweft.core.ports import SandboxCapabilities
 from toolweft.core.programs import ProgramLimits
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import Hints
-from toolweft.programs.stubs import DETAILS, clip_text
+from toolweft.programs.clipping import clip_text
+from toolweft.programs.stubs import DETAILS
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = (
@@ -46,6 +48,11 @@ _MIB = 1024**2
 _LOAD = (
     ' Large results are kept: await load("h_…") gives one,'
     ' async for rows in load("h_…").chunks(1000) its parts.'
+)
+
+_WORKERS = (
+    ' A cheap model answers await worker("…", schema={…}), and worker_map(items, "…", schema={…})'
+    " asks it for each item or load(…).chunks(n)."
 )
 
 _EXAMPLE = """\
@@ -92,6 +99,7 @@ def build_surface(
     limits: ProgramLimits,
     idle_s: float,
     options: ToolboxOptions,
+    has_workers: bool = False,
 ) -> Surface:
     """The surface over one snapshot; it stays the same for a whole conversation.
 
@@ -101,6 +109,7 @@ def build_surface(
         limits: that hold for programs.
         idle_s: how long an idle container lives.
         options: how many sources are named, and default values.
+        has_workers: whether programs may ask a cheap model.
     """
     listed = [tool for tool in snapshot.tools.values() if is_listed(tool)]
     return Surface(
@@ -108,7 +117,7 @@ def build_surface(
             _search_tools(snapshot, options),
             _describe_tools(),
             _call_tool(),
-            _run_code(capabilities, limits, idle_s, options),
+            _run_code(capabilities, limits, idle_s, options, has_workers=has_workers),
             *(_as_listed(tool) for tool in listed),
         ),
         instructions=INSTRUCTIONS,
@@ -167,6 +176,8 @@ def _run_code(
     limits: ProgramLimits,
     idle_s: float,
     options: ToolboxOptions,
+    *,
+    has_workers: bool,
 ) -> SurfaceTool:
     return SurfaceTool(
         name="run_code",
@@ -177,7 +188,7 @@ def _run_code(
             " Tools are async functions: await source.tool(key=value). They take keywords only,"
             " return plain JSON values (result type Any: look at one first) and raise ToolError;"
             ' await tools.search(query="…") finds more.'
-            f"{_LOAD if capabilities.handles else ''}"
+            f"{_LOAD if capabilities.handles else ''}{_WORKERS if has_workers else ''}"
             f" Variables stay in the container: pass container_id to go on, within {idle_s:g} s."
             " After wait_s a longer run returns its run_id; pass only that to wait on."
             f" Example:\n{_EXAMPLE}"
@@ -262,9 +273,14 @@ def name_sources(snapshot: Snapshot, max_named: int) -> str:
 
 def _as_listed(tool: CatalogTool) -> SurfaceTool:
     hints = tool.definition.hints
+    description = tool.definition.description
+    if tool.definition.input_examples:
+        # The protocol has no field for them.
+        examples = render_examples(tool.definition.input_examples)
+        description = f"{description}\n\n{examples}".lstrip()
     return SurfaceTool(
         name=tool.wire_name,
-        description=tool.definition.description,
+        description=description,
         input_schema=tool.definition.input_schema,
         # What the catalog decided, not what the source claims.
         annotations=Hints(

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import QualifiedName
 from toolweft.core.snapshot import Snapshot
+from toolweft.programs.clipping import clip_text
 from toolweft.programs.per_snapshot import PerSnapshot
-from toolweft.programs.stubs import clip_text
 
 __all__ = ("VisibleTools", "callable_tools", "narrow_visible")
 

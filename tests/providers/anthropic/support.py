@@ -39,7 +39,7 @@ def build_target(
 ) -> Target:
     row = find_model(platform, model)
     capabilities = limit_to_native(row.capabilities, native, is_proven=row.is_proven)  # type: ignore[arg-type] # one of three
-    return Target(model=model, platform=platform, capabilities=capabilities)
+    return Target(model=model, platform=platform, capabilities=capabilities, headers=row.headers)
 
 
 NATIVE = build_target()

@@ -32,6 +32,7 @@ from toolweft.providers.anthropic.decode import decode
 from toolweft.providers.anthropic.encode import build_headers, encode
 from toolweft.providers.anthropic.models import UNKNOWN, find_model
 from toolweft.providers.anthropic.schemas import fit_output_schema, is_recursive
+from toolweft.providers.anthropic.tools import CODE_TOOL
 from toolweft.providers.prefix import prefix_hash
 
 PAUSED = decode(load("reply_paused_program"), platform="anthropic", now=NOW).message
@@ -387,6 +388,20 @@ def test_betas_that_are_named_stand_in_the_place_of_the_table() -> None:
         "anthropic-version": "2026-10-21",
         "anthropic-beta": "one-2026-01-01,two-2026-01-01",
     }
+
+
+def test_the_headers_of_a_platform_hold_for_models_nobody_described() -> None:
+    assert find_model("foundry", "mine").headers.tool_use_beta == "advanced-tool-use-2025-11-20"
+    assert find_model("anthropic", "mine").headers.tool_use_beta is None
+
+
+def test_the_code_tool_is_declared_only_where_programs_run() -> None:
+    wanted = encode(ask(tools=(CODE_TOOL, FIND)), NATIVE)["tools"]
+    plain = encode(ask(tools=(CODE_TOOL, FIND)), PLAIN)["tools"]
+
+    assert wanted[0] == {"type": NATIVE.code_tool, "name": "code_execution"}
+    assert [tool["name"] for tool in wanted] == ["code_execution", "find_tools"]
+    assert [tool["name"] for tool in plain] == ["find_tools"]
 
 
 def test_native_forms_are_off_unless_wanted() -> None:

@@ -7,8 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.ids import SourceName
-from toolweft.core.tools import Hints
-from toolweft.sources.mcp.definitions import build_definition, build_definitions
+from toolweft.core.tools import Hints, ToolExample
+from toolweft.sources.mcp.definitions import (
+    EXAMPLES_KEY,
+    PLAIN_EXAMPLES_KEY,
+    build_definition,
+    build_definitions,
+)
 
 NAMESPACE = SourceName("github")
 JSON = st.recursive(
@@ -93,3 +98,42 @@ def test_every_recorded_tool_of_real_servers_is_read(data: Path) -> None:
         tools = json.loads(file.read_text("utf-8"))["tools"]
         definitions, faults = build_definitions(tools, namespace=NAMESPACE)
         assert (len(definitions), faults) == (len(tools), ())
+
+
+WHOLE = {"scenario": "s", "input": {"a": 1}, "output": 2, "notes": "n", "later": "ignored"}
+
+
+@pytest.mark.parametrize(
+    ("meta", "expected"),
+    [
+        (
+            {EXAMPLES_KEY: [WHOLE, {"input": {"b": 2}}]},
+            [("s", {"a": 1}, 2, "n"), ("", {"b": 2}, None, None)],
+        ),
+        (
+            {PLAIN_EXAMPLES_KEY: [{"a": 1}, WHOLE]},
+            [("", {"a": 1}, None, None), ("", WHOLE, None, None)],
+        ),
+        # Ours wins, also where it is wrong or says that there are none.
+        ({EXAMPLES_KEY: [], PLAIN_EXAMPLES_KEY: [{"a": 1}]}, []),
+        ({EXAMPLES_KEY: [5, {"scenario": 3}]}, [("", 5, None, None), (3, None, None, None)]),
+        ({EXAMPLES_KEY: "a=1"}, [("", "a=1", None, None)]),
+        ({EXAMPLES_KEY: None}, []),
+        ("none", []),
+        (None, []),
+    ],
+)
+def test_examples_come_from_the_metadata_of_a_tool(meta: Any, expected: list[Any]) -> None:
+    built = build_definition({"name": "t", "_meta": meta}, namespace=NAMESPACE)
+
+    assert built.input_examples == tuple(
+        ToolExample(scenario=scenario, input=given, output=output, notes=notes)
+        for scenario, given, output, notes in expected
+    )
+
+
+@given(JSON)
+def test_no_metadata_makes_a_tool_unreadable(value: Any) -> None:
+    raw = {"name": "t", "_meta": {EXAMPLES_KEY: value, PLAIN_EXAMPLES_KEY: value}}
+
+    assert build_definition(raw, namespace=NAMESPACE).name == "t"

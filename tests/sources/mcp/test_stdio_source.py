@@ -10,6 +10,7 @@ from tests.sources.support import WaitingListener, build_stdio, use
 from toolweft.core.calls import RawResult, TextContent
 from toolweft.core.errors import ResultTooLarge
 from toolweft.core.secret import Secret
+from toolweft.core.tools import ToolExample
 from toolweft.sources import SourceGroup, StdioSource
 
 pytestmark = pytest.mark.process
@@ -40,6 +41,15 @@ async def test_servers_of_both_eras_are_listed_and_called(
         result = await use(source, "echo", none=None, big=2**60, text="é\n")
         assert result.structured == {"none": None, "big": 2**60, "text": "é\n"}
     assert listener.latest("plain").state == "stopped"
+
+
+async def test_examples_in_the_metadata_of_a_server_arrive(listener: WaitingListener) -> None:
+    async with running(listener, build_stdio(listener, "plain.py", "examples")):
+        await listener.wait_for("plain", "ready")
+        first, second, third, *_ = listener.tools("plain")
+    assert first.input_examples == (ToolExample(scenario="echo a word", input={"word": "tide"}),)
+    assert second.input_examples == (ToolExample(scenario="", input={"word": "tide"}),)
+    assert third.input_examples == ()
 
 
 async def test_calls_run_at_the_same_time(listener: WaitingListener) -> None:

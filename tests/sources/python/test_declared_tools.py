@@ -224,9 +224,13 @@ def test_a_spec_says_what_it_wants_and_leaves_the_rest_to_its_handler() -> None:
             parameters=schema,
             version="2",
             timeout_s=3,
+            allowed_callers=frozenset({"direct"}),
+            defer_loading=True,
             handler=handler,
         )
     )
+    assert (bare.allowed_callers, bare.defer_loading) == (None, None)
+    assert (full.allowed_callers, full.defer_loading) == (frozenset({"direct"}), True)
     assert bare.description == "Double it."
     assert list(bare.input_schema["properties"]) == ["number"]
     assert (bare.severity, full.severity) == ("write", "read_only")
@@ -252,6 +256,22 @@ def test_a_spec_may_name_its_handler_by_path() -> None:
 def test_a_path_that_leads_nowhere_is_refused(path: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         define(ToolSpec(name="t", handler_path=path))
+
+
+def test_a_spec_has_examples() -> None:
+    used = ToolExample(scenario="the end of a path", input={"p": "/a/b"}, output="b")
+    spec = ToolSpec(name="join", handler_path="posixpath:basename", input_examples=(used,))
+
+    assert define(spec).input_examples == (used,)
+    assert spec.to_dict()["input_examples"] == [
+        {"scenario": "the end of a path", "input": {"p": "/a/b"}, "output": "b", "notes": None}
+    ]
+
+
+def test_an_example_of_another_kind_is_refused_where_it_stands() -> None:
+    odd: Any = {"city": "Oslo"}
+    with pytest.raises(TypeError, match=r"examples\[0\] is .*'Oslo'.*write toolweft.ToolExample"):
+        tool(examples=[odd])
 
 
 @pytest.mark.parametrize("more", [{}, {"handler": print, "handler_path": "a:b"}])

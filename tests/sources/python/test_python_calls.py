@@ -1,10 +1,12 @@
 """Arguments in, results out."""
 
 import asyncio
+import contextlib
 import enum
 import math
 import sys
 import threading
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from tests.sources.support import WaitingListener, use
+from tests.sources.support import PATIENT_S, WaitingListener, use
 
 from toolweft.core.calls import MISSING, Blob, RawResult, TextContent
 from toolweft.core.errors import SourceUnavailable
@@ -103,13 +105,17 @@ async def test_an_error_becomes_its_type_and_text_without_a_traceback() -> None:
     def leave() -> None:
         sys.exit(3)
 
+    async def leave_loop() -> None:
+        sys.exit(4)
+
     def empty() -> None:
         raise TimeoutError
 
-    source = serve(fail, leave, empty)
+    source = serve(fail, leave, leave_loop, empty)
     for name, text in [
         ("fail", "LookupError: no such report"),
         ("leave", "SystemExit: 3"),
+        ("leave_loop", "SystemExit: 4"),
         ("empty", "TimeoutError"),
     ]:
         assert await use(source, name) == RawResult(content=(TextContent(text),), is_error=True)
@@ -238,6 +244,87 @@ def test_a_ready_result_is_passed_on() -> None:
 def test_a_value_without_a_json_form_is_an_error(value: Any) -> None:
     with pytest.raises(TypeError, match="no JSON"):
         read_returned(value)
+
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "sync, with a coroutine"])
+async def test_a_function_that_swallows_its_cancellation_is_left_behind(
+    listener: WaitingListener, caplog: pytest.LogCaptureFixture, is_async: bool
+) -> None:
+    started, release, ended = anyio.Event(), anyio.Event(), anyio.Event()
+
+    async def stubborn() -> str:
+        started.set()
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
+        ended.set()
+        return "late"
+
+    def make() -> Awaitable[str]:
+        return stubborn()
+
+    source = PythonSource(SourceName("local"), [stubborn if is_async else make], listener=listener)
+    with anyio.fail_after(PATIENT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(use, source, "stubborn" if is_async else "make")
+            await started.wait()
+            tasks.cancel_scope.cancel()
+        assert not ended.is_set()
+        assert [record.message for record in caplog.records] == ["tool.cancellation_ignored"]
+        release.set()
+        await ended.wait()
+        await anyio.wait_all_tasks_blocked()
+    # Dropped without another word.
+    assert len(caplog.records) == 1
+
+
+async def test_a_function_may_clean_up_when_it_is_cancelled(listener: WaitingListener) -> None:
+    started, cleaned = anyio.Event(), anyio.Event()
+
+    async def tidy() -> None:
+        started.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.set()
+
+    source = PythonSource(SourceName("local"), [tidy], listener=listener)
+    with anyio.fail_after(PATIENT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(use, source, "tidy")
+            await started.wait()
+            tasks.cancel_scope.cancel()
+        await cleaned.wait()
+
+
+async def test_a_source_that_ends_cancels_what_it_left_behind_and_does_not_wait_for_it(
+    listener: WaitingListener,
+) -> None:
+    started, release = anyio.Event(), anyio.Event()
+    cancelled = 0
+
+    async def stubborn() -> None:
+        nonlocal cancelled
+        started.set()
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                cancelled += 1
+
+    source = PythonSource(SourceName("local"), [stubborn], listener=listener)
+    with anyio.fail_after(PATIENT_S):
+        async with anyio.create_task_group() as lifetime:
+            lifetime.start_soon(source.run)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(use, source, "stubborn")
+                await started.wait()
+                tasks.cancel_scope.cancel()
+            lifetime.cancel_scope.cancel()
+    assert cancelled == 2
+    release.set()
+    await anyio.wait_all_tasks_blocked()
 
 
 async def test_awaiting_something_cancelled_is_a_failed_result(listener: WaitingListener) -> None:

@@ -93,6 +93,11 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
             for tool in snapshot.tools.values()
             if tool.status == "disabled"
         ),
+        example_faults=tuple(
+            (tool.qualified, str(fault))
+            for tool in snapshot.tools.values()
+            for fault in tool.example_faults
+        ),
         sandbox="" if failure else f"{capabilities.backend}/{capabilities.tier}",
         is_isolated=capabilities.is_isolated,
         tiers=(*app_.backend.reports, *await _try_other_tiers(settings, app_.backend.reports)),

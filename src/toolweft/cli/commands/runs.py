@@ -4,21 +4,25 @@ from typing import Annotated
 
 import typer
 
-from toolweft.bootstrap import open_reader
+from toolweft.bootstrap import open_reader, read_models
+from toolweft.cli.exit_codes import ExitCode
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import Column, note, write, write_json, write_table
-from toolweft.cli.session import read_settings, run_async
+from toolweft.cli.results import render_replay
+from toolweft.cli.session import open_without_sources, read_settings, run_async
+from toolweft.core.calls import LOCAL
 from toolweft.core.errors import RunNotFound
 from toolweft.core.ids import RunId
 from toolweft.core.json import Json, JsonObject
+from toolweft.programs.replay import ReplayReport
 
-__all__ = ("app", "list_runs", "show")
+__all__ = ("app", "list_runs", "models", "replay", "show")
 
 app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     invoke_without_command=True,
-    help="Show past runs and their calls.",
+    help="Show past runs, their calls and what models cost, or replay one.",
 )
 
 _RUNS = (
@@ -36,6 +40,16 @@ _CALLS = (
     Column(title="status"),
     Column(title="ms", right=True),
     Column(title="tokens kept out", right=True),
+)
+_MODELS = (
+    Column(title="model", flexible=True),
+    Column(title="role"),
+    Column(title="asked", right=True),
+    Column(title="failed", right=True),
+    Column(title="tokens in", right=True),
+    Column(title="cached", right=True),
+    Column(title="out", right=True),
+    Column(title="US$", right=True),
 )
 _FACTS = ("run_id", "at", "status", "limit", "error_type", "error_line", "backend", "container_id")
 
@@ -83,6 +97,68 @@ def show(
     if run["calls"]:
         write("")
         write_table(_CALLS, [_render_call(call) for call in run["calls"]])
+
+
+@app.command()
+@with_common
+def replay(
+    common: Common,
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN_ID", help="As `toolweft runs` lists it; or `last`.")
+    ],
+) -> None:
+    """Run a past program again with the answers it got then; no tool is called."""
+    report = run_async(lambda: _replay(common, RunId(run_id)))
+    if common.json:
+        write_json(report.to_dict())
+    else:
+        write(render_replay(report))
+    if not report.is_same:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+async def _replay(common: Common, run_id: RunId) -> ReplayReport:
+    async with open_without_sources(common) as app_:
+        return await app_.toolbox_for(LOCAL).saved.replay(run_id)
+
+
+@app.command()
+@with_common
+def models(
+    common: Common,
+    days: Annotated[int, typer.Option("--days", min=1, max=36_500, help="So far back.")] = 30,
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="RUN_ID", help="Only what this run asked.")
+    ] = None,
+) -> None:
+    """Show what models were asked, and what that cost."""
+    settings = read_settings(common)
+    only = None if run_id is None else RunId(run_id)
+    asked = run_async(lambda: read_models(settings, days=days, run_id=only))
+    costs = [row["cost_usd"] for row in asked if row["cost_usd"] is not None]
+    if common.json:
+        write_json({"days": days, "models": list(asked), "cost_usd": sum(costs)})
+        return
+    write_table(_MODELS, [_render_model(row) for row in asked])
+    if not asked:
+        note("no model was asked in this time")
+        return
+    unpriced = sum(row["unpriced"] for row in asked)
+    rest = f"; {unpriced:,} requests have no known price" if unpriced else ""
+    note(f"${sum(costs):.4f} in {days} days{rest}")
+
+
+def _render_model(row: JsonObject) -> list[str]:
+    return [
+        row["model"],
+        row["role"],
+        f"{row['requests']:,}",
+        f"{row['failures']:,}",
+        f"{row['input_tokens'] + row['cache_write_tokens']:,}",
+        f"{row['cache_read_tokens']:,}",
+        f"{row['output_tokens']:,}",
+        "" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
+    ]
 
 
 def _render_run(run: JsonObject) -> list[str]:

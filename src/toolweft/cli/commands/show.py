@@ -73,6 +73,9 @@ def render_tool(tool: CatalogTool) -> str:
     if definition.output_schema is not None:
         output = json.dumps(definition.output_schema, indent=2, ensure_ascii=False)
         parts.append(f"output schema\n{output}")
+    if tool.example_faults:
+        faults = "\n".join(f"  {fault}" for fault in tool.example_faults)
+        parts.append(f"examples left out\n{faults}")
     return "\n\n".join(parts)
 
 

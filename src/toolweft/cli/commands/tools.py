@@ -1,13 +1,17 @@
 """`toolweft tools`: every tool, with what the catalog decided about it."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from toolweft.catalog import lint_examples as lint_examples_of
 from toolweft.cli.describe import source_to_dict, tool_to_dict
 from toolweft.cli.errors import UsageFault
+from toolweft.cli.example_report import ExampleReport, render_report, render_totals
+from toolweft.cli.exit_codes import ExitCode
 from toolweft.cli.options import Common, with_common
-from toolweft.cli.output import Column, note, write_json, write_table
+from toolweft.cli.output import Column, note, write, write_json, write_table
 from toolweft.cli.session import open_session, run_async
 from toolweft.core.snapshot import CatalogTool, Snapshot
 
@@ -33,10 +37,19 @@ def tools(
     source: Annotated[
         str | None, typer.Option("--source", "-s", metavar="NAME", help="Only this source's.")
     ] = None,
+    lint_examples: Annotated[
+        bool,
+        typer.Option(
+            "--lint-examples", help="Judge the tools' input examples; end with 1 on a finding."
+        ),
+    ] = False,
 ) -> None:
     """List every tool with severity, callers and status."""
     snapshot = run_async(lambda: _load_snapshot(common))
     shown = select_tools(snapshot, source=source)
+    if lint_examples:
+        _report_examples(common, snapshot, shown, source=source)
+        return
     if common.json:
         sources = [source_to_dict(status) for status in snapshot.sources.values()]
         write_json({"tools": [tool_to_dict(tool) for tool in shown], "sources": sources})
@@ -44,6 +57,42 @@ def tools(
     write_table(_COLUMNS, [_render_row(tool) for tool in shown])
     if common.verbosity >= 0:
         note(_render_summary(snapshot, shown=len(shown)))
+        _note_left_out(shown)
+
+
+def _report_examples(
+    common: Common, snapshot: Snapshot, shown: Sequence[CatalogTool], *, source: str | None
+) -> None:
+    report = ExampleReport(
+        tools=len(shown),
+        examples=sum(len(tool.definition.input_examples) for tool in shown),
+        findings=tuple(finding for tool in shown for finding in lint_examples_of(tool)),
+        not_ready=tuple(
+            status.name
+            for status in snapshot.sources.values()
+            if status.state != "ready" and source in (None, status.name, status.python_name)
+        ),
+    )
+    if common.json:
+        write_json(report.to_dict())
+    else:
+        if report.findings:
+            write(render_report(report.findings))
+        if common.verbosity >= 0:
+            note(render_totals(report))
+    if not report.is_clean:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _note_left_out(shown: Sequence[CatalogTool]) -> None:
+    """Say that examples are not shown; why is the lint's to tell."""
+    faulty = [tool.qualified for tool in shown if tool.example_faults]
+    if faulty:
+        note(
+            f"note: examples are left out of {', '.join(faulty[:3])}"
+            + (f" and {len(faulty) - 3} more tools" if len(faulty) > 3 else "")
+            + "; `toolweft tools --lint-examples` says why"
+        )
 
 
 async def _load_snapshot(common: Common) -> Snapshot:

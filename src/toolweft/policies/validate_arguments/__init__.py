@@ -1,5 +1,6 @@
-"""Checks arguments against the tool's schema."""
+"""Checks arguments, and other values of strangers, against a schema."""
 
 from toolweft.policies.validate_arguments.policy import ValidateArguments
+from toolweft.policies.validate_arguments.validators import build_validator
 
-__all__ = ("ValidateArguments",)
+__all__ = ("ValidateArguments", "build_validator")

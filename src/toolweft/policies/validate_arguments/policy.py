@@ -9,16 +9,14 @@ from dataclasses import replace
 import jsonschema_rs
 
 from toolweft.core.calls import ToolCall, ToolResult
-from toolweft.core.errors import InvalidArguments, InvalidDefinition
+from toolweft.core.errors import InvalidArguments
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.ports import Proceed
+from toolweft.core.schema_faults import list_faults
 from toolweft.core.snapshot import CatalogTool
-from toolweft.policies.validate_arguments.faults import MASK, list_faults
+from toolweft.policies.validate_arguments.validators import build_validator
 
 __all__ = ("ValidateArguments",)
-
-# Backtracking steps of one pattern: a pattern from a server must not keep the host busy.
-_MAX_BACKTRACKING = 100_000
 
 
 class ValidateArguments:
@@ -76,34 +74,16 @@ class ValidateArguments:
         if kept is not None:
             self._validators.move_to_end(key)
             return kept
-        validator = _build_validator(tool)
+        validator = build_validator(
+            tool.definition.input_schema,
+            place=f"the schema of {tool.qualified}",
+            hint="its source must mend the definition",
+        )
         if key:
             self._validators[key] = validator
             if len(self._validators) > self._max_validators:
                 self._validators.popitem(last=False)
         return validator
-
-
-def _build_validator(tool: CatalogTool) -> jsonschema_rs.Validator:
-    try:
-        return jsonschema_rs.validator_for(
-            tool.definition.input_schema,
-            retriever=_refuse,
-            validate_formats=False,
-            mask=MASK,
-            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MAX_BACKTRACKING),
-        )
-    except (ValueError, jsonschema_rs.ReferencingError) as exc:
-        reason = getattr(exc, "message", str(exc))
-        raise InvalidDefinition(
-            f"the schema of {tool.qualified} cannot be used: {reason}",
-            hint="its source must mend the definition",
-        ) from exc
-
-
-def _refuse(uri: str) -> Json:
-    """Fetch nothing: a schema's reference could otherwise read files and reach servers."""
-    raise ValueError(f"references outside the schema are not followed: {uri!r}")
 
 
 def _read_object(given: Json, tool: CatalogTool) -> JsonObject:

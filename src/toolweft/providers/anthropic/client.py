@@ -45,6 +45,7 @@ class AnthropicProvider(ProviderClient[AnthropicOptions, Target]):
             capabilities=options.capabilities
             or limit_to_native(row.capabilities, options.native, is_proven=row.is_proven),
             code_tool=row.code_tool,
+            headers=row.headers,
             betas=options.betas,
             effort=options.effort,
         )

@@ -2,33 +2,21 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator
 
 from toolweft.core.errors import ProviderError
 from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.messages import ModelRequest, ModelTool, ToolsMessage
 from toolweft.providers.anthropic.history import encode_history
 from toolweft.providers.anthropic.schemas import fit_output_schema
-from toolweft.providers.anthropic.target import Platform, Target
+from toolweft.providers.anthropic.target import Headers, Target
 from toolweft.providers.anthropic.tools import CACHE_MARK, ToolPlan, plan_tools
 
-__all__ = ("API_VERSION", "build_headers", "encode")
+__all__ = ("build_headers", "encode")
 
 log = logging.getLogger(__name__)
 
-# The version whose shapes this folder knows; the SDK's own default moves with the SDK.
-API_VERSION: Final = "2026-10-21"
-
-_BY_REFERENCE: Final = "mid-conversation-tool-changes-2026-07-01"
-_BY_DEFINITION: Final = "inline-tools-2026-09-15"
-# What a platform wants to hear before it takes hidden tools and callers; None where they are
-# generally available, which Foundry is not known to be.
-_TOOL_USE_BETA: Final[Mapping[Platform, str | None]] = {
-    "anthropic": None,
-    "foundry": "advanced-tool-use-2025-11-20",
-}
-_ADVANCED_FIELDS: Final = ("defer_loading", "allowed_callers")
+_ADVANCED_FIELDS = ("defer_loading", "allowed_callers")
 
 
 def encode(request: ModelRequest, target: Target) -> JsonObject:
@@ -71,22 +59,20 @@ def encode(request: ModelRequest, target: Target) -> JsonObject:
 
 
 def build_headers(body: JsonObject, target: Target) -> dict[str, str]:
-    """The version of the API, and the betas that a body needs at a platform and no others.
+    """The version of the API, and of the betas those that the body needs.
 
     Betas that the target names stand in their place.
     """
-    headers = {"anthropic-version": API_VERSION}
-    needed = _list_betas(body, target.platform) if target.betas is None else target.betas
-    if betas := ",".join(needed):
+    headers = {"anthropic-version": target.headers.version}
+    needed = _list_betas(body, target.headers) if target.betas is None else target.betas
+    if betas := ",".join(beta for beta in needed if beta):
         headers["anthropic-beta"] = betas
     return headers
 
 
-def _list_betas(body: JsonObject, platform: Platform) -> Iterator[str]:
-    tool_use = _TOOL_USE_BETA[platform]
-    advanced = (field in tool for tool in body.get("tools", ()) for field in _ADVANCED_FIELDS)
-    if tool_use is not None and any(advanced):
-        yield tool_use
+def _list_betas(body: JsonObject, wanted: Headers) -> Iterator[str | None]:
+    if any(field in tool for tool in body.get("tools", ()) for field in _ADVANCED_FIELDS):
+        yield wanted.tool_use_beta
     added = {
         block["tool"]["type"]
         for message in body["messages"]
@@ -94,9 +80,9 @@ def _list_betas(body: JsonObject, platform: Platform) -> Iterator[str]:
         for block in message["content"]
     }
     if "tool_definition" in added:
-        yield _BY_DEFINITION
+        yield wanted.definition_beta
     elif added:
-        yield _BY_REFERENCE
+        yield wanted.reference_beta
 
 
 def _list_tools(request: ModelRequest, target: Target) -> tuple[ModelTool, ...]:

@@ -1,4 +1,4 @@
-"""What models behind the Messages API do natively and cost, by platform and exact name.
+"""What models behind the Messages API do, want to hear and cost, by platform and exact name.
 
 A name that is not in the table gets what every model has and nothing more, and no price; nothing is
 guessed from how a name begins. Rows say what the vendor documents, and nobody has yet seen the
@@ -15,9 +15,9 @@ from types import MappingProxyType
 from typing import Final
 
 from toolweft.core.providers import ModelCapabilities, TokenPrices
-from toolweft.providers.anthropic.target import CodeTool, Platform
+from toolweft.providers.anthropic.target import PLAIN_HEADERS, CodeTool, Headers, Platform
 
-__all__ = ("MODELS", "UNKNOWN", "ModelRow", "find_model")
+__all__ = ("HEADERS", "MODELS", "UNKNOWN", "ModelRow", "find_model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class ModelRow:
     capabilities: ModelCapabilities
     prices: TokenPrices | None = None
     code_tool: CodeTool = "code_execution_20260521"
+    headers: Headers = PLAIN_HEADERS
     # Its native forms were seen to work at the live API.
     is_proven: bool = False
 
@@ -60,6 +61,12 @@ _OPUS_5_5: Final = TokenPrices(input=4, output=20, cache_read=0.2, cache_write=5
 _SONNET_5: Final = TokenPrices(input=2, output=10, cache_read=0.2, cache_write=2.5)
 _FABLE: Final = TokenPrices(input=10, output=50, cache_read=1, cache_write=12.5)
 _FABLE_5_1: Final = TokenPrices(input=10, output=50, cache_read=0.25, cache_write=12.5)
+
+# Foundry is not known to have hidden tools and callers without their beta.
+HEADERS: Final[Mapping[Platform, Headers]] = {
+    "anthropic": PLAIN_HEADERS,
+    "foundry": Headers(tool_use_beta="advanced-tool-use-2025-11-20"),
+}
 
 # What nobody described: tools and text, and no field that a server might not know.
 UNKNOWN: Final = ModelRow(capabilities=_PLAIN)
@@ -97,7 +104,7 @@ def _build_table() -> dict[tuple[Platform, str], ModelRow]:
     table: dict[tuple[Platform, str], ModelRow] = {}
     for name, capabilities, prices in _list_models():
         table["anthropic", name] = ModelRow(capabilities=capabilities, prices=prices)
-        table["foundry", name] = ModelRow(capabilities=capabilities)
+        table["foundry", name] = ModelRow(capabilities=capabilities, headers=HEADERS["foundry"])
     return table
 
 
@@ -105,5 +112,6 @@ MODELS: Final[Mapping[tuple[Platform, str], ModelRow]] = MappingProxyType(_build
 
 
 def find_model(platform: Platform, model: str) -> ModelRow:
-    """The model's row, or `UNKNOWN`."""
-    return MODELS.get((platform, model), UNKNOWN)
+    """The model's row, or `UNKNOWN` with the platform's headers."""
+    found = MODELS.get((platform, model))
+    return found or replace(UNKNOWN, headers=HEADERS[platform])

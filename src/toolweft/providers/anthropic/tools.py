@@ -10,19 +10,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from toolweft.core.examples import render_examples
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelTool
 from toolweft.core.providers import ModelCapabilities
 from toolweft.providers.anthropic.schemas import is_recursive
 from toolweft.providers.anthropic.target import Target
 
-__all__ = ("CACHE_MARK", "ToolPlan", "encode_added_tool", "plan_tools")
+__all__ = ("CACHE_MARK", "CODE_TOOL", "ToolPlan", "encode_added_tool", "plan_tools")
 
 log = logging.getLogger(__name__)
 
 # Kept for five minutes from its last use.
 CACHE_MARK: Final[JsonObject] = {"type": "ephemeral"}
-_CODE_NAME: Final = "code_execution"
+# Asks for the vendor's tool that runs programs, though no other tool is for them.
+CODE_TOOL: Final = ModelTool(name="code_execution", description="", input_schema={"type": "object"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +45,12 @@ def plan_tools(tools: Iterable[ModelTool], target: Target) -> ToolPlan:
 
     A tool of which nothing can be called is left out: one for programs only, where none run.
     """
-    usable = {tool.name: tool for tool in _first_of_each(tools)}
+    given = _first_of_each(tools)
+    usable = {tool.name: tool for tool in given if tool != CODE_TOOL}
     callers = {name: _choose_callers(tool, target) for name, tool in usable.items()}
     names = [name for name in usable if callers[name]]
-    has_programs = any(target.code_tool in callers[name] for name in names)
+    is_code_wanted = CODE_TOOL in given and target.capabilities.programs == "python"
+    has_programs = is_code_wanted or any(target.code_tool in callers[name] for name in names)
     hidden = {name for name in names if usable[name].is_deferred}
     if not target.capabilities.has_deferral:
         hidden.clear()
@@ -56,7 +60,7 @@ def plan_tools(tools: Iterable[ModelTool], target: Target) -> ToolPlan:
         hidden.discard(names[0])
     declared: list[JsonObject] = []
     if has_programs:
-        declared.append({"type": target.code_tool, "name": _CODE_NAME})
+        declared.append({"type": target.code_tool, "name": CODE_TOOL.name})
     for name in names:
         encoded = _encode(usable[name], target, callers=callers[name])
         declared.append({**encoded, "defer_loading": True} if name in hidden else encoded)
@@ -121,15 +125,10 @@ def _choose_callers(tool: ModelTool, target: Target) -> list[str]:
 def _describe(tool: ModelTool, capabilities: ModelCapabilities, *, is_for_programs: bool) -> str:
     parts = [tool.description] if tool.description else []
     if not capabilities.has_examples and tool.examples:
-        parts.append(_render_examples(tool))
+        parts.append(render_examples(tool.examples))
     if is_for_programs:
         parts.append(_render_returns(tool, capabilities))
     return "\n\n".join(parts)
-
-
-def _render_examples(tool: ModelTool) -> str:
-    lines = [f"- {example.scenario}: {_compact(example.input)}" for example in tool.examples]
-    return "\n".join(["Examples:", *lines])
 
 
 def _render_returns(tool: ModelTool, capabilities: ModelCapabilities) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from toolweft.core.calls import Blob, TextContent
+from toolweft.core.examples import render_examples
 from toolweft.core.json import JsonSchema
 from toolweft.core.messages import Message, ModelRequest, ModelResult, ModelTool, ToolsMessage
 
@@ -46,8 +47,7 @@ def describe_tool(tool: ModelTool, *, has_output_schema: bool) -> str:
     """The tool's description with what has no field of its own: examples, and what comes back."""
     parts = [tool.description] if tool.description else []
     if tool.examples:
-        lines = [f"- {example.scenario}: {_compact(example.input)}" for example in tool.examples]
-        parts.append("\n".join(["Examples:", *lines]))
+        parts.append(render_examples(tool.examples))
     if tool.output_schema is not None and not has_output_schema:
         parts.append(f"Returns JSON that fits this schema: {_compact(tool.output_schema)}")
     return "\n\n".join(parts)

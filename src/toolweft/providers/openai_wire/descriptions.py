@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 
+from toolweft.core.examples import render_examples
 from toolweft.core.json import Json
 from toolweft.core.messages import ModelTool
-from toolweft.core.tools import ToolExample
 
 __all__ = ("render_description",)
 
@@ -19,15 +19,8 @@ def render_description(tool: ModelTool, *, has_output_schema: bool) -> str:
     if tool.output_schema is not None and not has_output_schema:
         parts.append(f"Returns JSON of this schema: {_compact(tool.output_schema)}")
     if tool.examples:
-        parts.append("\n".join(["Examples:", *map(_render_example, tool.examples)]))
+        parts.append(render_examples(tool.examples))
     return "\n\n".join(parts)
-
-
-def _render_example(example: ToolExample) -> str:
-    line = f"- {example.scenario}: {_compact(example.input)}"
-    if example.output is not None:
-        line += f" -> {_compact(example.output)}"
-    return f"{line} ({example.notes})" if example.notes else line
 
 
 def _compact(value: Mapping[str, Json] | Json) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from toolweft.sandbox.callbacks import start_soon
 from toolweft.sandbox.container.engine import Engine, EngineError
 from toolweft.sandbox.container.usage import PolledUsage, Usage
 
@@ -81,7 +82,7 @@ class ContainerGuest:
     def pause(self) -> None:
         """Let it use no processor time, whatever is left running inside."""
         self._wants_pause = True
-        self._tasks.start_soon(self._settle)
+        start_soon(self._tasks, self._settle)
 
     def resume(self) -> None:
         """Undo `pause`."""

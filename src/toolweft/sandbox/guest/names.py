@@ -10,7 +10,15 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
-__all__ = ("Blob", "Namespace", "ToolError", "bind_names", "make_function", "program_line")
+__all__ = (
+    "Blob",
+    "Namespace",
+    "ToolError",
+    "bind_names",
+    "make_function",
+    "mark_coroutine_function",
+    "program_line",
+)
 
 # Programs are compiled under names that start so; every other frame is not theirs.
 PROGRAM_PREFIX = "<run "
@@ -105,7 +113,7 @@ def make_function(
     tool.__qualname__ = name
     tool.__module__ = "tools"
     tool.__doc__ = f"Call the tool {name} with keyword arguments: await {name}(...)."
-    _mark_coroutine_function(tool)
+    mark_coroutine_function(tool)
     return tool
 
 
@@ -161,8 +169,9 @@ def bind_names(
             variables[name] = make_function(call, name)
 
 
-def _mark_coroutine_function(function: Callable[..., Any]) -> None:
-    # asyncio and inspect shall take it for what it acts as; Python 3.12 has a public way.
+def mark_coroutine_function(function: Callable[..., Any]) -> None:
+    """Have asyncio and inspect take a function for the coroutine function it acts as."""
+    # Python 3.12 has a public way.
     mark = getattr(inspect, "markcoroutinefunction", None)
     if mark is not None:
         mark(function)

@@ -29,6 +29,7 @@ from .namespaces import SCRATCH
 from .output import Output
 from .syscalls import Kernel
 from .wire import Frame, FrameKind, encode_frame
+from .workers import bind_workers
 
 __all__ = ("Runner", "run_guest")
 
@@ -153,6 +154,8 @@ class Runner:
             )
             if head["has_handles"]:
                 bind_load(self._variables, self._channel.call)
+            if head["has_workers"]:
+                bind_workers(self._variables, self._channel.call)
             program = run_program(
                 frame.body.decode(),
                 number=self._runs,

@@ -11,7 +11,7 @@ from keyword import iskeyword
 from toolweft.core.ports import GuestNames
 from toolweft.core.programs import ProgramLimits
 
-__all__ = ("CALL", "OWN_PREFIX", "PRELUDE", "TOOL_ERROR_TYPES", "binding_code")
+__all__ = ("CALL", "OWN_PREFIX", "PRELUDE", "TOOL_ERROR_TYPES", "WORKER_NAMES", "binding_code")
 
 # Every name of ours inside starts so.
 OWN_PREFIX = "_tw_"
@@ -21,6 +21,7 @@ CALL = "_tw_call"
 TOOL_ERROR_TYPES = frozenset({"_csv.Error", "csv.Error"})
 
 PRELUDE = """\
+import asyncio as _tw_asyncio
 import json as _tw_json
 from csv import Error as ToolError
 
@@ -117,8 +118,71 @@ def _tw_fill(space, tools):
         setattr(space, short, _tw_tool(space._tw_name + "." + short, parameters))
 
 
+def _tw_ask(prompt, schema, line):
+    if not isinstance(prompt, str):
+        raise TypeError(f"worker takes a prompt, a text, not {type(prompt).__name__}")
+    arguments = {"prompt": prompt}
+    if schema is not None:
+        arguments["schema"] = schema
+    return _tw_send("worker", line, arguments)
+
+
+def _tw_worker(prompt, schema=None):
+    return _tw_ask(prompt, schema, _tw_line)
+
+
+def _tw_worker_map(items, prompt, schema=None, parallel=16, on_error="raise"):
+    if not isinstance(prompt, str):
+        kind = type(prompt).__name__
+        raise TypeError(f"worker_map takes items and then a prompt, a text, not {kind}")
+    if type(parallel) is not int or parallel < 1:
+        raise ValueError(f"worker_map takes a number from 1 on for parallel, not {parallel!r}")
+    if on_error not in ("raise", "keep"):
+        raise ValueError(f'worker_map takes "raise" or "keep" for on_error, not {on_error!r}')
+    if isinstance(items, (str, bytes, dict)):
+        kind = type(items).__name__
+        raise TypeError(f"worker_map takes a list or an iterator of items, not {kind}")
+    lanes = parallel if parallel < 128 else 128
+    return _tw_map(iter(items), prompt, schema, lanes, on_error == "keep", _tw_line)
+
+
+_tw_end = ["no more items"]
+
+
+async def _tw_map(source, prompt, schema, lanes, keeps_errors, line):
+    answers = []
+    failures = []
+
+    async def lane():
+        while not failures:
+            item = next(source, _tw_end)
+            if item is _tw_end:
+                return
+            place = len(answers)
+            answers.append(None)
+            if not isinstance(item, str):
+                item = _tw_json.dumps(
+                    item, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+                )
+            try:
+                answers[place] = await _tw_ask(prompt + "\\n\\n" + item, schema, line)
+            except ToolError as error:
+                if keeps_errors:
+                    answers[place] = error
+                else:
+                    failures.append(error)
+
+    await _tw_asyncio.gather(*[lane() for _ in range(lanes)])
+    if failures:
+        raise failures[0]
+    return answers
+
+
 map, filter, zip, enumerate, reversed = _tw_iterators
 """
+
+# What programs call the two functions above; bound where their text has one of the names.
+WORKER_NAMES = ("worker", "worker_map")
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _ATTRIBUTE = re.compile(r"\.\s*([^\W\d]\w*)")
@@ -148,6 +212,9 @@ def binding_code(source: str, names: GuestNames, limits: ProgramLimits) -> str:
     for name in _usable(names.functions, words):
         parameters = tuple(names.positional.get(name, ()))
         lines += _bind(name, f"_tw_tool({name!r}, {parameters!r})")
+    if names.has_workers:
+        for name in _usable(WORKER_NAMES, words):
+            lines += _bind(name, f"_tw_{name}")
     return "\n".join(lines) + "\n"
 
 

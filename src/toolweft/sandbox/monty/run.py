@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 
 from toolweft.core.calls import Failure
 from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.ports import GuestCall, GuestCallHandler, GuestReply
 from toolweft.core.programs import LimitName, ProgramError, ProgramLimits
 from toolweft.sandbox.limits import limit_error
@@ -68,7 +69,7 @@ class MontyRun:
         self._output: list[str] = []
         self._kept = 0
         self.characters = 0
-        self.meter = Meter(clock=clock, cpu_s=worker.active_s)
+        self.meter = Meter(clock=clock, cpu_s=worker.active_s, limit_s=limits.wall_s)
         self.failures: dict[str, Failure] = {}
         self._scope = anyio.CancelScope()
         # Of a limit that is not the run's own.
@@ -103,8 +104,7 @@ class MontyRun:
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                self._scope.deadline = anyio.current_time() + self._limits.wall_s
-                with self._scope:
+                with self._scope, self.meter.countdown.drive(self._scope, anyio.current_time):
                     for code in codes:
                         output = await self._drive(code)
                 if self._scope.cancelled_caught:
@@ -135,16 +135,17 @@ class MontyRun:
         name = stop.function_name
         if name == CALL and not stop.is_os_function:
             self._asked += 1
-            self._start_call(stop.call_id, _parse_call(stop.args, index=self._asked))
+            call = _parse_call(stop.args, index=self._asked, countdown=self.meter.countdown)
+            self._start_call(stop.call_id, call)
             await self._room_for_arguments()
         elif stop.is_os_function and name in ("system.sleep", "time.sleep"):
-            await anyio.sleep(_duration_s(stop.args, self._limits))
+            await anyio.sleep(_duration_s(stop.args))
             return await self._go_on(stop, {"return_value": None})
         elif stop.is_os_function and name in ("system.async_sleep", "asyncio.sleep"):
             if self._sleeps >= _MAX_SLEEPS:
                 fault = RuntimeError(f"more than {_MAX_SLEEPS} sleeps at once")
                 return await self._go_on(stop, {"exception": fault})
-            self._start_sleep(stop.call_id, _duration_s(stop.args, self._limits))
+            self._start_sleep(stop.call_id, _duration_s(stop.args))
         elif stop.is_os_function:
             return await self._wait(self._worker.step(stop.resume_not_handled))
         else:
@@ -199,6 +200,9 @@ class MontyRun:
         try:
             async with self._slots:
                 reply = await self._on_call(call)
+                if call.countdown.is_over:
+                    # It may say no more than that. The run ends now, and this with it.
+                    await anyio.sleep_forever()
         finally:
             self.meter.call_ended()
             self._queued_bytes -= len(call.arguments)
@@ -321,14 +325,14 @@ def _too_large(name: str, limits: ProgramLimits) -> GuestReply:
     )
 
 
-def _duration_s(arguments: Any, limits: ProgramLimits) -> float:
+def _duration_s(arguments: Any) -> float:
     seconds = arguments[0] if arguments else 0
     if not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
         return 0.0
-    return min(max(float(min(seconds, 2**53)), 0.0), limits.wall_s + 1.0)
+    return max(float(min(seconds, 2**53)), 0.0)
 
 
-def _parse_call(arguments: Any, *, index: int) -> GuestCall | tuple[str, int]:
+def _parse_call(arguments: Any, *, index: int, countdown: Countdown) -> GuestCall | tuple[str, int]:
     """The call, or (name, size) where its arguments are above the limit inside."""
     if not (isinstance(arguments, tuple) and len(arguments) == 3):
         raise BrokenWord("a call of another form")
@@ -341,4 +345,10 @@ def _parse_call(arguments: Any, *, index: int) -> GuestCall | tuple[str, int]:
         return name, text
     if not isinstance(text, str):
         raise BrokenWord("a call with malformed arguments")
-    return GuestCall(index=index, name=name, arguments=text.encode("utf-8", "replace"), line=line)
+    return GuestCall(
+        index=index,
+        name=name,
+        arguments=text.encode("utf-8", "replace"),
+        line=line,
+        countdown=countdown,
+    )

@@ -20,7 +20,7 @@ from toolweft.sandbox.ending import (
 )
 from toolweft.sandbox.limits import explain_limit
 from toolweft.sandbox.monty.faults import ProgramText, describe
-from toolweft.sandbox.monty.prelude import PRELUDE, binding_code
+from toolweft.sandbox.monty.prelude import PRELUDE, WORKER_NAMES, binding_code
 from toolweft.sandbox.monty.rewrite import rewrite
 from toolweft.sandbox.monty.run import BrokenWord, MontyRun, read_value
 from toolweft.sandbox.monty.worker import Worker
@@ -213,13 +213,13 @@ def _together(known: GuestNames, more: GuestNames) -> GuestNames:
         namespaces=tuple(dict.fromkeys((*known.namespaces, *more.namespaces))),
         functions=tuple(dict.fromkeys((*known.functions, *more.functions))),
         positional={**known.positional, **more.positional},
+        has_workers=known.has_workers or more.has_workers,
     )
 
 
 def _prepare(code: str, names: GuestNames, limits: ProgramLimits) -> tuple[str, str]:
-    marked, is_read = rewrite(
-        code, namespaces=frozenset(names.namespaces), functions=frozenset(names.functions)
-    )
+    functions = frozenset((*names.functions, *(WORKER_NAMES if names.has_workers else ())))
+    marked, is_read = rewrite(code, namespaces=frozenset(names.namespaces), functions=functions)
     return (marked if is_read else f"{code}\n_tw_value(None)"), binding_code(code, names, limits)
 
 

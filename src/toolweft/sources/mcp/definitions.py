@@ -1,14 +1,20 @@
 """The protocol's raw tools as tool definitions. Pure; used for live servers and recorded lists."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import Json, JsonObject, JsonSchema
-from toolweft.core.tools import Hints, ToolDefinition
+from toolweft.core.tools import Hints, ToolDefinition, ToolExample
 
-__all__ = ("build_definition", "build_definitions")
+__all__ = ("EXAMPLES_KEY", "PLAIN_EXAMPLES_KEY", "build_definition", "build_definitions")
+
+# Of a tool's `_meta`. The protocol has no field for examples. Under ours each has a scenario, an
+# input, and perhaps an output and notes; under the other, which servers are seen to send, it is
+# the input alone. Where both are there ours is taken.
+EXAMPLES_KEY = "toolweft/input_examples"
+PLAIN_EXAMPLES_KEY = "anthropic/inputExamples"
 
 _HINTS = {
     "read_only": "readOnlyHint",
@@ -56,6 +62,7 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
         # Whatever it is, the catalog checks it, and disables the tool where it is no schema.
         input_schema=_schema(raw),
         output_schema=raw.get("outputSchema"),
+        input_examples=tuple(_examples(_object(raw.get("_meta")) or {})),
         hints=Hints(**{ours: _flag(annotations.get(theirs)) for ours, theirs in _HINTS.items()}),
     )
 
@@ -92,6 +99,26 @@ class _Shared:
             identity = (type(value), value)
         # Whatever stands in `_known` lives as long as it, so an id is never that of another part.
         return self._known.setdefault(identity, value)
+
+
+def _examples(meta: JsonObject) -> Iterator[ToolExample]:
+    # Whatever they are, the catalog checks them, and says which cannot be used.
+    key = EXAMPLES_KEY if EXAMPLES_KEY in meta else PLAIN_EXAMPLES_KEY
+    given = meta.get(key)
+    if given is None:
+        return
+    entries: list[Json] = given if isinstance(given, list) else [given]
+    for entry in entries:
+        if key == EXAMPLES_KEY and isinstance(entry, dict):
+            arguments: Json = entry.get("input")
+            yield ToolExample(
+                scenario=entry.get("scenario", ""),
+                input=arguments,
+                output=entry.get("output"),
+                notes=entry.get("notes"),
+            )
+        else:
+            yield ToolExample(scenario="", input=entry)
 
 
 def _text(value: Json) -> str:

@@ -5,6 +5,7 @@ import json
 import anyio
 
 from toolweft.core.calls import RawResult
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import ToolName
 from toolweft.core.json import Json, JsonObject
@@ -61,7 +62,7 @@ class RecordedSource:
         )
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         """Refuse.
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from toolweft.core.calls import RawResult
 from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject
@@ -66,7 +67,7 @@ class _ServerSource(ABC):
         await self._owner.run()
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         """Use one tool; cancelling the await cancels it in the server too.
 

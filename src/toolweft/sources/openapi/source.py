@@ -12,6 +12,7 @@ import anyio
 
 from toolweft.core.calls import RawResult
 from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import CallError, InvalidDefinition, SourceUnavailable
 from toolweft.core.ids import ToolName
 from toolweft.core.json import JsonObject
@@ -72,7 +73,7 @@ class OpenApiSource:
             self.reporter.stopped()
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         """Call one operation.
 

@@ -85,8 +85,14 @@ def tool(
             `allowed_callers` (by severity).
 
     Raises:
-        TypeError: an option is unknown.
+        TypeError: an option is unknown, or an example is no `ToolExample`.
     """
+    for position, example in enumerate(examples):
+        if not isinstance(example, ToolExample):
+            raise TypeError(
+                f"examples[{position}] is {example!r:.80}: write "
+                'toolweft.ToolExample(scenario="...", input={...})'
+            )
     declaration = Declaration(examples=tuple(examples), **options)
 
     def mark(marked: _Function) -> _Function:

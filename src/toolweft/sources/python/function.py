@@ -7,11 +7,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction, unwrap
+from inspect import iscoroutinefunction, unwrap
 from typing import Any, TypeAlias
 
-import anyio
-import anyio.to_thread
 from pydantic import ValidationError
 
 from toolweft.core.calls import RawResult, TextContent
@@ -21,6 +19,7 @@ from toolweft.core.json import JsonObject
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.sources.python.declare import Declaration, find_declaration
 from toolweft.sources.python.docs import read_docs
+from toolweft.sources.python.invoke import Invoker
 from toolweft.sources.python.load import load_handler
 from toolweft.sources.python.results import read_returned
 from toolweft.sources.python.signature import build_output_schema, build_signature
@@ -39,7 +38,7 @@ class FunctionTool:
         definition: of the tool.
         function: sync or async.
         bind: JSON arguments to keyword arguments; raises pydantic's ValidationError.
-        threads: how many sync functions may run at once.
+        invoker: calls it.
     """
 
     def __init__(
@@ -48,12 +47,12 @@ class FunctionTool:
         function: Callable[..., Any],
         *,
         bind: Bind,
-        threads: anyio.CapacityLimiter,
+        invoker: Invoker,
     ) -> None:
         self.definition = definition
         self._function = function
         self._bind = bind
-        self._threads = threads
+        self._invoker = invoker
         self._is_async = _is_async(function)
 
     async def call(self, arguments: JsonObject) -> RawResult:
@@ -63,7 +62,10 @@ class FunctionTool:
         except ValidationError as exc:
             return _failed(_render_faults(exc))
         try:
-            return read_returned(await self._invoke(keywords))
+            returned = await self._invoker.call(
+                self._function, keywords, is_async=self._is_async, name=self.definition.name
+            )
+            return read_returned(returned)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -75,18 +77,9 @@ class FunctionTool:
             text = str(exc)
             return _failed(f"{type(exc).__name__}: {text}" if text else type(exc).__name__)
 
-    async def _invoke(self, keywords: dict[str, Any]) -> Any:
-        if self._is_async:
-            return await self._function(**keywords)
-        # A thread cannot be stopped: a cancelled call leaves it behind and goes on.
-        returned = await anyio.to_thread.run_sync(
-            partial(self._function, **keywords), abandon_on_cancel=True, limiter=self._threads
-        )
-        return await returned if isawaitable(returned) else returned
-
 
 def build_function_tool(
-    function: Callable[..., Any], *, namespace: SourceName, threads: anyio.CapacityLimiter
+    function: Callable[..., Any], *, namespace: SourceName, invoker: Invoker
 ) -> FunctionTool:
     """A tool from a function, marked with `@tool` or not.
 
@@ -112,12 +105,10 @@ def build_function_tool(
         timeout_s=declared.timeout_s,
         version=declared.version,
     )
-    return FunctionTool(definition, function, bind=signature.bind, threads=threads)
+    return FunctionTool(definition, function, bind=signature.bind, invoker=invoker)
 
 
-def build_spec_tool(
-    spec: ToolSpec, *, namespace: SourceName, threads: anyio.CapacityLimiter
-) -> FunctionTool:
+def build_spec_tool(spec: ToolSpec, *, namespace: SourceName, invoker: Invoker) -> FunctionTool:
     """A tool from a `ToolSpec`; what the spec leaves open is read from its handler.
 
     Raises:
@@ -134,11 +125,14 @@ def build_spec_tool(
         category=spec.category,
         input_schema=signature.input_schema() if spec.parameters is None else spec.parameters,
         output_schema=build_output_schema(function),
+        input_examples=tuple(spec.input_examples),
         severity=spec.severity,
+        defer_loading=spec.defer_loading,
+        allowed_callers=spec.allowed_callers,
         timeout_s=spec.timeout_s,
         version=spec.version,
     )
-    return FunctionTool(definition, function, bind=signature.bind, threads=threads)
+    return FunctionTool(definition, function, bind=signature.bind, invoker=invoker)
 
 
 def _find_handler(spec: ToolSpec) -> Callable[..., Any]:

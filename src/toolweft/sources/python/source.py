@@ -7,20 +7,19 @@ from typing import Any, Protocol, TypeAlias
 import anyio
 
 from toolweft.core.calls import RawResult
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidDefinition, SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject
 from toolweft.core.ports import SourceListener
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.sources.python.declare import BoundTool
+from toolweft.sources.python.invoke import Invoker
 from toolweft.sources.reporting import Reporter
 
 __all__ = ("PythonSource", "PythonTool")
 
 PythonTool: TypeAlias = Callable[..., Any] | ToolSpec | BoundTool
-
-# Sync functions of one source that run at once; more wait for a thread.
-_MAX_THREADS = 40
 
 
 class _Callable(Protocol):
@@ -35,7 +34,8 @@ class PythonSource:
     """Functions of this process as tools.
 
     Async functions run in the event loop, sync ones in worker threads. A function that raises
-    gives a failed result with the error's type and text.
+    gives a failed result with the error's type and text; one that goes on after its call was
+    cancelled is left behind.
 
     Args:
         name: the namespace.
@@ -54,7 +54,7 @@ class PythonSource:
     ) -> None:
         self.name = name
         self.reporter = Reporter(name, kind=self.kind, listener=listener)
-        self._threads = anyio.CapacityLimiter(_MAX_THREADS)
+        self._invoker = Invoker()
         self._tools: dict[ToolName, _Callable] = {}
         for candidate in tools:
             built = self._build(candidate)
@@ -72,9 +72,11 @@ class PythonSource:
             await anyio.sleep_forever()
         finally:
             self.reporter.stopped()
+            with anyio.CancelScope(shield=True):
+                await self._invoker.close()
 
     async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, deadline_s: float
+        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
     ) -> RawResult:
         """Call one function.
 
@@ -98,11 +100,11 @@ class PythonSource:
 
         if isinstance(candidate, BoundTool):
             definition = replace(candidate.definition, namespace=self.name)
-            return FunctionTool(definition, candidate.handler, bind=dict, threads=self._threads)
+            return FunctionTool(definition, candidate.handler, bind=dict, invoker=self._invoker)
         if isinstance(candidate, ToolSpec):
-            return build_spec_tool(candidate, namespace=self.name, threads=self._threads)
+            return build_spec_tool(candidate, namespace=self.name, invoker=self._invoker)
         if not callable(candidate):
             raise InvalidDefinition(
                 f"{candidate!r} is no tool", hint="give a function, a ToolSpec or a BoundTool"
             )
-        return build_function_tool(candidate, namespace=self.name, threads=self._threads)
+        return build_function_tool(candidate, namespace=self.name, invoker=self._invoker)

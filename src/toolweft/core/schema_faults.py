@@ -1,19 +1,26 @@
-"""Says what is wrong with arguments, in words a model can act on.
+"""Says what is wrong with a value that a schema refused, in words a model can act on.
 
-Pure: reads a validator's findings, adds the place and the nearest known names.
+Pure: reads a validator's findings, adds the place and the nearest known names. Knows the validator
+by its shape alone; used where arguments are checked, and where examples are.
 """
 
 import re
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import islice
+from typing import Any, Protocol
 
-import jsonschema_rs
+from toolweft.core.json import Json, JsonSchema
 
-from toolweft.core.json import Json, JsonObject, JsonSchema
-
-__all__ = ("MASK", "list_faults", "render_path")
+__all__ = (
+    "MASK",
+    "SchemaFinding",
+    "SchemaValidator",
+    "describe_faults",
+    "list_faults",
+    "render_path",
+)
 
 # What the validator writes in place of a value, so that its sentences stay short.
 MASK = "{value}"
@@ -22,6 +29,7 @@ _MAX_REASON_CHARACTERS = 240
 _MAX_NAME_CHARACTERS = 80
 # Names compared when looking for near ones.
 _MAX_CANDIDATES = 500
+_CHOICES = frozenset({"anyOf", "oneOf"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 _SHORT = reprlib.Repr()
@@ -31,22 +39,61 @@ _SHORT.maxdict = _SHORT.maxlist = 3
 _SHORT.maxlevel = 2
 
 
+class SchemaFinding(Protocol):
+    """One finding of the validator, as `jsonschema_rs` spells it."""
+
+    @property
+    def message(self) -> str:
+        """A sentence, with `MASK` for the value."""
+
+    @property
+    def instance(self) -> Any:
+        """The value found wrong."""
+
+    @property
+    def instance_path(self) -> Sequence[str | int]:
+        """Where it stands."""
+
+    @property
+    def schema_path(self) -> Sequence[str | int]:
+        """The keyword that refused it."""
+
+    @property
+    def kind(self) -> Any:
+        """Its `name` is the keyword; further fields depend on that."""
+
+
+class SchemaValidator(Protocol):
+    """A compiled schema."""
+
+    def iter_errors(self, instance: Any) -> Iterable[SchemaFinding]:
+        """All that is wrong with a value."""
+
+
 def list_faults(
-    validator: jsonschema_rs.Validator, arguments: JsonObject, *, schema: JsonSchema, limit: int
+    validator: SchemaValidator, arguments: Json, *, schema: JsonSchema, limit: int
 ) -> list[str]:
     """Every fault as `PLACE: what is wrong`, at most `limit`, then how many more there are.
 
     Args:
         validator: compiled from `schema`.
-        arguments: bounded JSON that the validator refused.
+        arguments: bounded JSON that the validator refused; any value does.
         schema: where the known names stand.
         limit: >= 1.
     """
-    errors = list(islice(validator.iter_errors(arguments), limit + 1))
-    faults = [_describe(error, schema) for error in errors[:limit]]
-    if len(errors) > limit:
+    found = list(islice(describe_faults(validator, arguments, schema=schema), limit + 1))
+    faults = [f"{place}: {reason}" for place, reason in found[:limit]]
+    if len(found) > limit:
         faults.append("and more")
     return faults
+
+
+def describe_faults(
+    validator: SchemaValidator, value: Json, *, schema: JsonSchema
+) -> Iterator[tuple[str, str]]:
+    """Every fault of a value as its place, `$.items[2].city`, and what is wrong there."""
+    for error in validator.iter_errors(value):
+        yield render_path(error.instance_path), _describe(error, schema)
 
 
 def render_path(path: Sequence[str | int]) -> str:
@@ -60,31 +107,23 @@ def _step(step: str | int) -> str:
     return f"[{_SHORT.repr(step)}]"
 
 
-def _describe(error: jsonschema_rs.ValidationError, schema: JsonSchema) -> str:
-    place = render_path(error.instance_path)
-    instance: Json = error.instance
+def _describe(error: SchemaFinding, schema: JsonSchema) -> str:
     kind = error.kind
-    if isinstance(
-        kind,
-        jsonschema_rs.ValidationErrorKind.AdditionalProperties
-        | jsonschema_rs.ValidationErrorKind.UnevaluatedProperties,
-    ):
+    if kind.name in {"additionalProperties", "unevaluatedProperties"}:
         known = _names_at(schema, error.schema_path[:-1])
-        return f"{place}: {_describe_unknown(kind.unexpected, known)}"
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        return _describe_unknown(kind.unexpected, known)
+    if kind.name == "required":
         known = _names_at(schema, error.schema_path[:-1])
-        return f"{place}: {_describe_missing(kind.property, instance, known)}"
-    return f"{place}: {_SHORT.repr(instance)} {_reason(error)}"
+        return _describe_missing(kind.property, error.instance, known)
+    return f"{_SHORT.repr(error.instance)} {_reason(error)}"
 
 
-def _reason(error: jsonschema_rs.ValidationError) -> str:
+def _reason(error: SchemaFinding) -> str:
     """The validator's sentence without the value it begins with."""
-    kind = error.kind
-    if isinstance(
-        kind,
-        jsonschema_rs.ValidationErrorKind.AnyOf | jsonschema_rs.ValidationErrorKind.OneOfNotValid,
-    ):
-        branches = [_cut(_reason(branch[0]), 80) for branch in kind.context if branch]
+    context = error.kind.context if error.kind.name in _CHOICES else ()
+    # What fits several forms of `oneOf` has branches without a finding.
+    if context and all(context):
+        branches = [_cut(_reason(branch[0]), 80) for branch in context]
         return _cut("fits none of the forms: " + ", or ".join(dict.fromkeys(branches)))
     return _cut(error.message.removeprefix(f"{MASK} ").replace(MASK, "it"))
 
