@@ -22,6 +22,7 @@ from toolweft.sources import (
     HttpServerOptions,
     HttpSource,
     ManagedSource,
+    OpenApiSource,
     PythonSource,
     RecordedServerOptions,
     RecordedSource,
@@ -133,6 +134,10 @@ def build_sources(
         for broken in settings.broken_servers
     )
     sources.extend(_build_python_source(python, catalog) for python in settings.python_sources)
+    sources.extend(
+        OpenApiSource(described, listener=catalog, clock=clock)
+        for described in settings.openapi_sources
+    )
     if tools:
         sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
     sources.append(saved)

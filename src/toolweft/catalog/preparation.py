@@ -61,7 +61,7 @@ class Preparation:
 
     source: SourceName
     python_namespace: str
-    # Where toolweft.toml has the source: "servers", "python", or "catalog" with all others.
+    # Where toolweft.toml has the source: "servers", "python", "openapi", or "catalog" with others.
     section: str
     options: CatalogOptions
     rules: SourceRules
@@ -142,7 +142,7 @@ def _prepare(
     rules = () if problem else preparation.rules.of(definition.name)
     usable, size_bytes = definition, 0
     faults: tuple[ExampleFault, ...] = ()
-    reason = problem or _turned_off(rules)
+    reason = problem or _turned_off(rules) or definition.problem
     if not reason:
         try:
             usable, size_bytes = complete_definition(definition)

@@ -12,6 +12,7 @@ from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
 from toolweft.config.callers import Callers
 from toolweft.config.model_models import ModelsModel
+from toolweft.config.openapi_keys import OpenApiKeys
 from toolweft.config.quantities import (
     Bytes,
     Count,
@@ -45,6 +46,7 @@ __all__ = (
     "HttpModel",
     "KeyModel",
     "LimitsModel",
+    "OpenApiModel",
     "ProgramsModel",
     "PythonModel",
     "RuleModel",
@@ -139,6 +141,10 @@ class PythonModel(_Configured):
         min_length=1,
         description="'name' or 'package:name', of the group 'toolweft.tools'.",
     )
+
+
+class OpenApiModel(OpenApiKeys, _Configured):
+    """A service by its OpenAPI description, which is at `url` or in the file `path`."""
 
 
 class CatalogModel(_Configured):
@@ -324,6 +330,7 @@ class ConfigModel(Section):
     )
     servers: dict[Name, ServerModel] = Field(default={})
     python: dict[Name, PythonModel] = Field(default={})
+    openapi: dict[Name, OpenApiModel] = Field(default={})
     catalog: CatalogModel = CatalogModel()
     sandbox: SandboxModel = SandboxModel()
     limits: LimitsModel = LimitsModel()

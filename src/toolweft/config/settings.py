@@ -17,6 +17,7 @@ from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
 from toolweft.sources.options import (
     HttpServerOptions,
+    OpenApiOptions,
     RecordedServerOptions,
     StdioServerOptions,
 )
@@ -87,6 +88,7 @@ class Settings:
     servers: tuple[ServerOptions, ...]
     broken_servers: tuple[BrokenServer, ...]
     python_sources: tuple[PythonSourceOptions, ...]
+    openapi_sources: tuple[OpenApiOptions, ...]
     catalog: CatalogOptions
     sandbox: SandboxOptions
     programs: ProgramOptions
@@ -116,7 +118,8 @@ class Settings:
             for server in self.servers
             if not isinstance(server, RecordedServerOptions)
         )
-        return max(waits, default=0.0) + _REPORT_S
+        descriptions = (source.start_timeout_s for source in self.openapi_sources)
+        return max((*waits, *descriptions), default=0.0) + _REPORT_S
 
     @property
     def origins(self) -> Mapping[str, str]:

@@ -103,6 +103,8 @@ class ToolDefinition:
     needs: tuple[QualifiedName, ...] = ()
     # SHA-256 in hex over name, description and schemas in canonical JSON; set by the catalog.
     definition_hash: str = ""
+    # Why its source cannot offer it after all; the catalog then disables it with this reason.
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

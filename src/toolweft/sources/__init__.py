@@ -1,4 +1,4 @@
-"""Where tools come from: MCP servers, recorded tool lists, Python functions, saved programs.
+"""Where tools come from: MCP servers, recordings, OpenAPI services, Python functions, programs.
 
 Importing this package imports neither the protocol's SDK nor pydantic; the source that needs them
 does, when it starts.
@@ -8,8 +8,11 @@ from toolweft.sources.broken import BrokenSource
 from toolweft.sources.group import ManagedSource, SourceGroup
 from toolweft.sources.mcp.recorded import RecordedSource
 from toolweft.sources.mcp.servers import HttpSource, StdioSource
+from toolweft.sources.openapi.source import OpenApiSource
 from toolweft.sources.options import (
+    ClientCredentials,
     HttpServerOptions,
+    OpenApiOptions,
     RecordedServerOptions,
     StdioServerOptions,
 )
@@ -24,9 +27,12 @@ from toolweft.sources.saved.source import SavedSource
 __all__ = (
     "BoundTool",
     "BrokenSource",
+    "ClientCredentials",
     "HttpServerOptions",
     "HttpSource",
     "ManagedSource",
+    "OpenApiOptions",
+    "OpenApiSource",
     "PatientRoad",
     "PythonSource",
     "PythonTool",
