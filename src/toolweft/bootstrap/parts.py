@@ -22,6 +22,7 @@ from toolweft.sources import (
     HttpServerOptions,
     HttpSource,
     ManagedSource,
+    Memory,
     PythonSource,
     RecordedServerOptions,
     RecordedSource,
@@ -31,6 +32,7 @@ from toolweft.sources import (
     load_python_tools,
 )
 from toolweft.stores import (
+    FileDiscoveryCache,
     SqlLedgerReader,
     SqlVectorStore,
 )
@@ -100,12 +102,13 @@ def build_sources(
 ) -> SourceGroup:
     """Every source of the configuration, and Python functions as the source "local"."""
     sources: list[ManagedSource] = []
+    memory = _build_memory(settings, clock=clock)
     for server in settings.servers:
         match server:
             case StdioServerOptions():
-                sources.append(StdioSource(server, listener=catalog, clock=clock))
+                sources.append(StdioSource(server, listener=catalog, clock=clock, memory=memory))
             case HttpServerOptions():
-                sources.append(HttpSource(server, listener=catalog, clock=clock))
+                sources.append(HttpSource(server, listener=catalog, clock=clock, memory=memory))
             case RecordedServerOptions():
                 sources.append(RecordedSource(server, listener=catalog))
     sources.extend(
@@ -116,6 +119,14 @@ def build_sources(
     if tools:
         sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
     return SourceGroup(sources, listener=catalog)
+
+
+def _build_memory(settings: Settings, *, clock: Clock) -> Memory | None:
+    options = settings.discovery
+    if options.folder is None:
+        return None
+    cache = FileDiscoveryCache(options, folder=options.folder, clock=clock)
+    return Memory(cache=cache, refresh_s=options.refresh_s, is_read=options.is_read)
 
 
 def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:

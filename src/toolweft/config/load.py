@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
+from toolweft.config.documents import KeyPath
 from toolweft.config.embedder import build_embedder, build_vector_store
 from toolweft.config.explain import setting_values
 from toolweft.config.faults import build_config
@@ -19,6 +20,7 @@ from toolweft.config.layers import (
 )
 from toolweft.config.lookup import (
     FILE_NAMES,
+    discovery_path,
     environments_path,
     find_config,
     handles_path,
@@ -40,6 +42,7 @@ from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.options import SearchOptions
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
@@ -115,6 +118,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
+        discovery=_discovery(checked, layer, environ=environ, home=home),
         handles=HandleOptions(**{**dict(checked.handles), "folder": handles_folder}),
         search=SearchOptions(**checked.search.model_dump(exclude={"embedder"})),
         embedder=embedder,
@@ -203,12 +207,27 @@ def _advised_file(files: list[Path]) -> str:
 def _handles_folder(
     checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
 ) -> Path:
-    written = checked.handles.folder
-    if written is None:
+    if checked.handles.folder is None:
         return handles_path(environ=environ, home=home)
+    return _written_folder(checked.handles.folder, ("handles", "folder"), layer, home=home)
+
+
+def _written_folder(written: str, place: KeyPath, layer: Layer, *, home: Path) -> Path:
     if written.startswith("~/"):
         return home / written[2:]
-    return layer.entries["handles", "folder"].folder / written
+    return layer.entries[place].folder / written
+
+
+def _discovery(
+    checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
+) -> DiscoveryOptions:
+    section = checked.discovery
+    folder: Path | None = discovery_path(environ=environ, home=home)
+    if section.folder == "":
+        folder = None
+    elif section.folder is not None:
+        folder = _written_folder(section.folder, ("discovery", "folder"), layer, home=home)
+    return DiscoveryOptions(**{**dict(section), "folder": folder})
 
 
 def _sandbox(
@@ -223,10 +242,9 @@ def _sandbox(
         )
     folder = environments_path(environ=environ, home=home)
     if section.environments is not None:
-        written = layer.entries["sandbox", "environments"].folder
-        folder = written / section.environments
-        if section.environments.startswith("~/"):
-            folder = home / section.environments[2:]
+        folder = _written_folder(
+            section.environments, ("sandbox", "environments"), layer, home=home
+        )
     engine = EngineOptions(**dict(section.container))
     return SandboxOptions(**{**dict(section), "container": engine, "environments": folder})
 

@@ -18,7 +18,16 @@ from pydantic import (
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
-from toolweft.config.units import parse_bytes, parse_seconds
+from toolweft.config.fields import (
+    Bytes,
+    Count,
+    CountOrZero,
+    Name,
+    Seconds,
+    SecondsOrZero,
+    Texts,
+    not_bool,
+)
 from toolweft.core.calls import CallerType
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
@@ -27,6 +36,7 @@ from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.vector_options import VectorStoreOptions
@@ -37,6 +47,7 @@ __all__ = (
     "CatalogModel",
     "ConfigModel",
     "ContainersModel",
+    "DiscoveryModel",
     "EmbedderModel",
     "EngineModel",
     "ExampleModel",
@@ -66,44 +77,17 @@ _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
 _LEDGER = LedgerOptions(url="")
 _HANDLES = HandleOptions(folder=Path())
+_DISCOVERY = DiscoveryOptions()
 _SEARCH = SearchOptions()
 _EMBEDDER = EmbedderOptions()
 _VECTORS = VectorStoreOptions(url="")
 _HTTP = HttpOptions()
 
 
-def _not_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - for pydantic
-    return value
-
-
-def _split_text(value: Any) -> Any:
-    # A variable or a flag gives one text; files may write a list as well.
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 def _enough_memory(value: int) -> int:
     if value < _MIN_MEMORY_BYTES:
         raise ValueError("write at least '64 MiB': less, and no program starts")
     return value
-
-
-_QUANTITY_SCHEMA: dict[str, Any] = {"type": ["number", "string"]}
-_Bytes = Annotated[
-    int, BeforeValidator(parse_bytes), Field(gt=0, json_schema_extra=_QUANTITY_SCHEMA)
-]
-_Seconds = Annotated[
-    float, BeforeValidator(parse_seconds), Field(gt=0, json_schema_extra=_QUANTITY_SCHEMA)
-]
-# Where nothing at all is a sensible choice: "do not wait".
-_SecondsOrZero = Annotated[
-    float, BeforeValidator(parse_seconds), Field(ge=0, json_schema_extra=_QUANTITY_SCHEMA)
-]
-_Count = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
-_CountOrZero = Annotated[int, BeforeValidator(_not_bool), Field(ge=0)]
-_Texts = Annotated[tuple[str, ...], BeforeValidator(_split_text)]
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class _Section(BaseModel):
@@ -126,7 +110,7 @@ class RuleModel(_Section):
     defer_loading: bool | None = None
     always_listed: bool | None = None
     allowed_callers: frozenset[CallerType] | None = None
-    timeout_s: _Seconds | None = None
+    timeout_s: Seconds | None = None
     enabled: bool | None = None
     input_examples: tuple[ExampleModel, ...] | None = None
 
@@ -156,8 +140,14 @@ class ServerModel(_Configured):
     )
     type: Literal["stdio", "http", "streamable-http", "streamableHttp", "sse"] | None = None
     disabled: bool = False
-    start_timeout_s: _Seconds | None = None
-    max_message_bytes: _Bytes | None = None
+    start_timeout_s: Seconds | None = None
+    max_message_bytes: Bytes | None = None
+    eager: bool | None = Field(
+        default=None, description="Started at once and kept, instead of by the first call."
+    )
+    idle_stop_s: Seconds | None = Field(
+        default=None, description="Stopped after so long without a call; 15 minutes unset."
+    )
 
 
 class PythonModel(_Configured):
@@ -170,9 +160,9 @@ class CatalogModel(_Configured):
     """Defaults for all tools of all sources."""
 
     trust_hints: bool = _CATALOG.trust_hints
-    defer_above_tokens: _CountOrZero = _CATALOG.defer_above_tokens
-    max_examples: _CountOrZero = _CATALOG.max_examples
-    default_timeout_s: _Seconds = _CATALOG.default_timeout_s
+    defer_above_tokens: CountOrZero = _CATALOG.defer_above_tokens
+    max_examples: CountOrZero = _CATALOG.max_examples
+    default_timeout_s: Seconds = _CATALOG.default_timeout_s
 
 
 class EngineModel(_Section):
@@ -181,7 +171,7 @@ class EngineModel(_Section):
     engine: str = Field(default=_ENGINE.engine, pattern=r"^(unix:///|tcp://)[^ ]+$")
     image: str = Field(default=_ENGINE.image, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$")
     runtime: str = Field(default=_ENGINE.runtime, pattern=r"^[A-Za-z0-9._-]*$")
-    pool_size: _CountOrZero = Field(default=_ENGINE.pool_size, le=64)
+    pool_size: CountOrZero = Field(default=_ENGINE.pool_size, le=64)
     cpus: float = Field(default=_ENGINE.cpus, ge=0.05, le=256)
     tls_folder: str = _ENGINE.tls_folder
     allow_unencrypted: bool = _ENGINE.allow_unencrypted
@@ -202,77 +192,77 @@ class SandboxModel(_Section):
             "Folder of `toolweft env`; without it, toolweft/environments under $XDG_DATA_HOME."
         ),
     )
-    probe_timeout_s: _Seconds = _SANDBOX.probe_timeout_s
+    probe_timeout_s: Seconds = _SANDBOX.probe_timeout_s
     container: EngineModel = EngineModel()
 
 
 class LimitsModel(_Section):
     """What one run may use."""
 
-    memory_bytes: Annotated[_Bytes, AfterValidator(_enough_memory)] = Field(
+    memory_bytes: Annotated[Bytes, AfterValidator(_enough_memory)] = Field(
         default=_LIMITS.memory_bytes, le=LIMIT_CEILINGS["memory_bytes"]
     )
-    active_s: _Seconds = _LIMITS.active_s
-    wall_s: _Seconds = _LIMITS.wall_s
-    max_calls: _Count = _LIMITS.max_calls
-    max_in_flight: _Count = Field(default=_LIMITS.max_in_flight, le=LIMIT_CEILINGS["max_in_flight"])
-    kept_characters: _Count = _LIMITS.kept_characters
-    max_output_characters: _Count = _LIMITS.max_output_characters
-    max_argument_bytes: _Bytes = _LIMITS.max_argument_bytes
-    max_result_bytes: _Bytes = Field(
+    active_s: Seconds = _LIMITS.active_s
+    wall_s: Seconds = _LIMITS.wall_s
+    max_calls: Count = _LIMITS.max_calls
+    max_in_flight: Count = Field(default=_LIMITS.max_in_flight, le=LIMIT_CEILINGS["max_in_flight"])
+    kept_characters: Count = _LIMITS.kept_characters
+    max_output_characters: Count = _LIMITS.max_output_characters
+    max_argument_bytes: Bytes = _LIMITS.max_argument_bytes
+    max_result_bytes: Bytes = Field(
         default=_LIMITS.max_result_bytes, le=LIMIT_CEILINGS["max_result_bytes"]
     )
-    max_value_bytes: _Bytes = _LIMITS.max_value_bytes
-    max_code_bytes: _Bytes = _LIMITS.max_code_bytes
-    disk_bytes: _Bytes = _LIMITS.disk_bytes
-    max_files: _Count = _LIMITS.max_files
-    max_threads: _Count = _LIMITS.max_threads
+    max_value_bytes: Bytes = _LIMITS.max_value_bytes
+    max_code_bytes: Bytes = _LIMITS.max_code_bytes
+    disk_bytes: Bytes = _LIMITS.disk_bytes
+    max_files: Count = _LIMITS.max_files
+    max_threads: Count = _LIMITS.max_threads
 
 
 class ProgramsModel(_Section):
     """Checks of programs and how long finished runs are kept."""
 
     static_check: Literal["standard", "strict"] = _PROGRAMS.static_check
-    keep_finished_s: _SecondsOrZero = _PROGRAMS.keep_finished_s
+    keep_finished_s: SecondsOrZero = _PROGRAMS.keep_finished_s
 
 
 class ContainersModel(_Section):
     """How long containers live and how many there may be."""
 
-    idle_s: _Seconds = _CONTAINERS.idle_s
-    max_age_s: _Seconds = _CONTAINERS.max_age_s
-    max_live: _Count = _CONTAINERS.max_live
-    memory_bytes: _Bytes | None = Field(
+    idle_s: Seconds = _CONTAINERS.idle_s
+    max_age_s: Seconds = _CONTAINERS.max_age_s
+    max_live: Count = _CONTAINERS.max_live
+    memory_bytes: Bytes | None = Field(
         default=None,
         description="All containers together, beside what they share; half of the machine unset.",
     )
-    queue_s: _SecondsOrZero = _CONTAINERS.queue_s
-    max_queued: _CountOrZero = _CONTAINERS.max_queued
+    queue_s: SecondsOrZero = _CONTAINERS.queue_s
+    max_queued: CountOrZero = _CONTAINERS.max_queued
 
 
 class CallsModel(_Section):
     """Bounds of every call."""
 
-    max_result_bytes: _Bytes = Field(
+    max_result_bytes: Bytes = Field(
         default=_CALLS.max_result_bytes, le=LIMIT_CEILINGS["max_result_bytes"]
     )
-    max_kept_bytes: _Bytes = _CALLS.max_kept_bytes
-    max_argument_bytes: _Bytes = _CALLS.max_argument_bytes
-    max_depth: _Count = _CALLS.max_depth
-    max_faults: _Count = _CALLS.max_faults
+    max_kept_bytes: Bytes = _CALLS.max_kept_bytes
+    max_argument_bytes: Bytes = _CALLS.max_argument_bytes
+    max_depth: Count = _CALLS.max_depth
+    max_faults: Count = _CALLS.max_faults
 
 
 class ToolboxModel(_Section):
     """Defaults of the four tools a model sees."""
 
-    search_limit: _Count = _TOOLBOX.search_limit
-    max_search_limit: _Count = _TOOLBOX.max_search_limit
-    wait_s: _SecondsOrZero = _TOOLBOX.wait_s
-    shown_characters: _Count = _TOOLBOX.shown_characters
-    max_result_tokens: _Count = _TOOLBOX.max_result_tokens
-    max_resource_bytes: _Bytes = _TOOLBOX.max_resource_bytes
-    shown_result_characters: _Count = _TOOLBOX.shown_result_characters
-    max_named_sources: _CountOrZero = _TOOLBOX.max_named_sources
+    search_limit: Count = _TOOLBOX.search_limit
+    max_search_limit: Count = _TOOLBOX.max_search_limit
+    wait_s: SecondsOrZero = _TOOLBOX.wait_s
+    shown_characters: Count = _TOOLBOX.shown_characters
+    max_result_tokens: Count = _TOOLBOX.max_result_tokens
+    max_resource_bytes: Bytes = _TOOLBOX.max_resource_bytes
+    shown_result_characters: Count = _TOOLBOX.shown_result_characters
+    max_named_sources: CountOrZero = _TOOLBOX.max_named_sources
 
 
 class EmbedderModel(_Section):
@@ -283,18 +273,18 @@ class EmbedderModel(_Section):
     )
     model: str | None = Field(default=None, min_length=1)
     key: str | None = Field(default=None, description="'env:NAME' takes a secret from NAME.")
-    dimensions: _Count | None = Field(default=None, le=16_384)
+    dimensions: Count | None = Field(default=None, le=16_384)
     path: str | None = Field(
         default=None, min_length=1, description="A sentence-transformers or ONNX folder."
     )
     query_prefix: str | None = None
     tool_prefix: str | None = None
-    query_timeout_s: _Seconds | None = None
-    batch_timeout_s: _Seconds = _EMBEDDER.batch_timeout_s
-    batch: _Count = Field(default=_EMBEDDER.batch, le=2_048)
-    batch_characters: _Count = _EMBEDDER.batch_characters
-    cooldown_s: _Seconds = _EMBEDDER.cooldown_s
-    weight: Annotated[float, BeforeValidator(_not_bool)] = Field(
+    query_timeout_s: Seconds | None = None
+    batch_timeout_s: Seconds = _EMBEDDER.batch_timeout_s
+    batch: Count = Field(default=_EMBEDDER.batch, le=2_048)
+    batch_characters: Count = _EMBEDDER.batch_characters
+    cooldown_s: Seconds = _EMBEDDER.cooldown_s
+    weight: Annotated[float, BeforeValidator(not_bool)] = Field(
         default=_EMBEDDER.weight, ge=0, le=1, description="What its vectors count beside the rest."
     )
     store_url: str | None = Field(
@@ -302,7 +292,7 @@ class EmbedderModel(_Section):
         min_length=1,
         description="'sqlite:///PATH'; without it, toolweft/vectors.db under $XDG_CACHE_HOME.",
     )
-    max_stored: _Count = _VECTORS.max_vectors
+    max_stored: Count = _VECTORS.max_vectors
 
 
 class SearchModel(_Section):
@@ -315,7 +305,7 @@ class SearchModel(_Section):
         description="Tools used after a search come sooner for like ones; keeps texts of searches.",
     )
     # 36,500 days: a hundred years, and every date stays a date.
-    keep_search_days: _Count = Field(default=_SEARCH.keep_search_days, le=36_500)
+    keep_search_days: Count = Field(default=_SEARCH.keep_search_days, le=36_500)
 
 
 class LedgerModel(_Section):
@@ -329,10 +319,10 @@ class LedgerModel(_Section):
     synchronous: Literal["NORMAL", "FULL"] = Field(
         default="NORMAL", description="NORMAL survives a killed process, FULL a power loss too."
     )
-    max_queued: _Count = _LEDGER.max_queued
-    commit_timeout_s: _Seconds = _LEDGER.commit_timeout_s
-    retry_s: _Seconds = _LEDGER.retry_s
-    busy_timeout_s: _SecondsOrZero = _LEDGER.busy_timeout_s
+    max_queued: Count = _LEDGER.max_queued
+    commit_timeout_s: Seconds = _LEDGER.commit_timeout_s
+    retry_s: Seconds = _LEDGER.retry_s
+    busy_timeout_s: SecondsOrZero = _LEDGER.busy_timeout_s
     # It becomes part of SQL names.
     table_prefix: str = Field(
         default=_LEDGER.table_prefix, pattern=r"^[A-Za-z0-9_]*$", max_length=40
@@ -347,44 +337,56 @@ class HandlesModel(_Section):
         min_length=1,
         description="Without it, toolweft/handles under $XDG_STATE_HOME.",
     )
-    expire_s: _Seconds = _HANDLES.expire_s
-    max_bytes: _Bytes = _HANDLES.max_bytes
-    max_handles: _Count = _HANDLES.max_handles
-    max_total_bytes: _Bytes = _HANDLES.max_total_bytes
-    sweep_s: _Seconds = _HANDLES.sweep_s
+    expire_s: Seconds = _HANDLES.expire_s
+    max_bytes: Bytes = _HANDLES.max_bytes
+    max_handles: Count = _HANDLES.max_handles
+    max_total_bytes: Bytes = _HANDLES.max_total_bytes
+    sweep_s: Seconds = _HANDLES.sweep_s
+
+
+class DiscoveryModel(_Section):
+    """Servers' tools, remembered from one start to the next."""
+
+    folder: str | None = Field(
+        default=None,
+        description="Without it, toolweft/discovery under $XDG_CACHE_HOME; '' remembers nothing.",
+    )
+    refresh_s: Seconds = _DISCOVERY.refresh_s
+    keep_s: Seconds = _DISCOVERY.keep_s
+    max_bytes: Bytes = _DISCOVERY.max_bytes
 
 
 class KeyModel(_Section):
     """Who a bearer key stands for; the key itself is never written down."""
 
-    id: _Name = Field(description="Shown in the ledger instead of the key.")
+    id: Name = Field(description="Shown in the ledger instead of the key.")
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)] = Field(
         description="printf %s KEY | sha256sum"
     )
-    user: _Name
-    tenant: _Name = "local"
+    user: Name
+    tenant: Name = "local"
 
 
 class HttpModel(_Section):
     """The gateway over HTTP; keys are required where `host` is not a loopback address."""
 
     host: str = Field(default=_HTTP.host, min_length=1)
-    port: Annotated[int, BeforeValidator(_not_bool)] = Field(default=_HTTP.port, ge=0, le=65535)
+    port: Annotated[int, BeforeValidator(not_bool)] = Field(default=_HTTP.port, ge=0, le=65535)
     path: str = Field(default=_HTTP.path, pattern=r"^/[A-Za-z0-9._~/-]*$")
     keys: tuple[KeyModel, ...] = ()
-    allowed_hosts: _Texts = _HTTP.allowed_hosts
-    allowed_origins: _Texts = _HTTP.allowed_origins
+    allowed_hosts: Texts = _HTTP.allowed_hosts
+    allowed_origins: Texts = _HTTP.allowed_origins
 
 
 class ConfigModel(_Section):
     """The whole of `toolweft.toml`."""
 
     profile: Profile = _CATALOG.profile
-    include: _Texts = Field(
+    include: Texts = Field(
         default=(), description="More files, read first; paths count from this file's folder."
     )
-    servers: dict[_Name, ServerModel] = {}
-    python: dict[_Name, PythonModel] = {}
+    servers: dict[Name, ServerModel] = {}
+    python: dict[Name, PythonModel] = {}
     catalog: CatalogModel = CatalogModel()
     sandbox: SandboxModel = SandboxModel()
     limits: LimitsModel = LimitsModel()
@@ -395,4 +397,5 @@ class ConfigModel(_Section):
     search: SearchModel = SearchModel()
     ledger: LedgerModel = LedgerModel()
     handles: HandlesModel = HandlesModel()
+    discovery: DiscoveryModel = DiscoveryModel()
     http: HttpModel = HttpModel()

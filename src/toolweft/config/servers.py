@@ -29,6 +29,9 @@ from toolweft.core.secret import Secret
 from toolweft.core.tools import ToolExample
 from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, StdioServerOptions
 
+# Of servers over any transport.
+_SHARED = ("start_timeout_s", "max_message_bytes", "eager", "idle_stop_s")
+
 __all__ = ("ServerBuilder", "build_python_sources", "build_rules", "recorded_server")
 
 
@@ -74,7 +77,7 @@ class ServerBuilder:
             ),
             env=fill.secrets("env", server.env),
             cwd=self._working_folder(fill, server.cwd),
-            **_given(server, "start_timeout_s", "max_message_bytes"),
+            **_given(server, *_SHARED),
         )
 
     def _http(self, name: SourceName, server: ServerModel) -> HttpServerOptions:
@@ -86,7 +89,7 @@ class ServerBuilder:
             url=url,
             secrets=secret_variables(server.url or "", variables=self.environ),
             headers=fill.secrets("headers", server.headers),
-            **_given(server, "start_timeout_s", "max_message_bytes"),
+            **_given(server, *_SHARED),
         )
 
     def _recorded(self, name: SourceName, recorded: str) -> RecordedServerOptions:

@@ -18,6 +18,7 @@ from toolweft.sources.options import (
     RecordedServerOptions,
     StdioServerOptions,
 )
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.vector_options import VectorStoreOptions
@@ -89,6 +90,7 @@ class Settings:
     vectors: VectorStoreOptions
     ledger: LedgerOptions
     handles: HandleOptions
+    discovery: DiscoveryOptions
     http: HttpOptions
     # In the order of the sections; what `origins` and `explain` are read from.
     values: tuple[SettingValue, ...]

@@ -7,7 +7,7 @@ does, when it starts.
 from toolweft.sources.broken import BrokenSource
 from toolweft.sources.group import ManagedSource, SourceGroup
 from toolweft.sources.mcp.recorded import RecordedSource
-from toolweft.sources.mcp.servers import HttpSource, StdioSource
+from toolweft.sources.mcp.servers import HttpSource, Memory, StdioSource
 from toolweft.sources.options import (
     HttpServerOptions,
     RecordedServerOptions,
@@ -24,6 +24,7 @@ __all__ = (
     "HttpServerOptions",
     "HttpSource",
     "ManagedSource",
+    "Memory",
     "PatientRoad",
     "PythonSource",
     "PythonTool",
