@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "call": "Call one tool.",
     "run": "Run a Python program that calls tools, in the sandbox.",
     "env": "Make, list or remove environments of Python packages for programs.",
+    "cache": "Forget the remembered tools of servers.",
     "runs": "Show past runs and their calls.",
     "doctor": "Check configuration, servers, sandbox and ledger.",
     "config": "Explain or validate the configuration.",
