@@ -8,7 +8,7 @@
 
 from toolweft.bootstrap.app import App, PythonTool, open_app, open_reader, open_toolbox, read_models
 from toolweft.bootstrap.clients import AnthropicClient
-from toolweft.bootstrap.serving import serve_http, serve_stdio
+from toolweft.bootstrap.serving import serve_attached, serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
@@ -20,6 +20,7 @@ __all__ = (
     "open_reader",
     "open_toolbox",
     "read_models",
+    "serve_attached",
     "serve_http",
     "serve_stdio",
 )

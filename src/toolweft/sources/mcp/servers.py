@@ -78,9 +78,11 @@ class _ServerSource(ABC):
         idle_stop_s = None if options.eager else options.idle_stop_s
         self._demand = Demand(clock=clock, idle_stop_s=idle_stop_s)
         self._owner: _Owner | None = None
+        self._is_owned = False
 
     async def run(self) -> None:
         """Keep the server at hand until cancelled."""
+        self._is_owned = True
         try:
             if not await self._is_remembered():
                 self._demand.want()
@@ -117,7 +119,7 @@ class _ServerSource(ABC):
             ResultTooLarge: the answer is above `max_message_bytes`.
         """
         with self._demand:
-            if self._owner is None:
+            if self._owner is None and self._is_owned:
                 await self._demand.ensure_live()
             if self._owner is None:
                 raise _not_started(self.name)
