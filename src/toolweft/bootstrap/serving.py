@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from toolweft import __version__
@@ -15,7 +15,11 @@ from toolweft.gateway.headers import is_loopback
 from toolweft.sources import HttpServerOptions
 from toolweft.toolbox import INSTRUCTIONS, Surface
 
-__all__ = ("serve_attached", "serve_http", "serve_stdio")
+if TYPE_CHECKING:
+    # Imports the protocol's SDK.
+    from toolweft.gateway.attach import Forwarder
+
+__all__ = ("build_forwarder", "serve_attached", "serve_http", "serve_stdio")
 
 # A client's first listing waits this long for slow servers.
 _LISTING_GRACE_S = 2.0
@@ -39,8 +43,15 @@ async def serve_attached(url: str, *, token: Secret | None) -> None:
     Raises:
         ConfigError: the address cannot be used, or would show the key to whoever listens.
     """
+    from toolweft.gateway import stdio
+
+    await stdio.serve_stdio(build_forwarder(url, token=token))
+
+
+def build_forwarder(url: str, *, token: Secret | None) -> "Forwarder":
+    """What stands in the place of a server; see `serve_attached`."""
     _check_service(url, has_token=token is not None)
-    from toolweft.gateway import attach, stdio
+    from toolweft.gateway.attach import Forwarder
     from toolweft.sources.mcp.faults import FAULT_KEY
     from toolweft.sources.mcp.http_link import open_http_link
 
@@ -52,8 +63,7 @@ async def serve_attached(url: str, *, token: Secret | None) -> None:
     def is_forgotten(error: Any) -> bool:
         return isinstance(error.data, dict) and error.data.get(FAULT_KEY) == "ended"
 
-    forwarder = attach.Forwarder(partial(open_http_link, options), is_forgotten=is_forgotten)
-    await stdio.serve_stdio(forwarder)
+    return Forwarder(partial(open_http_link, options), is_forgotten=is_forgotten)
 
 
 def _check_service(url: str, *, has_token: bool) -> None:
