@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from toolweft.config.model_models import CapabilitiesModel, ModelModel, PricesModel
 from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerModel
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
@@ -49,5 +50,8 @@ def test_every_listed_default_is_the_real_one() -> None:
 
 def test_every_key_of_a_source_and_of_a_decision_is_named() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for model in (ServerModel, PythonModel, RuleModel):
+    for model in (
+        *(ServerModel, PythonModel, RuleModel),
+        *(ModelModel, PricesModel, CapabilitiesModel),
+    ):
         assert [key for key in model.model_fields if f"`{key}`" not in text] == []

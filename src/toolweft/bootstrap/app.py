@@ -12,6 +12,7 @@ from toolweft.bootstrap.parts import (
     build_sources,
     learned_uses,
     open_embeddings,
+    open_journal,
 )
 from toolweft.calls import ResultKeeper, Road
 from toolweft.catalog import Catalog
@@ -26,15 +27,20 @@ from toolweft.core.ports import (
     Policy,
     SandboxBackend,
 )
+from toolweft.core.saved import SavedStore
 from toolweft.core.search import TextEmbedder
 from toolweft.core.workers import Workers
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
+from toolweft.programs.journalling import JournalKeeper
+from toolweft.programs.replay import Replayer
+from toolweft.programs.saved import SavedRunner
 from toolweft.sandbox import LazyBackend
 from toolweft.sandbox.choice import build_backend, expected
 from toolweft.search import CatalogSearcher
 from toolweft.sources import (
     PatientRoad,
+    SavedSource,
     SourceGroup,
 )
 from toolweft.stores import (
@@ -43,7 +49,8 @@ from toolweft.stores import (
     SqlLedgerReader,
 )
 from toolweft.stores.handles import FileHandleStore
-from toolweft.toolbox import Toolbox, VisibleTools
+from toolweft.stores.saved import FileSavedStore
+from toolweft.toolbox import SavedParts, Toolbox, VisibleTools
 
 __all__ = (
     "App",
@@ -51,6 +58,7 @@ __all__ = (
     "PythonTool",
     "open_app",
     "open_reader",
+    "open_saved",
     "open_toolbox",
     "read_models",
 )
@@ -123,7 +131,9 @@ async def open_app(
     catalog = Catalog(settings.catalog)
     if on_source is not None:
         catalog.subscribe(lambda _snapshot: on_source(catalog))
-    sources = build_sources(settings, tools, catalog=catalog, clock=time)
+    saved_store = FileSavedStore(settings.saved, ids=ids)
+    saved_source = SavedSource(saved_store, listener=catalog)
+    sources = build_sources(settings, tools, saved=saved_source, catalog=catalog, clock=time)
     async with AsyncExitStack() as stack:
         ledger: Ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
         uses = None
@@ -133,6 +143,7 @@ async def open_app(
         handles = await stack.enter_async_context(
             FileHandleStore(settings.handles, clock=time, ids=ids)
         )
+        journal = await stack.enter_async_context(open_journal(settings, clock=time))
         await stack.enter_async_context(sources)
         calls = Road(
             holder=catalog,
@@ -173,7 +184,22 @@ async def open_app(
                 ids=ids,
                 options=settings.programs,
                 handles=handles,
+                journal=JournalKeeper(
+                    journal=journal,
+                    keeps_others=settings.journal.principals == "all",
+                    max_run_bytes=settings.journal.max_run_bytes,
+                    exclude=settings.journal.exclude,
+                ),
             )
+        )
+        saved_source.run_with(SavedRunner(runner, max_depth=settings.saved.max_depth).run)
+        saved = SavedParts(
+            journal=journal,
+            store=saved_store,
+            replayer=Replayer(pool=runner.pool, ledger=ledger, clock=time, ids=ids),
+            holder=catalog,
+            clock=time,
+            refresh=saved_source.refresh,
         )
 
         visible = VisibleTools()
@@ -191,6 +217,7 @@ async def open_app(
                 ids=ids,
                 handles=handles,
                 options=settings.toolbox,
+                saved=saved,
                 workers=workers,
             )
 
@@ -249,6 +276,11 @@ async def open_toolbox(
 def open_reader(settings: Settings) -> LedgerReader:
     """What the ledger holds, without opening anything else."""
     return SqlLedgerReader(settings.ledger)
+
+
+def open_saved(settings: Settings) -> SavedStore:
+    """The saved programs, without opening anything else."""
+    return FileSavedStore(settings.saved, ids=RandomIds())
 
 
 async def read_models(

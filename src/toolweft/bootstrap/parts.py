@@ -26,6 +26,7 @@ from toolweft.sources import (
     PythonSource,
     RecordedServerOptions,
     RecordedSource,
+    SavedSource,
     SourceGroup,
     StdioServerOptions,
     StdioSource,
@@ -36,12 +37,14 @@ from toolweft.stores import (
     SqlLedgerReader,
     SqlVectorStore,
 )
+from toolweft.stores.journal import FileJournal
 
 __all__ = (
     "PythonTool",
     "build_sources",
     "learned_uses",
     "open_embeddings",
+    "open_journal",
 )
 
 PythonTool = Callable[..., Any] | ToolSpec
@@ -97,10 +100,25 @@ async def open_embeddings(
         yield embeddings
 
 
+@asynccontextmanager
+async def open_journal(settings: Settings, *, clock: Clock) -> AsyncIterator[FileJournal | None]:
+    """Where runs are kept; None where they are not."""
+    if not settings.journal.enabled:
+        yield None
+        return
+    async with FileJournal(settings.journal, clock=clock) as journal:
+        yield journal
+
+
 def build_sources(
-    settings: Settings, tools: Sequence[PythonTool], *, catalog: Catalog, clock: Clock
+    settings: Settings,
+    tools: Sequence[PythonTool],
+    *,
+    saved: SavedSource,
+    catalog: Catalog,
+    clock: Clock,
 ) -> SourceGroup:
-    """Every source of the configuration, and Python functions as the source "local"."""
+    """Every source of the configuration, saved programs, and functions as the source "local"."""
     sources: list[ManagedSource] = []
     memory = _build_memory(settings, clock=clock)
     for server in settings.servers:
@@ -118,6 +136,7 @@ def build_sources(
     sources.extend(_build_python_source(python, catalog) for python in settings.python_sources)
     if tools:
         sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
+    sources.append(saved)
     return SourceGroup(sources, listener=catalog)
 
 

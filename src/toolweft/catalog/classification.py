@@ -110,6 +110,8 @@ def _opt_in(
         # Functions that a program handed over have no section of their own.
         before = 'declare it with @toolweft.tool(allowed_callers={"direct", "programmatic"}), or '
         table = f"catalog.configs.{tool}"
+    elif section == "catalog":
+        table = f"catalog.configs.{tool}"
     else:
         table = f"{section}.{_key(definition.namespace)}.configs.{tool}"
     return (

@@ -60,7 +60,7 @@ class Preparation:
 
     source: SourceName
     python_namespace: str
-    # Where toolweft.toml has the source: "servers" or "python".
+    # Where toolweft.toml has the source: "servers", "python", or "catalog" with all others.
     section: str
     options: CatalogOptions
     rules: SourceRules

@@ -5,7 +5,8 @@ Values are shown as they were written, with variables unexpanded; secrets are `*
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,6 +36,8 @@ _CREDENTIALS = (
 )
 # Sections with names of the user's choice, shown key by key as written.
 _NAMED = frozenset({"servers", "python"})
+# Keys of named sections whose values are secrets, whatever they look like.
+_SECRETS = {("servers", "env"), ("servers", "headers"), ("models", "headers"), ("models", "key")}
 
 
 def explain(settings: Settings) -> list[tuple[str, str, str]]:
@@ -43,16 +46,24 @@ def explain(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def setting_values(
-    config: ConfigModel, layer: Layer, *, ledger_url: str, handles_folder: str
+    config: ConfigModel, layer: Layer, *, ledger_url: str, folders: Mapping[str, Path]
 ) -> tuple[SettingValue, ...]:
-    """What `explain` shows: every key that has a value, default or not."""
-    return tuple(_values(config, layer, ledger_url, handles_folder))
+    """What `explain` shows: every key that has a value, default or not.
+
+    Args:
+        config: checked.
+        layer: where each key was written.
+        ledger_url: as settled.
+        folders: by section, as settled.
+    """
+    return tuple(_values(config, layer, ledger_url, folders))
 
 
 def _values(
-    config: ConfigModel, layer: Layer, ledger_url: str, handles_folder: str
+    config: ConfigModel, layer: Layer, ledger_url: str, folders: Mapping[str, Path]
 ) -> Iterator[SettingValue]:
-    settled = {("ledger", "url"): _mask_url(ledger_url), ("handles", "folder"): handles_folder}
+    settled = {(section, "folder"): str(folder) for section, folder in folders.items()}
+    settled["ledger", "url"] = _mask_url(ledger_url)
     for section in ConfigModel.model_fields:
         if section in _NAMED:
             yield from _written(layer, (section,))
@@ -63,7 +74,7 @@ def _values(
             continue
         for key, below in value:
             path = (section, key)
-            if key in {"default_config", "configs"}:
+            if key in {"default_config", "configs"} or key not in type(value).model_fields:
                 yield from _written(layer, path)
             elif path in _NESTED:
                 yield from _nested(path, below, layer)
@@ -107,7 +118,7 @@ def _render(key: str, value: Any) -> str:
 
 
 def _mask(path: KeyPath, value: Json) -> str:
-    if path[0] == "servers" and len(path) > 2 and path[2] in {"env", "headers"}:
+    if len(path) > 2 and (path[0], path[2]) in _SECRETS:
         # Whatever its name: no name tells which values are harmless.
         text = str(value)
         return text if is_reference(text) or value == {} else _HIDDEN

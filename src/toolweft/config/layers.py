@@ -5,7 +5,7 @@ remembers where it was written. Pure except `read_files`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,6 +36,7 @@ _FILE_KEY = "config"
 _TRANSPORTS = frozenset({"command", "url", "recorded"})
 _EMBEDDER: KeyPath = ("search", "embedder")
 # What is said of a server's tools, however it is reached.
+_CREDENTIALS = frozenset({"key", "headers"})
 _DECISIONS = frozenset({("default_config",), ("configs",)})
 
 
@@ -178,6 +179,8 @@ def merge_files(layers: Sequence[Layer]) -> tuple[Layer, list[str]]:
             merged = _without_transport(merged, section)
         if _defines_embedder(layer):
             merged = _without_transport(merged, _EMBEDDER)
+        for name in _readdressed_models(layer):
+            merged = _without_keys(merged, ("models", name), _CREDENTIALS)
         merged = merge_layers([merged, layer])
     return merged, notes
 
@@ -206,10 +209,20 @@ def _defines_embedder(layer: Layer) -> bool:
     return any((*_EMBEDDER, key) in layer.entries for key in ("url", "path"))
 
 
-def _without_transport(layer: Layer, section: KeyPath) -> Layer:
-    def is_kept(path: KeyPath) -> bool:
-        return path[:2] != section or path[2:3] in _DECISIONS
+def _readdressed_models(layer: Layer) -> set[str | int]:
+    """Models that a layer sends to another address: a key is for one place."""
+    return {path[1] for path in layer.entries if path[0] == "models" and path[2:] == ("base_url",)}
 
+
+def _without_keys(layer: Layer, section: KeyPath, keys: frozenset[str]) -> Layer:
+    return _kept(layer, lambda path: path[:2] != section or path[2:3] not in {(k,) for k in keys})
+
+
+def _without_transport(layer: Layer, section: KeyPath) -> Layer:
+    return _kept(layer, lambda path: path[:2] != section or path[2:3] in _DECISIONS)
+
+
+def _kept(layer: Layer, is_kept: Callable[[KeyPath], bool]) -> Layer:
     return Layer(
         entries={path: entry for path, entry in layer.entries.items() if is_kept(path)},
         places={path: place for path, place in layer.places.items() if is_kept(path)},

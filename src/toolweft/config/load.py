@@ -24,9 +24,12 @@ from toolweft.config.lookup import (
     environments_path,
     find_config,
     handles_path,
+    journal_path,
     ledger_path,
     lookup_paths,
+    saved_path,
 )
+from toolweft.config.model_options import build_agent, build_models
 from toolweft.config.models import ConfigModel
 from toolweft.config.servers import (
     ServerBuilder,
@@ -44,7 +47,9 @@ from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.options import SearchOptions
 from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
+from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.saved import SavedOptions
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = ("load_settings",)
@@ -107,7 +112,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     if embedder is not None and embedder.problem:
         problems.append(embedder.problem)
     ledger_url = checked.ledger.url or f"sqlite:///{ledger_path(environ=environ, home=home)}"
-    handles_folder = _handles_folder(checked, layer, environ=environ, home=home)
+    folders = _store_folders(checked, layer, environ=environ, home=home)
     return Settings(
         files=tuple(files),
         servers=servers,
@@ -119,15 +124,17 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
         discovery=_discovery(checked, layer, environ=environ, home=home),
-        handles=HandleOptions(**{**dict(checked.handles), "folder": handles_folder}),
+        handles=HandleOptions(**{**dict(checked.handles), "folder": folders["handles"]}),
+        journal=JournalOptions(**{**dict(checked.journal), "folder": folders["journal"]}),
+        saved=SavedOptions(**{**dict(checked.saved), "folder": folders["saved"]}),
         search=SearchOptions(**checked.search.model_dump(exclude={"embedder"})),
         embedder=embedder,
         vectors=build_vector_store(checked, environ=environ, home=home),
         ledger=_ledger(checked, ledger_url),
+        models=build_models(checked, layer, environ=environ),
+        agent=build_agent(checked),
         http=_http(checked, layer),
-        values=setting_values(
-            checked, layer, ledger_url=ledger_url, handles_folder=str(handles_folder)
-        ),
+        values=setting_values(checked, layer, ledger_url=ledger_url, folders=folders),
         problems=tuple(problems),
     )
 
@@ -204,18 +211,19 @@ def _advised_file(files: list[Path]) -> str:
     return name if name.endswith(".toml") else f'toolweft.toml (with include = ["{name}"])'
 
 
-def _handles_folder(
+def _store_folders(
     checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
-) -> Path:
-    if checked.handles.folder is None:
-        return handles_path(environ=environ, home=home)
-    return _written_folder(checked.handles.folder, ("handles", "folder"), layer, home=home)
-
-
-def _written_folder(written: str, place: KeyPath, layer: Layer, *, home: Path) -> Path:
-    if written.startswith("~/"):
-        return home / written[2:]
-    return layer.entries[place].folder / written
+) -> dict[str, Path]:
+    """The folder of each section that has one, where nothing is configured the usual one."""
+    usual = {"handles": handles_path, "journal": journal_path, "saved": saved_path}
+    folders = {}
+    for section, path in usual.items():
+        written = getattr(checked, section).folder
+        if written is None:
+            folders[section] = path(environ=environ, home=home)
+        else:
+            folders[section] = _place(written, layer, (section, "folder"), home=home)
+    return folders
 
 
 def _discovery(
@@ -226,8 +234,15 @@ def _discovery(
     if section.folder == "":
         folder = None
     elif section.folder is not None:
-        folder = _written_folder(section.folder, ("discovery", "folder"), layer, home=home)
+        folder = _place(section.folder, layer, ("discovery", "folder"), home=home)
     return DiscoveryOptions(**{**dict(section), "folder": folder})
+
+
+def _place(written: str, layer: Layer, path: KeyPath, *, home: Path) -> Path:
+    """A folder as it was written: below the home folder, or the one of its file."""
+    if written.startswith("~/"):
+        return home / written[2:]
+    return layer.entries[path].folder / written
 
 
 def _sandbox(
@@ -242,9 +257,7 @@ def _sandbox(
         )
     folder = environments_path(environ=environ, home=home)
     if section.environments is not None:
-        folder = _written_folder(
-            section.environments, ("sandbox", "environments"), layer, home=home
-        )
+        folder = _place(section.environments, layer, ("sandbox", "environments"), home=home)
     engine = EngineOptions(**dict(section.container))
     return SandboxOptions(**{**dict(section), "container": engine, "environments": folder})
 

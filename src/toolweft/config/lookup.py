@@ -11,8 +11,10 @@ __all__ = (
     "environments_path",
     "find_config",
     "handles_path",
+    "journal_path",
     "ledger_path",
     "lookup_paths",
+    "saved_path",
     "vectors_path",
 )
 
@@ -45,6 +47,16 @@ def ledger_path(*, environ: Mapping[str, str], home: Path) -> Path:
 def handles_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where stored results are kept when nothing else is configured."""
     return ledger_path(environ=environ, home=home).with_name("handles")
+
+
+def journal_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where runs are kept when nothing else is configured."""
+    return ledger_path(environ=environ, home=home).with_name("journal")
+
+
+def saved_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where saved programs are kept when nothing else is configured."""
+    return environments_path(environ=environ, home=home).with_name("saved")
 
 
 def vectors_path(*, environ: Mapping[str, str], home: Path) -> Path:

@@ -4,29 +4,30 @@ Each section mirrors the options class of one component and takes its defaults f
 there is one place for each. Nothing here reads anything.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
-from toolweft.config.fields import (
+from toolweft.config.model_models import ModelsModel
+from toolweft.config.quantities import (
     Bytes,
     Count,
     CountOrZero,
     Name,
     Seconds,
     SecondsOrZero,
+    Section,
     Texts,
     not_bool,
+)
+from toolweft.config.store_models import (
+    DiscoveryModel,
+    HandlesModel,
+    JournalModel,
+    LedgerModel,
+    SavedModel,
 )
 from toolweft.core.calls import CallerType
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
@@ -36,9 +37,6 @@ from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
-from toolweft.stores.discovery_options import DiscoveryOptions
-from toolweft.stores.handles import HandleOptions
-from toolweft.stores.options import LedgerOptions
 from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -47,14 +45,11 @@ __all__ = (
     "CatalogModel",
     "ConfigModel",
     "ContainersModel",
-    "DiscoveryModel",
     "EmbedderModel",
     "EngineModel",
     "ExampleModel",
-    "HandlesModel",
     "HttpModel",
     "KeyModel",
-    "LedgerModel",
     "LimitsModel",
     "ProgramsModel",
     "PythonModel",
@@ -75,9 +70,6 @@ _PROGRAMS = ProgramOptions()
 _CONTAINERS = ContainerOptions()
 _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
-_LEDGER = LedgerOptions(url="")
-_HANDLES = HandleOptions(folder=Path())
-_DISCOVERY = DiscoveryOptions()
 _SEARCH = SearchOptions()
 _EMBEDDER = EmbedderOptions()
 _VECTORS = VectorStoreOptions(url="")
@@ -90,11 +82,7 @@ def _enough_memory(value: int) -> int:
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ExampleModel(_Section):
+class ExampleModel(Section):
     """One worked use of a tool."""
 
     scenario: str = Field(min_length=1, description="What someone wants who would call it so.")
@@ -103,7 +91,7 @@ class ExampleModel(_Section):
     notes: str | None = None
 
 
-class RuleModel(_Section):
+class RuleModel(Section):
     """A decision about one tool or several; what is left out stays as it was."""
 
     severity: Severity | None = None
@@ -115,7 +103,7 @@ class RuleModel(_Section):
     input_examples: tuple[ExampleModel, ...] | None = None
 
 
-class _Configured(_Section):
+class _Configured(Section):
     default_config: RuleModel = Field(
         default=RuleModel(), description="Decisions about every tool of this source."
     )
@@ -165,7 +153,7 @@ class CatalogModel(_Configured):
     default_timeout_s: Seconds = _CATALOG.default_timeout_s
 
 
-class EngineModel(_Section):
+class EngineModel(Section):
     """The engine that runs containers, and what they are, for `backend = "container"`."""
 
     engine: str = Field(default=_ENGINE.engine, pattern=r"^(unix:///|tcp://)[^ ]+$")
@@ -177,7 +165,7 @@ class EngineModel(_Section):
     allow_unencrypted: bool = _ENGINE.allow_unencrypted
 
 
-class SandboxModel(_Section):
+class SandboxModel(Section):
     """Isolation of programs."""
 
     backend: Literal["auto", "process", "monty", "container"] = _SANDBOX.backend
@@ -196,7 +184,7 @@ class SandboxModel(_Section):
     container: EngineModel = EngineModel()
 
 
-class LimitsModel(_Section):
+class LimitsModel(Section):
     """What one run may use."""
 
     memory_bytes: Annotated[Bytes, AfterValidator(_enough_memory)] = Field(
@@ -219,14 +207,14 @@ class LimitsModel(_Section):
     max_threads: Count = _LIMITS.max_threads
 
 
-class ProgramsModel(_Section):
+class ProgramsModel(Section):
     """Checks of programs and how long finished runs are kept."""
 
     static_check: Literal["standard", "strict"] = _PROGRAMS.static_check
     keep_finished_s: SecondsOrZero = _PROGRAMS.keep_finished_s
 
 
-class ContainersModel(_Section):
+class ContainersModel(Section):
     """How long containers live and how many there may be."""
 
     idle_s: Seconds = _CONTAINERS.idle_s
@@ -240,7 +228,7 @@ class ContainersModel(_Section):
     max_queued: CountOrZero = _CONTAINERS.max_queued
 
 
-class CallsModel(_Section):
+class CallsModel(Section):
     """Bounds of every call."""
 
     max_result_bytes: Bytes = Field(
@@ -252,7 +240,7 @@ class CallsModel(_Section):
     max_faults: Count = _CALLS.max_faults
 
 
-class ToolboxModel(_Section):
+class ToolboxModel(Section):
     """Defaults of the four tools a model sees."""
 
     search_limit: Count = _TOOLBOX.search_limit
@@ -265,7 +253,7 @@ class ToolboxModel(_Section):
     max_named_sources: CountOrZero = _TOOLBOX.max_named_sources
 
 
-class EmbedderModel(_Section):
+class EmbedderModel(Section):
     """A model that turns texts into vectors: an endpoint (`url`, `model`) or a folder (`path`)."""
 
     url: str | None = Field(
@@ -295,7 +283,7 @@ class EmbedderModel(_Section):
     max_stored: Count = _VECTORS.max_vectors
 
 
-class SearchModel(_Section):
+class SearchModel(Section):
     """Finding tools."""
 
     embedder: EmbedderModel = EmbedderModel()
@@ -308,55 +296,7 @@ class SearchModel(_Section):
     keep_search_days: Count = Field(default=_SEARCH.keep_search_days, le=36_500)
 
 
-class LedgerModel(_Section):
-    """Where calls and runs are recorded."""
-
-    url: str | None = Field(
-        default=None,
-        min_length=1,
-        description="'sqlite:///PATH'; without it, toolweft/ledger.db under $XDG_STATE_HOME.",
-    )
-    synchronous: Literal["NORMAL", "FULL"] = Field(
-        default="NORMAL", description="NORMAL survives a killed process, FULL a power loss too."
-    )
-    max_queued: Count = _LEDGER.max_queued
-    commit_timeout_s: Seconds = _LEDGER.commit_timeout_s
-    retry_s: Seconds = _LEDGER.retry_s
-    busy_timeout_s: SecondsOrZero = _LEDGER.busy_timeout_s
-    # It becomes part of SQL names.
-    table_prefix: str = Field(
-        default=_LEDGER.table_prefix, pattern=r"^[A-Za-z0-9_]*$", max_length=40
-    )
-
-
-class HandlesModel(_Section):
-    """Stored results: what is too large to be a value or to be shown."""
-
-    folder: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Without it, toolweft/handles under $XDG_STATE_HOME.",
-    )
-    expire_s: Seconds = _HANDLES.expire_s
-    max_bytes: Bytes = _HANDLES.max_bytes
-    max_handles: Count = _HANDLES.max_handles
-    max_total_bytes: Bytes = _HANDLES.max_total_bytes
-    sweep_s: Seconds = _HANDLES.sweep_s
-
-
-class DiscoveryModel(_Section):
-    """Servers' tools, remembered from one start to the next."""
-
-    folder: str | None = Field(
-        default=None,
-        description="Without it, toolweft/discovery under $XDG_CACHE_HOME; '' remembers nothing.",
-    )
-    refresh_s: Seconds = _DISCOVERY.refresh_s
-    keep_s: Seconds = _DISCOVERY.keep_s
-    max_bytes: Bytes = _DISCOVERY.max_bytes
-
-
-class KeyModel(_Section):
+class KeyModel(Section):
     """Who a bearer key stands for; the key itself is never written down."""
 
     id: Name = Field(description="Shown in the ledger instead of the key.")
@@ -367,7 +307,7 @@ class KeyModel(_Section):
     tenant: Name = "local"
 
 
-class HttpModel(_Section):
+class HttpModel(Section):
     """The gateway over HTTP; keys are required where `host` is not a loopback address."""
 
     host: str = Field(default=_HTTP.host, min_length=1)
@@ -378,15 +318,15 @@ class HttpModel(_Section):
     allowed_origins: Texts = _HTTP.allowed_origins
 
 
-class ConfigModel(_Section):
+class ConfigModel(Section):
     """The whole of `toolweft.toml`."""
 
     profile: Profile = _CATALOG.profile
     include: Texts = Field(
         default=(), description="More files, read first; paths count from this file's folder."
     )
-    servers: dict[Name, ServerModel] = {}
-    python: dict[Name, PythonModel] = {}
+    servers: dict[Name, ServerModel] = Field(default={})
+    python: dict[Name, PythonModel] = Field(default={})
     catalog: CatalogModel = CatalogModel()
     sandbox: SandboxModel = SandboxModel()
     limits: LimitsModel = LimitsModel()
@@ -397,5 +337,8 @@ class ConfigModel(_Section):
     search: SearchModel = SearchModel()
     ledger: LedgerModel = LedgerModel()
     handles: HandlesModel = HandlesModel()
+    models: ModelsModel = ModelsModel()
     discovery: DiscoveryModel = DiscoveryModel()
+    journal: JournalModel = JournalModel()
+    saved: SavedModel = SavedModel()
     http: HttpModel = HttpModel()

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from toolweft.agent.options import AgentOptions
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
 from toolweft.core.ids import SourceName
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ProgramOptions
+from toolweft.providers.options import ModelsOptions
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
@@ -20,7 +22,9 @@ from toolweft.sources.options import (
 )
 from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
+from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.saved import SavedOptions
 from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -91,6 +95,10 @@ class Settings:
     ledger: LedgerOptions
     handles: HandleOptions
     discovery: DiscoveryOptions
+    models: ModelsOptions
+    agent: AgentOptions
+    journal: JournalOptions
+    saved: SavedOptions
     http: HttpOptions
     # In the order of the sections; what `origins` and `explain` are read from.
     values: tuple[SettingValue, ...]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from toolweft.core.calls import CallerType
-from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.ids import QualifiedName, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject, JsonSchema
 
 __all__ = (
@@ -99,6 +99,8 @@ class ToolDefinition:
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: float | None = None
     version: str | None = None
+    # Tools that it calls itself, each open to programs; without one of them it is unavailable.
+    needs: tuple[QualifiedName, ...] = ()
     # SHA-256 in hex over name, description and schemas in canonical JSON; set by the catalog.
     definition_hash: str = ""
 

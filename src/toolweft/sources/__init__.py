@@ -1,4 +1,4 @@
-"""Where tools come from: MCP servers, recorded tool lists, Python functions.
+"""Where tools come from: MCP servers, recorded tool lists, Python functions, saved programs.
 
 Importing this package imports neither the protocol's SDK nor pydantic; the source that needs them
 does, when it starts.
@@ -17,6 +17,7 @@ from toolweft.sources.patience import PatientRoad
 from toolweft.sources.python.declare import BoundTool, tool
 from toolweft.sources.python.load import load_python_tools
 from toolweft.sources.python.source import PythonSource, PythonTool
+from toolweft.sources.saved.source import SavedSource
 
 __all__ = (
     "BoundTool",
@@ -30,6 +31,7 @@ __all__ = (
     "PythonTool",
     "RecordedServerOptions",
     "RecordedSource",
+    "SavedSource",
     "SourceGroup",
     "StdioServerOptions",
     "StdioSource",

@@ -115,8 +115,9 @@ class SourceGroup:
         return self._sources.get(name)
 
     def statuses(self) -> Mapping[SourceName, SourceStatus]:
-        """How every source stands, in the configured order."""
-        return {name: source.reporter.status for name, source in self._sources.items()}
+        """How every source stands that has something to show, in the configured order."""
+        reporters = {name: source.reporter for name, source in self._sources.items()}
+        return {name: r.status for name, r in reporters.items() if not r.is_hidden}
 
     async def _own(self, source: ManagedSource) -> None:
         try:

@@ -23,6 +23,7 @@ class Reporter:
     Attributes:
         status: how the source stands now.
         settled: set once the tools are known or the first start failed.
+        is_hidden: it has nothing to show, and showed nothing before.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Reporter:
         # The Python spelling is the catalog's to choose.
         self.status = SourceStatus(name=name, python_name="", kind=kind, state="starting")
         self.settled = anyio.Event()
+        self.is_hidden = False
         self._listener = listener
         self._secrets = tuple(secrets)
         self._definitions: tuple[ToolDefinition, ...] | None = None
@@ -92,6 +94,12 @@ class Reporter:
         self._publish(status, listed if is_new else None)
         self.settled.set()
 
+    def nothing(self) -> None:
+        """The source answers and has no tools; it never had one, so nobody is told."""
+        self.status = replace(self.status, state="ready")
+        self.is_hidden = True
+        self.settled.set()
+
     def mask(self, text: str) -> str:
         """The text without what the source was given in confidence."""
         return mask(text, self._secrets)
@@ -111,5 +119,6 @@ class Reporter:
     ) -> None:
         if status == self.status and definitions is None:
             return
+        self.is_hidden = False
         self.status = status
         self._listener.source_changed(status, definitions)

@@ -1,8 +1,8 @@
-"""Kinds of values that sections of `toolweft.toml` share. Pure."""
+"""What the models of `toolweft.toml` are made of: a strict section, and quantities with units."""
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from toolweft.config.units import parse_bytes, parse_seconds
 
@@ -13,13 +13,14 @@ __all__ = (
     "Name",
     "Seconds",
     "SecondsOrZero",
+    "Section",
     "Texts",
     "not_bool",
 )
 
 
 def not_bool(value: Any) -> Any:
-    """The value, refused where it is true or false, which count as numbers in Python."""
+    """The value, unless it is true or false."""
     if isinstance(value, bool):
         raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - for pydantic
     return value
@@ -45,3 +46,9 @@ Count = Annotated[int, BeforeValidator(not_bool), Field(ge=1)]
 CountOrZero = Annotated[int, BeforeValidator(not_bool), Field(ge=0)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_split_text)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Section(BaseModel):
+    """A table in which every key is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
