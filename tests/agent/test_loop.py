@@ -1,5 +1,6 @@
 """One task over fakes: what the planner says, what is done, and how it ends."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import anyio
@@ -36,8 +37,11 @@ from toolweft.core.ids import RunId
 from toolweft.core.messages import (
     AssistantMessage,
     ModelCall,
+    ModelEvent,
+    ModelRequest,
     RawItems,
     ResultsMessage,
+    TextPrinted,
     TokenUsage,
     UserMessage,
 )
@@ -449,3 +453,56 @@ async def test_workers_and_planner_share_one_cap(length: int) -> None:
         stage.spending.reserve(role="worker", model="w", prices=prices, most=most)
         result = await stage.run()
     assert (result.status, planner.requests) == ("budget", [])
+
+
+async def test_a_reply_that_broke_off_is_counted_as_the_most_it_may_have_cost() -> None:
+    cut = ProviderError("broke off", retryable=True)
+    planner = Planner(cut, say("Done."), prices=PRICES)
+    planner.begins_with = "so"
+    async with open_stage(planner, max_tokens=1_000) as stage:
+        result = await stage.run()
+        told = [e.cost_usd for e in stage.world.ledger.events if isinstance(e, ModelReplied)]
+    assert result.cost_usd is not None
+    # 1,000 x $50 for a million tokens, and the prompt.
+    assert result.cost_usd > 0.05
+    assert told == [result.cost_usd, 0.0]
+
+
+async def test_a_ledger_that_cannot_be_written_hides_no_cancellation() -> None:
+    class Hanging(Planner):
+        async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+            await anyio.sleep_forever()
+            yield TextPrinted("never")
+
+    async with open_stage(Hanging()) as stage:
+        stage.world.ledger.is_broken = True
+        with anyio.move_on_after(0.05) as scope:
+            await stage.run()
+    assert scope.cancelled_caught
+
+
+async def test_a_run_that_was_waited_for_makes_no_container_harmless() -> None:
+    """Something was changed in the container before, by another run."""
+    slow = "import anyio\nawait anyio.sleep(0.05)"
+    planner = Planner(
+        use(program("print(await disk.delete())")),
+        use(program(slow, container_id="?", wait_s=0)),
+        use(call("run_code", run_id="?", wait_s=5)),
+        use(program("print('again')", container_id="?")),
+        say("Done."),
+    )
+    async with open_stage(planner, tools=(WEATHER, DELETE)) as stage:
+
+        def follow(event: object) -> None:
+            if isinstance(event, ProgramFinished) and event.status == "running":
+                _name(planner, run_id=event.run_id)
+            elif isinstance(event, ProgramFinished) and event.container_id:
+                _name(planner, container_id=event.container_id)
+            if isinstance(event, TurnStarted) and event.turn == 4:
+                stage.world.clock.advance(10_000)
+
+        stage.on_event = follow
+        await stage.run()
+        assert [e.status for e in stage.of(ProgramFinished)][1:3] == ["running", "ok"]
+    assert "container_expired" in texts_of(planner.requests[4])[0]
+    assert stage.of(Notice) == []

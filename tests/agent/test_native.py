@@ -184,3 +184,17 @@ async def test_a_program_that_waits_is_never_asked_about_twice() -> None:
     async with open_stage(planner, other) as stage:
         result = await stage.run()
     assert (result.status, other.requests, len(planner.requests)) == ("unavailable", [], 1)
+
+
+@pytest.mark.parametrize("away", [ProviderError("broke off", retryable=True), GONE])
+async def test_nor_one_that_the_task_before_left_waiting(away: ProviderError) -> None:
+    step = waiting(from_program("sky-rain", city="Oslo"))
+    planner = Planner(step, away, say("never"), capabilities=NATIVE)
+    async with open_stage(planner, max_turns=1) as stage:
+        before = await stage.run()
+        planner.begins_with = "so"
+        stage.world.clock.advance(10_000)
+        result = await stage.run(history=before.history, container=before.container)
+    assert before.status == "max_turns"
+    assert result.error is not None
+    assert result.status == ("failed" if away is GONE else "unavailable")

@@ -3,7 +3,9 @@
 import json
 import os
 import stat
+import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -224,3 +226,48 @@ async def test_a_broken_file_reads_as_none(
             await journal.find(RunId("run_1"), owner=ANN)
 
     assert "journal.unreadable" in [record.message for record in caplog.records]
+
+
+async def test_arguments_of_no_depth_end_the_journal(
+    options: JournalOptions, clock: FakeClock
+) -> None:
+    """At one of these depths they can just be read, and not be written with what stands round."""
+    deepest = sys.getrecursionlimit()
+    depths = range(deepest - 100, deepest + 1)
+    [call] = make_run().calls
+    async with FileJournal(options, clock=clock) as journal:
+        for depth in depths:
+            deep = b"[" * depth + b"]" * depth
+            refused = replace(call, arguments=deep, reply=None)
+            journal.keep(make_run(f"run_{depth}", calls=(refused,)))
+
+    written = {path.stem for path in options.folder.rglob("*.jsonl")}
+    assert written == {f"run_{depth}" for depth in depths}
+    async with FileJournal(options, clock=clock) as journal:
+        for depth in depths:
+            with suppress(RunNotFound):
+                await journal.find(RunId(f"run_{depth}"), owner=ANN)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (0, b"[" * 100_000),
+        (0, b"[]"),
+        (0, {"code": 7}),
+        (0, {"names": []}),
+        (1, {"severity": "harmless"}),
+        (1, {"delivered": "first"}),
+        (2, {"stdout": 7}),
+        (2, {"value": 7}),
+        (2, {"wall_s": "long"}),
+    ],
+)
+def test_lines_that_were_changed_are_no_run(line: int, told: bytes | dict[str, object]) -> None:
+    lines = b"".join(render_run(make_run())).splitlines(keepends=True)
+    parse_run(b"".join(lines))
+    if isinstance(told, dict):
+        told = json.dumps({**json.loads(lines[line]), **told}).encode()
+    lines[line] = told + b"\n"
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        parse_run(b"".join(lines))

@@ -1,11 +1,13 @@
 """Asks planners: the first that answers, within the budget, each request recorded."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
 from toolweft.agent.events import Emit, Notice
+from toolweft.agent.recording import record_reply
 from toolweft.agent.spending import Spending
 from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock
@@ -156,13 +158,20 @@ class Planners:
             return Answered(reply=reply, model=provider.name, cost_usd=cost_usd)
         except ProviderError as exc:
             status = exc.code
-            if written and not isinstance(exc, _NOT_AWAY):
-                raise _CutOff(exc) from exc
+            if not written:
+                # Vendors charge nothing for a request that failed before it was answered.
+                cost_usd = self._spending.release(reservation)
+                raise
+            cost_usd = self._spending.forfeit(reservation)
+            if isinstance(exc, _NOT_AWAY):
+                raise
+            raise _CutOff(exc) from exc
+        except BaseException:
+            cost_usd = self._spending.forfeit(reservation)
             raise
         finally:
-            if status != "ok":
-                self._spending.release(reservation)
-            self._ledger.record(
+            record_reply(
+                self._ledger,
                 ModelReplied(
                     at=self._clock.now(),
                     principal=self._principal,
@@ -173,7 +182,7 @@ class Planners:
                     duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
                     usage=usage,
                     cost_usd=cost_usd,
-                )
+                ),
             )
 
     async def _read(
@@ -188,9 +197,13 @@ class Planners:
                 continue
             written.append(event)
             self._emit(event)
-        if reply is not None:
-            return reply
-        raise ProviderError(f"{provider.name}: the stream ended without a reply")
+        if reply is None:
+            raise ProviderError(f"{provider.name}: the stream ended without a reply")
+        ids = Counter(call.id for call in reply.message.calls)
+        if repeated := [call_id for call_id, count in ids.items() if count > 1]:
+            # It may be one call that was told twice, and a result could not say whose it is.
+            raise ProviderError(f"{provider.name}: several calls have the id {repeated[0]!r:.80}")
+        return reply
 
 
 class _CutOff(Exception):

@@ -311,7 +311,9 @@ class CallDesk:
             )
         )
         if container_id is not None:
-            self._judge(container_id, outcome, is_first=arguments.get("container_id") is None)
+            # One that was waited for may have begun where others ran before.
+            is_first = arguments.get("container_id") is None and arguments.get("run_id") is None
+            self._judge(container_id, outcome, is_first=is_first)
         self._emit(
             ProgramFinished(
                 call_id=call.id,

@@ -26,6 +26,15 @@ class SavedMatch:
     tool: QualifiedName
     description: str
     arguments: JsonObject = field(default_factory=dict)
+    # Values of its own, which the request may not have meant.
+    defaults: JsonObject = field(default_factory=dict)
+
+    def render(self, text: str) -> str:
+        """What it printed, behind the values that nobody chose."""
+        if not self.defaults:
+            return text
+        values = ", ".join(f"{name}={value!r}" for name, value in self.defaults.items())
+        return f"[{self.tool} ran with values of its own: {values}]\n{text}"
 
 
 FindSaved: TypeAlias = Callable[[str], Awaitable[SavedMatch | None]]
@@ -68,10 +77,15 @@ def saved_in(toolbox: Toolbox) -> FindSaved:
         tool = snapshot.find(query.hits[0].qualified) if query.hits else None
         if tool is None or query.is_weak or tool.status != "available":
             return None
-        needs = tool.definition.input_schema.get("required")
-        if tool.severity != "read_only" or needs:
+        schema = tool.definition.input_schema
+        if tool.severity != "read_only" or schema.get("required"):
             return None
-        return SavedMatch(tool=tool.qualified, description=tool.definition.description)
+        parameters = schema.get("properties", {}).items()
+        return SavedMatch(
+            tool=tool.qualified,
+            description=tool.definition.description,
+            defaults={name: part["default"] for name, part in parameters if "default" in part},
+        )
 
     return find
 

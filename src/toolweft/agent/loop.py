@@ -158,7 +158,7 @@ class _Task:
         self._pieces: list[str] = []
         self._was_nudged = False
         self._began_anew = False
-        self._remote = RemotePrograms(container)
+        self._remote = RemotePrograms(container, history)
 
     async def finish(self) -> AgentResult:
         """The result; no error of a model leaves this."""
@@ -361,7 +361,8 @@ class _Task:
         )
         if reply.is_error:
             return self._result(EndedError("unavailable", error=failure))
-        return self._result(EndedError("saved_program", text=reply.text, error=failure))
+        text = match.render(reply.text)
+        return self._result(EndedError("saved_program", text=text, error=failure))
 
     def _result(self, end: EndedError) -> AgentResult:
         bills = self._with.spending.bills

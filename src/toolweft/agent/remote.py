@@ -8,7 +8,7 @@ from datetime import datetime
 
 from toolweft.agent.endings import end_task
 from toolweft.core.errors import RemoteContainerGone
-from toolweft.core.messages import ModelCall, ModelReply
+from toolweft.core.messages import AssistantMessage, Message, ModelCall, ModelReply
 from toolweft.core.programs import Container
 
 __all__ = ("RemotePrograms",)
@@ -19,14 +19,15 @@ class RemotePrograms:
 
     Args:
         container: of the conversation that the task goes on in.
+        history: of that conversation.
     """
 
-    def __init__(self, container: Container | None) -> None:
+    def __init__(self, container: Container | None, history: Sequence[Message] = ()) -> None:
         self.container = container
         # Where the program that waits was begun in the history; None while none waits.
-        self.start: int | None = None
-        # All that was called since may be called again.
-        self._is_harmless = True
+        self.start: int | None = _find_waiting(history)
+        # All that was called since may be called again; nobody saw what another task called.
+        self._is_harmless = self.start is None
         self._was_restarted = False
 
     def add(self, reply: ModelReply) -> None:
@@ -91,3 +92,13 @@ class RemotePrograms:
         start = self.start
         self.forget()
         return start
+
+
+def _find_waiting(history: Sequence[Message]) -> int | None:
+    """Where the reply stands whose program a task left waiting; None where there is none."""
+    for position in reversed(range(len(history))):
+        message = history[position]
+        if isinstance(message, AssistantMessage):
+            waits = any(call.caller.type == "programmatic" for call in message.calls)
+            return position if waits else None
+    return None

@@ -31,6 +31,7 @@ from toolweft.config.lookup import (
 )
 from toolweft.config.model_options import build_agent, build_models
 from toolweft.config.models import ConfigModel
+from toolweft.config.own_entry import drop_own_entries
 from toolweft.config.servers import (
     ServerBuilder,
     build_python_sources,
@@ -100,7 +101,10 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     layer = merge_layers(
         [written, environment_layer(environ, cwd=cwd), flag_layer(overrides, cwd=cwd)]
     )
-    checked = build_config(layer)
+    checked, notes = drop_own_entries(
+        build_config(layer), layer, files, environ=environ, cwd=cwd, home=home
+    )
+    problems += notes
     builder = ServerBuilder(layer=layer, environ=environ, cwd=cwd, home=home)
     servers, broken = _servers(
         checked, builder, recorded=None if recorded is None else cwd / recorded

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = (
+    "clients_path",
     "discovery_path",
     "environments_path",
     "find_config",
@@ -15,6 +16,7 @@ __all__ = (
     "ledger_path",
     "lookup_paths",
     "saved_path",
+    "user_folder",
     "vectors_path",
 )
 
@@ -24,13 +26,18 @@ FILE_NAMES = ("toolweft.toml", "mcp.json", ".mcp.json")
 
 def lookup_paths(*, environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[Path, ...]:
     """Every file that is tried when no configuration is named, in order."""
-    folders = [_xdg_folder(environ, "XDG_CONFIG_HOME", default=home / ".config") / "toolweft"]
+    folders = [user_folder(environ=environ, home=home)]
     standard = home / ".config" / "toolweft"
     if standard not in folders:
         folders.append(standard)
     project = [cwd / name for name in FILE_NAMES]
     user = [folder / name for folder in folders for name in ("toolweft.toml", "mcp.json")]
     return (*project, *user)
+
+
+def user_folder(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where the user's own configuration is written."""
+    return _xdg_folder(environ, "XDG_CONFIG_HOME", default=home / ".config") / "toolweft"
 
 
 def find_config(paths: tuple[Path, ...]) -> Path | None:
@@ -47,6 +54,11 @@ def ledger_path(*, environ: Mapping[str, str], home: Path) -> Path:
 def handles_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where stored results are kept when nothing else is configured."""
     return ledger_path(environ=environ, home=home).with_name("handles")
+
+
+def clients_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where it is recorded what `toolweft install` changed, with copies of what was there."""
+    return ledger_path(environ=environ, home=home).with_name("clients")
 
 
 def journal_path(*, environ: Mapping[str, str], home: Path) -> Path:

@@ -29,10 +29,16 @@ from toolweft.core.secret import Secret
 from toolweft.core.tools import ToolExample
 from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, StdioServerOptions
 
+__all__ = (
+    "ServerBuilder",
+    "build_python_sources",
+    "build_rules",
+    "check_transport",
+    "recorded_server",
+)
+
 # Of servers over any transport.
 _SHARED = ("start_timeout_s", "max_message_bytes", "eager", "idle_stop_s")
-
-__all__ = ("ServerBuilder", "build_python_sources", "build_rules", "recorded_server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +56,7 @@ class ServerBuilder:
         Raises:
             ConfigError: the section has both a command and an address, or neither.
         """
-        _check_transport(name, server, place=self.layer.place(("servers", name)))
+        check_transport(name, server, place=self.layer.place(("servers", name)))
         source = SourceName(name)
         if server.type == "sse":
             return BrokenServer(
@@ -108,7 +114,7 @@ class ServerBuilder:
         return {"workspaceFolder": str(self.cwd), "userHome": str(self.home), **self.environ}
 
 
-def _check_transport(name: str, server: ServerModel, *, place: str) -> None:
+def check_transport(name: str, server: ServerModel, *, place: str) -> None:
     """Refuse a section that names no way to reach the server, or two.
 
     Raises:

@@ -65,7 +65,7 @@ class JournalFiles:
             run = parse_run(data)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
             log.warning("journal.unreadable", extra={"run_id": run_id, "reason": str(exc)})
             return None
         is_old = run.at + timedelta(seconds=self._options.keep_s) <= now

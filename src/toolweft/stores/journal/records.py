@@ -2,7 +2,7 @@
 
 The first line is the run as it began, one line follows for each call, the last is how it ended.
 Results are JSON already, made by the host, and are taken over as they are: parsing one of several
-mebibytes would hold the interpreter. What a guest sent is never spliced into a line.
+mebibytes would hold the interpreter. What a guest sent is written anew before it enters a line.
 """
 
 import base64
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from types import NoneType
 from typing import Final
 
 from toolweft.core.calls import Failure
@@ -20,6 +21,7 @@ from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.core.ports import GuestBlob, GuestNames, GuestReply
 from toolweft.core.principals import Principal
 from toolweft.core.programs import ProgramError, ProgramLimits
+from toolweft.core.tools import SEVERITIES
 
 __all__ = ("parse_run", "render_run")
 
@@ -70,7 +72,22 @@ def parse_run(data: bytes) -> JournalRun:
     Raises:
         ValueError, KeyError, TypeError: they are none.
     """
-    first, *calls, last = [json.loads(line) for line in data.split(b"\n") if line]
+    try:
+        first, *calls, last = [json.loads(line) for line in data.split(b"\n") if line]
+        _check(first, code=str, language=str, backend=str, container_id=str)
+        _check(last, status=str, stdout=str, value=str, wall_s=(int, float), withheld=str)
+        return _parse(first, calls, last)
+    except (AttributeError, RecursionError) as exc:
+        raise ValueError(str(exc)) from None
+
+
+def _check(fields: JsonObject, **kinds: type | tuple[type, ...]) -> None:
+    for name, kind in kinds.items():
+        if not isinstance(fields[name], kind):
+            raise TypeError(f"{name} is {fields[name]!r:.40}")
+
+
+def _parse(first: JsonObject, calls: Sequence[JsonObject], last: JsonObject) -> JournalRun:
     if first["journal"] != _FORMAT:
         raise ValueError(f"format {first['journal']!r} where {_FORMAT} is known")
     names = first["names"]
@@ -112,7 +129,6 @@ def _render_call(call: JournalCall) -> Iterator[bytes]:
         "tool": call.tool,
         "severity": call.severity,
         "delivered": call.delivered,
-        **_argument_fields(call.arguments),
     }
     result = b""
     reply = call.reply
@@ -124,25 +140,31 @@ def _render_call(call: JournalCall) -> Iterator[bytes]:
         if reply.blobs:
             fields["blobs"] = [_blob_fields(blob) for blob in reply.blobs]
         result = reply.payload
+    line = _encode(fields)[:-1] + b"," + _render_arguments(call.arguments)
     if not result:
-        yield _line(fields)
+        yield line + b"}\n"
     elif b"\n" in result:
-        yield _line({**fields, "result_text": _text(result)})
+        yield line + b',"result_text":' + _encode(_text(result)) + b"}\n"
     else:
-        yield _encode(fields)[:-1] + b',"result":'
+        yield line + b',"result":'
         yield result
         yield b"}\n"
 
 
-def _argument_fields(arguments: bytes) -> JsonObject:
+def _render_arguments(arguments: bytes) -> bytes:
+    """The field that holds them: written anew, or as text where they are none or too deep."""
     text = _text(arguments)
     if len(arguments) <= _MAX_PARSED_BYTES:
         with suppress(ValueError, RecursionError):
-            return {"arguments": decode_json(text)}
-    return {"arguments_text": text}
+            return b'"arguments":' + _encode(decode_json(text))
+    return b'"arguments_text":' + _encode(text)
 
 
 def _parse_calls(lines: Sequence[JsonObject]) -> tuple[JournalCall, ...]:
+    for fields in lines:
+        _check(fields, call=int, name=str, line=(int, NoneType), delivered=(int, NoneType))
+        if fields["severity"] not in (None, *SEVERITIES):
+            raise ValueError(f"severity is {fields['severity']!r:.40}")
     return tuple(
         JournalCall(
             index=fields["call"],
