@@ -275,7 +275,7 @@ def test_an_explicit_choice_beats_the_automatic_one_and_does_not_count() -> None
     }
     assert shown["kept"] == (False, "set by here")
     assert shown["declared"] == (True, "declared with the tool")
-    assert shown["listed"] == (False, "always listed")
+    assert shown["listed"] == (False, "always listed: declared with the tool")
     assert shown["left"][0] is False
 
 

@@ -116,7 +116,7 @@ async def open_app(
 
     Args:
         settings: what to open, from `toolweft.config`.
-        tools: Python functions and specs, as the source "local".
+        tools: Python functions, specs, modules and objects, as the source "local".
         policies: more wrappers for every call, inside toolweft's own, nearest to the source.
         on_source: hears of every change of the catalog; called in the event loop.
         sandbox: in place of the one the settings name.
@@ -250,7 +250,8 @@ async def open_toolbox(
 
     Args:
         config: an `mcp.json` or `toolweft.toml`; None for no servers at all.
-        tools: functions (plain or decorated with `@tool`) and `ToolSpec`s.
+        tools: functions (plain or decorated with `@tool`), `ToolSpec`s, and modules and objects
+            that have some.
         principal: on whose behalf; the one local principal by default.
         overrides: dotted configuration keys, e.g. `{"limits.memory": "512 MiB", "http.port": 80}`.
         embedder: helps searches to rank, in place of one the configuration names; whoever made it

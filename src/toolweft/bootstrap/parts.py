@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from toolweft.catalog import Catalog
 from toolweft.config import PythonSourceOptions, Settings
@@ -23,6 +23,7 @@ from toolweft.sources import (
     HttpSource,
     ManagedSource,
     Memory,
+    OpenApiSource,
     PythonSource,
     RecordedServerOptions,
     RecordedSource,
@@ -30,6 +31,7 @@ from toolweft.sources import (
     SourceGroup,
     StdioServerOptions,
     StdioSource,
+    find_entry_point,
     load_python_tools,
 )
 from toolweft.stores import (
@@ -47,7 +49,8 @@ __all__ = (
     "open_journal",
 )
 
-PythonTool = Callable[..., Any] | ToolSpec
+# A function, a `ToolSpec`, or a module or an object that has some.
+PythonTool: TypeAlias = Callable[..., Any] | ToolSpec | object
 
 # Reading and learning again from more takes seconds.
 _MAX_LEARNED_EVENTS = 50_000
@@ -134,6 +137,10 @@ def build_sources(
         for broken in settings.broken_servers
     )
     sources.extend(_build_python_source(python, catalog) for python in settings.python_sources)
+    sources.extend(
+        OpenApiSource(described, listener=catalog, clock=clock)
+        for described in settings.openapi_sources
+    )
     if tools:
         sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
     sources.append(saved)
@@ -151,7 +158,8 @@ def _build_memory(settings: Settings, *, clock: Clock) -> Memory | None:
 def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:
     """The source, or one that says why it cannot be used: the others go on."""
     try:
-        return PythonSource(python.name, load_python_tools(python.target), listener=catalog)
+        target = python.target or find_entry_point(python.entry_point)
+        return PythonSource(python.name, load_python_tools(target), listener=catalog)
     except ToolweftError as error:
         reason = f"python.{python.name}: {error}"
         return BrokenSource(python.name, reason=reason, listener=catalog)

@@ -31,6 +31,7 @@ from toolweft.config.lookup import (
 )
 from toolweft.config.model_options import build_agent, build_models
 from toolweft.config.models import ConfigModel
+from toolweft.config.openapi import build_openapi_sources
 from toolweft.config.own_entry import drop_own_entries
 from toolweft.config.servers import (
     ServerBuilder,
@@ -112,6 +113,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     problems += [
         f"server {name!r} is disabled" for name, s in checked.servers.items() if s.disabled
     ]
+    described, unusable = build_openapi_sources(checked, layer, environ=environ, cwd=cwd, home=home)
     embedder = build_embedder(checked, layer, environ=environ, home=home)
     if embedder is not None and embedder.problem:
         problems.append(embedder.problem)
@@ -120,8 +122,9 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     return Settings(
         files=tuple(files),
         servers=servers,
-        broken_servers=broken,
+        broken_servers=(*broken, *unusable),
         python_sources=build_python_sources(checked, layer),
+        openapi_sources=described,
         catalog=_catalog(checked, layer, files),
         sandbox=_sandbox(checked, layer, environ=environ, home=home),
         programs=_programs(checked),

@@ -47,6 +47,7 @@ class CatalogTool:
     status_reason: str = ""
     # Default where neither tool nor configuration says.
     timeout_s: float = 60.0
+    timeout_reason: str = ""
     # Of the examples that are left out.
     example_faults: tuple[ExampleFault, ...] = ()
 

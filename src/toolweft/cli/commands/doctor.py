@@ -146,6 +146,7 @@ async def _try_other_tiers(
             servers=(),
             broken_servers=(),
             python_sources=(),
+            openapi_sources=(),
             ledger=IN_MEMORY,
             sandbox=sandbox,
         )
