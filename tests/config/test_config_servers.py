@@ -192,6 +192,8 @@ def test_every_key_of_a_server_reaches_its_options(desk: Desk, transport: str) -
         "headers": ("headers", {"A": "b"}),
         "start_timeout_s": ("start_timeout_s", 5),
         "max_message_bytes": ("max_message_bytes", 1024),
+        "eager": ("eager", True),
+        "idle_stop_s": ("idle_stop_s", 60),
     }
     decided_elsewhere = {"recorded", "type", "disabled", "default_config", "configs"}
     assert set(ServerModel.model_fields) == set(values) | decided_elsewhere

@@ -18,7 +18,7 @@ from toolweft.bootstrap.app import (
 )
 from toolweft.bootstrap.clients import AnthropicClient
 from toolweft.bootstrap.models import ClosedModel, open_model
-from toolweft.bootstrap.serving import serve_http, serve_stdio
+from toolweft.bootstrap.serving import serve_attached, serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
@@ -34,6 +34,7 @@ __all__ = (
     "open_saved",
     "open_toolbox",
     "read_models",
+    "serve_attached",
     "serve_http",
     "serve_stdio",
 )

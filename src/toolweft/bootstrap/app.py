@@ -91,11 +91,11 @@ class App:
     toolbox_for: OpenToolbox
 
     def is_settled(self) -> bool:
-        """Whether every source is ready or has failed."""
-        return all(status.state != "starting" for status in self.sources.statuses().values())
+        """Whether of every source the tools are known, or it has failed."""
+        return self.sources.is_settled
 
     async def settle(self) -> None:
-        """Return once every source is ready or has failed, after ten seconds at the latest."""
+        """Return once every source is known or has failed, after ten seconds at the latest."""
         await self.sources.settle(min(self.settings.start_wait_s, _SETTLE_S))
 
 

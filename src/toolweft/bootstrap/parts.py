@@ -22,6 +22,7 @@ from toolweft.sources import (
     HttpServerOptions,
     HttpSource,
     ManagedSource,
+    Memory,
     OpenApiSource,
     PythonSource,
     RecordedServerOptions,
@@ -34,6 +35,7 @@ from toolweft.sources import (
     load_python_tools,
 )
 from toolweft.stores import (
+    FileDiscoveryCache,
     SqlLedgerReader,
     SqlVectorStore,
 )
@@ -121,12 +123,13 @@ def build_sources(
 ) -> SourceGroup:
     """Every source of the configuration, saved programs, and functions as the source "local"."""
     sources: list[ManagedSource] = []
+    memory = _build_memory(settings, clock=clock)
     for server in settings.servers:
         match server:
             case StdioServerOptions():
-                sources.append(StdioSource(server, listener=catalog, clock=clock))
+                sources.append(StdioSource(server, listener=catalog, clock=clock, memory=memory))
             case HttpServerOptions():
-                sources.append(HttpSource(server, listener=catalog, clock=clock))
+                sources.append(HttpSource(server, listener=catalog, clock=clock, memory=memory))
             case RecordedServerOptions():
                 sources.append(RecordedSource(server, listener=catalog))
     sources.extend(
@@ -142,6 +145,14 @@ def build_sources(
         sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
     sources.append(saved)
     return SourceGroup(sources, listener=catalog)
+
+
+def _build_memory(settings: Settings, *, clock: Clock) -> Memory | None:
+    options = settings.discovery
+    if options.folder is None:
+        return None
+    cache = FileDiscoveryCache(options, folder=options.folder, clock=clock)
+    return Memory(cache=cache, refresh_s=options.refresh_s, is_read=options.is_read)
 
 
 def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:

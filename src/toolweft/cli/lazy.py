@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run a Python program that calls tools, in the sandbox.",
     "ask": "Let a model work on a task with all tools.",
     "env": "Make, list or remove environments of Python packages for programs.",
+    "cache": "Forget the remembered tools of servers.",
     "runs": "Show past runs, their calls and what models cost, or replay one.",
     "save": "Keep the program of a past run as a tool.",
     "saved": "Show, test or remove saved programs.",

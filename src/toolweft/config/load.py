@@ -20,6 +20,7 @@ from toolweft.config.layers import (
 )
 from toolweft.config.lookup import (
     FILE_NAMES,
+    discovery_path,
     environments_path,
     find_config,
     handles_path,
@@ -46,6 +47,7 @@ from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.options import SearchOptions
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
@@ -128,6 +130,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
+        discovery=_discovery(checked, layer, environ=environ, home=home),
         handles=HandleOptions(**{**dict(checked.handles), "folder": folders["handles"]}),
         journal=JournalOptions(**{**dict(checked.journal), "folder": folders["journal"]}),
         saved=SavedOptions(**{**dict(checked.saved), "folder": folders["saved"]}),
@@ -228,6 +231,18 @@ def _store_folders(
         else:
             folders[section] = _place(written, layer, (section, "folder"), home=home)
     return folders
+
+
+def _discovery(
+    checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
+) -> DiscoveryOptions:
+    section = checked.discovery
+    folder: Path | None = discovery_path(environ=environ, home=home)
+    if section.folder == "":
+        folder = None
+    elif section.folder is not None:
+        folder = _place(section.folder, layer, ("discovery", "folder"), home=home)
+    return DiscoveryOptions(**{**dict(section), "folder": folder})
 
 
 def _place(written: str, layer: Layer, path: KeyPath, *, home: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 __all__ = (
     "clients_path",
+    "discovery_path",
     "environments_path",
     "find_config",
     "handles_path",
@@ -72,14 +73,22 @@ def saved_path(*, environ: Mapping[str, str], home: Path) -> Path:
 
 def vectors_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where an embedder's vectors are kept when nothing else is configured."""
-    cache = _xdg_folder(environ, "XDG_CACHE_HOME", default=home / ".cache")
-    return cache / "toolweft" / "vectors.db"
+    return _cache_folder(environ, home) / "vectors.db"
+
+
+def discovery_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where servers' listings are remembered when nothing else is configured."""
+    return _cache_folder(environ, home) / "discovery"
 
 
 def environments_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where environments of packages are kept when nothing else is configured."""
     data = _xdg_folder(environ, "XDG_DATA_HOME", default=home / ".local" / "share")
     return data / "toolweft" / "environments"
+
+
+def _cache_folder(environ: Mapping[str, str], home: Path) -> Path:
+    return _xdg_folder(environ, "XDG_CACHE_HOME", default=home / ".cache") / "toolweft"
 
 
 def _xdg_folder(environ: Mapping[str, str], name: str, *, default: Path) -> Path:

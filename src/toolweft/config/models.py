@@ -24,7 +24,13 @@ from toolweft.config.quantities import (
     Texts,
     not_bool,
 )
-from toolweft.config.store_models import HandlesModel, JournalModel, LedgerModel, SavedModel
+from toolweft.config.store_models import (
+    DiscoveryModel,
+    HandlesModel,
+    JournalModel,
+    LedgerModel,
+    SavedModel,
+)
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
@@ -126,6 +132,12 @@ class ServerModel(_Configured):
     disabled: bool = False
     start_timeout_s: Seconds | None = None
     max_message_bytes: Bytes | None = None
+    eager: bool | None = Field(
+        default=None, description="Started at once and kept, instead of by the first call."
+    )
+    idle_stop_s: Seconds | None = Field(
+        default=None, description="Stopped after so long without a call; 15 minutes unset."
+    )
 
 
 class PythonModel(_Configured):
@@ -342,6 +354,7 @@ class ConfigModel(Section):
     ledger: LedgerModel = LedgerModel()
     handles: HandlesModel = HandlesModel()
     models: ModelsModel = ModelsModel()
+    discovery: DiscoveryModel = DiscoveryModel()
     journal: JournalModel = JournalModel()
     saved: SavedModel = SavedModel()
     http: HttpModel = HttpModel()

@@ -38,6 +38,8 @@ __all__ = (
     "recorded_server",
 )
 
+# Of servers over any transport.
+_SHARED = ("start_timeout_s", "max_message_bytes", "eager", "idle_stop_s")
 # As `glob.escape` writes them.
 _ESCAPED = re.compile(r"\[[*?[]\]")
 
@@ -84,7 +86,7 @@ class ServerBuilder:
             ),
             env=fill.secrets("env", server.env),
             cwd=self._working_folder(name, fill, server.cwd),
-            **_given(server, "start_timeout_s", "max_message_bytes"),
+            **_given(server, *_SHARED),
         )
 
     def _http(self, name: SourceName, server: ServerModel) -> HttpServerOptions:
@@ -96,7 +98,7 @@ class ServerBuilder:
             url=url,
             secrets=secret_variables(server.url or "", variables=self.environ),
             headers=fill.secrets("headers", server.headers),
-            **_given(server, "start_timeout_s", "max_message_bytes"),
+            **_given(server, *_SHARED),
         )
 
     def _recorded(self, name: SourceName, recorded: str) -> RecordedServerOptions:

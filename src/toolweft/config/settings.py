@@ -22,6 +22,7 @@ from toolweft.sources.options import (
     StdioServerOptions,
 )
 from toolweft.sources.python.targets import split_target
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
@@ -100,6 +101,7 @@ class Settings:
     vectors: VectorStoreOptions
     ledger: LedgerOptions
     handles: HandleOptions
+    discovery: DiscoveryOptions
     models: ModelsOptions
     agent: AgentOptions
     journal: JournalOptions

@@ -7,7 +7,7 @@ does, when it starts.
 from toolweft.sources.broken import BrokenSource
 from toolweft.sources.group import ManagedSource, SourceGroup
 from toolweft.sources.mcp.recorded import RecordedSource
-from toolweft.sources.mcp.servers import HttpSource, StdioSource
+from toolweft.sources.mcp.servers import HttpSource, Memory, StdioSource
 from toolweft.sources.openapi.source import OpenApiSource
 from toolweft.sources.options import (
     ClientCredentials,
@@ -31,6 +31,7 @@ __all__ = (
     "HttpServerOptions",
     "HttpSource",
     "ManagedSource",
+    "Memory",
     "OpenApiOptions",
     "OpenApiSource",
     "PatientRoad",

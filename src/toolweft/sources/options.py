@@ -35,6 +35,10 @@ class StdioServerOptions:
     start_timeout_s: float = 30.0
     # Just above the largest result that a call may have.
     max_message_bytes: int = 20 * _MIB
+    # True keeps it running from the first moment to the last.
+    eager: bool = False
+    # Once its tools are known, it stops after so long without a call; the next starts it again.
+    idle_stop_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,9 @@ class HttpServerOptions:
     headers: Mapping[str, str | Secret] = field(default_factory=dict)
     start_timeout_s: float = 30.0
     max_message_bytes: int = 20 * _MIB
+    # As above.
+    eager: bool = False
+    idle_stop_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
