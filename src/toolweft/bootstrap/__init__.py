@@ -16,14 +16,12 @@ from toolweft.bootstrap.app import (
     open_toolbox,
     read_models,
 )
-from toolweft.bootstrap.clients import AnthropicClient
 from toolweft.bootstrap.models import ClosedModel, open_model
 from toolweft.bootstrap.serving import serve_attached, serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
     "Agent",
-    "AnthropicClient",
     "App",
     "ClosedModel",
     "PythonTool",
