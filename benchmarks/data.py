@@ -19,7 +19,7 @@ from typing import Any
 import anyio
 
 import toolweft
-from benchmarks.harness import Report, Samples, load_tokenizer, parser
+from benchmarks.harness import Report, Samples, kept_in, load_tokenizer, parser
 from toolweft.core.ids import ContainerId
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
 
@@ -177,11 +177,7 @@ async def _timed(box: toolweft.Toolbox, code: str, container: ContainerId) -> fl
 async def _measure(megabytes: int, repeats: int, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="toolweft-bench-") as scratch:
         folder = Path(scratch)
-        overrides = {
-            "ledger.url": f"sqlite:///{folder / 'ledger.db'}",
-            "handles.folder": str(folder / "handles"),
-        }
-        async with toolweft.open(tools=[get_text, list_rows], overrides=overrides) as box:
+        async with toolweft.open(tools=[get_text, list_rows], overrides=kept_in(folder)) as box:
             await _large(box, folder, megabytes, report)
             await _tokens(box, folder, report)
             await _results(box, repeats, report)

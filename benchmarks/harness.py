@@ -15,11 +15,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ("Report", "Rows", "Samples", "Tokenizer", "data_root", "load_tokenizer", "parser")
+__all__ = (
+    "Report",
+    "Rows",
+    "Samples",
+    "Tokenizer",
+    "data_root",
+    "kept_in",
+    "load_tokenizer",
+    "parser",
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 # Small sets of our own, for machines without the large ones.
 OWN_DATA = ROOT / "benchmarks" / "data"
+
+
+def kept_in(folder: Path) -> dict[str, str]:
+    """Settings that keep everything in one folder, and nothing among the user's own."""
+    return {
+        "ledger.url": f"sqlite:///{folder / 'ledger.db'}",
+        "handles.folder": str(folder / "handles"),
+        "journal.folder": str(folder / "journal"),
+        "saved.folder": str(folder / "saved"),
+    }
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 import toolweft
-from benchmarks.harness import Samples, Tokenizer
+from benchmarks.harness import Samples, Tokenizer, kept_in
 from benchmarks.synthetic import functions, timing_functions
 from toolweft.core.ids import ContainerId
 from toolweft.core.programs import ProgramLimits, ProgramOutcome
@@ -40,8 +40,8 @@ async def open_own(scratch: Path, *, tools: int) -> AsyncIterator["Own"]:
         """Answer at once, as a tool that writes."""
         return {"i": i}
 
-    overrides = {"ledger.url": f"sqlite:///{scratch / 'ledger.db'}"}
-    async with toolweft.open(tools=[*readers, bench_write], overrides=overrides) as box:
+    everything = [*readers, bench_write]
+    async with toolweft.open(tools=everything, overrides=kept_in(scratch)) as box:
         yield Own(box)
 
 

@@ -16,7 +16,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 import toolweft
-from benchmarks.harness import ROOT
+from benchmarks.harness import ROOT, kept_in
 
 __all__ = ("measure_upstream",)
 
@@ -36,11 +36,11 @@ async def measure_upstream(scratch: Path, *, tools: int, repeats: int) -> dict[s
     command = {"command": sys.executable, "args": [str(_SERVER), str(tools)]}
     config = scratch / "upstream.json"
     config.write_text(json.dumps({"mcpServers": dict.fromkeys(_NAMES, command)}), "utf-8")
-    ledger = {"ledger.url": f"sqlite:///{scratch / 'upstream.db'}"}
+    overrides = kept_in(scratch / "upstream")
     parameters = StdioServerParameters(command=sys.executable, args=[str(_SERVER), str(tools)])
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client(parameters)) for _ in _NAMES]
-        box = await stack.enter_async_context(toolweft.open(config, overrides=ledger))
+        box = await stack.enter_async_context(toolweft.open(config, overrides=overrides))
         for client in clients:
             # The SDK lists by itself before its first call; that is not what is measured.
             await client.list_tools()

@@ -14,7 +14,7 @@ from mcp import Client
 from benchmarks.harness import Tokenizer
 from benchmarks.workload_sets import Task
 
-__all__ = ("Turn", "Wire", "billed_input", "context", "list_tokens")
+__all__ = ("Turn", "Wire", "billed_input", "context", "list_tokens", "search_arguments")
 
 # A model turn: tokens that enter before it, tokens the model writes in it.
 Turn = tuple[int, int]
@@ -81,7 +81,7 @@ class Wire:
     async def program_turns(self, task: Task) -> tuple[list[Turn], str]:
         """Search, one program, the answer; and the program's own output."""
         question, answer = self._ends(task)
-        search_out, search_in, _ = await self.use("search_tools", _search(task))
+        search_out, search_in, _ = await self.use("search_tools", search_arguments(task))
         run_out, run_in, text = await self.use("run_code", {"code": task.program})
         turns = [
             (self.program_surface + question, search_out),
@@ -93,7 +93,7 @@ class Wire:
     async def direct_turns(self, task: Task) -> list[Turn]:
         """Search, then one turn for each stage of independent calls, then the answer."""
         question, answer = self._ends(task)
-        search_out, entering, _ = await self.use("search_tools", _search(task))
+        search_out, entering, _ = await self.use("search_tools", search_arguments(task))
         turns = [(self.direct_surface + question, search_out)]
         for stage in task.stages:
             asked = answered = 0
@@ -109,7 +109,7 @@ class Wire:
         return self.tokens.count(task.question), self.tokens.count(_compact(task.answer))
 
 
-def _search(task: Task) -> dict[str, Any]:
+def search_arguments(task: Task) -> dict[str, Any]:
     """What a model that knows its next steps asks for: one query a kind of step."""
     names = dict.fromkeys(call["name"] for stage in task.stages for call in stage)
     queries = [name.replace("_", " ") for name in names]

@@ -24,43 +24,18 @@ from benchmarks.harness import (
     Rows,
     Tokenizer,
     data_root,
+    kept_in,
     load_tokenizer,
     mean,
     parser,
 )
-from benchmarks.servers.replay import Recording
 from benchmarks.workload_sets import Task, Workload, find_workloads
 from benchmarks.workload_tokens import Wire, billed_input, context, list_tokens
+from benchmarks.workload_tools import desk_files, python_tools
 
 _REPLAY = ROOT / "benchmarks" / "servers" / "replay.py"
 _NODE_BIN = ROOT / ".cache" / "bench" / "node_modules" / ".bin"
 _BOTH = ["direct", "programmatic"]
-
-
-class _Recorded(Exception):
-    """A recorded failure, raised by a replayed Python tool."""
-
-
-def _python_tools(workload: Workload) -> list[toolweft.ToolSpec]:
-    """The workload's tools as Python functions, opted in by their declared severity."""
-    recording = Recording(workload.folder)
-
-    def build(tool: dict[str, Any]) -> toolweft.ToolSpec:
-        def handler(**arguments: Any) -> Any:
-            text, is_error = recording.answer(tool["name"], arguments)
-            if is_error:
-                raise _Recorded(text)
-            return text
-
-        return toolweft.ToolSpec(
-            name=tool["name"],
-            description=tool.get("description", ""),
-            parameters=tool["inputSchema"],
-            severity="write",
-            handler=handler,
-        )
-
-    return [build(tool) for tool in recording.tools]
 
 
 def _server(workload: Workload) -> dict[str, Any] | None:
@@ -81,18 +56,11 @@ def _write_config(folder: Path, workload: Workload, desk: Path | None) -> Path |
     if entry is None:
         return None
     servers: dict[str, Any] = {workload.server or "work": entry}
-    for recorded in _desk_files(desk):
+    for recorded in desk_files(desk):
         servers.setdefault(recorded.stem, {"recorded": str(recorded)})
     path = folder / f"{workload.name}{'' if desk is None else '-desk'}.json"
     path.write_text(json.dumps({"mcpServers": servers}), "utf-8")
     return path
-
-
-def _desk_files(desk: Path | None) -> list[Path]:
-    if desk is None:
-        return []
-    manifest = json.loads((desk / "mcp.json").read_text("utf-8"))["mcpServers"]
-    return [desk / "tools" / f"{name}.json" for name in manifest]
 
 
 async def _run_all(
@@ -200,10 +168,10 @@ async def _one(
     tokens: Tokenizer,
     savings: dict[str, dict[str, float]],
 ) -> None:
-    ledger = {"ledger.url": f"sqlite:///{scratch / 'ledger.db'}"}
+    overrides = kept_in(scratch)
     name = workload.name.replace("-", "_")
     if workload.server is None:
-        async with toolweft.open(tools=_python_tools(workload), overrides=ledger) as box:
+        async with toolweft.open(tools=python_tools(workload.folder), overrides=overrides) as box:
             right = await _run_all(workload, "python", box, rows, tokens)
         report.add(f"{name}_python_right", right, at_least=len(workload.tasks))
     config = _write_config(scratch, workload, None)
@@ -211,7 +179,7 @@ async def _one(
         report.notes.append(f"{workload.name}: server {workload.server!r} is not installed")
         report.add(f"{name}_mcp_right", None, at_least=len(workload.tasks))
         return
-    async with toolweft.open(config, overrides=ledger) as box:
+    async with toolweft.open(config, overrides=overrides) as box:
         right = await _run_all(workload, "mcp", box, rows, tokens)
         definitions = [tool.definition for tool in box.snapshot.tools.values()]
     report.add(f"{name}_mcp_right", right, at_least=len(workload.tasks))
@@ -224,7 +192,7 @@ async def _one(
     report.add(f"{name}_own_tools_saving_pct", own["saving_pct"])
     if desk is None:
         return
-    recorded = [json.loads(file.read_text("utf-8"))["tools"] for file in _desk_files(desk)]
+    recorded = [json.loads(file.read_text("utf-8"))["tools"] for file in desk_files(desk)]
     full_list = own_list + sum(list_tokens(tools, tokens) for tools in recorded)
     with_desk = _write_config(scratch, workload, desk)
     assert with_desk is not None

@@ -11,7 +11,7 @@ failed=()
 # Real servers, found by their bare names.
 export PATH="$PWD/.venv-demo/bin:$PWD/$folder/node_modules/.bin:$PATH"
 mkdir -p "$folder"
-for name in install desk retrieval workloads scenarios overhead sandbox hostile two_models; do
+for name in install desk retrieval workloads providers scenarios overhead sandbox hostile two_models; do
   arguments=(--json)
   [ "$name" != overhead ] || arguments+=(--peer fastmcp,harness)
   printf '%s\n' "-- $name ${arguments[*]}"

@@ -15,6 +15,8 @@ import toolweft
 
 # Changing this list changes what users may rely on: say so in a fragment under changes/.
 TOP_LEVEL = (
+    "Agent",
+    "AgentResult",
     "AnthropicClient",
     "CODE_EXECUTION_TOOL",
     "Caller",
@@ -30,6 +32,8 @@ TOP_LEVEL = (
     "ProgramLimits",
     "ProgramOutcome",
     "QueryAnswer",
+    "ReplayReport",
+    "SavedProgram",
     "SearchAnswer",
     "SearchHit",
     "ToolCall",
@@ -89,6 +93,17 @@ def test_the_top_level_offers_exactly_the_intended_names() -> None:
     assert tuple(sorted(toolweft.__all__)) == tuple(sorted(TOP_LEVEL))
     for name in TOP_LEVEL:
         assert getattr(toolweft, name) is not None
+
+
+def test_type_checkers_are_told_of_the_same_names() -> None:
+    stub = Path(toolweft.__file__).with_name("__init__.pyi").read_text("utf-8")
+    imported = {
+        name.asname: (node.module, name.name)
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert imported == toolweft._HOMES
 
 
 def test_the_version_is_the_one_of_the_project() -> None:

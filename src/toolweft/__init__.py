@@ -12,6 +12,8 @@ from typing import Any
 
 __all__ = (
     "CODE_EXECUTION_TOOL",
+    "Agent",
+    "AgentResult",
     "AnthropicClient",
     "Caller",
     "CallerInfo",
@@ -26,6 +28,8 @@ __all__ = (
     "ProgramLimits",
     "ProgramOutcome",
     "QueryAnswer",
+    "ReplayReport",
+    "SavedProgram",
     "SearchAnswer",
     "SearchHit",
     "ToolCall",
@@ -43,6 +47,8 @@ __all__ = (
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Agent": ("toolweft.bootstrap", "Agent"),
+    "AgentResult": ("toolweft.agent", "AgentResult"),
     "AnthropicClient": ("toolweft.bootstrap.clients", "AnthropicClient"),
     "CODE_EXECUTION_TOOL": ("toolweft.providers.anthropic.declared_tools", "CODE_EXECUTION_TOOL"),
     "Caller": ("toolweft.core.calls", "Caller"),
@@ -58,6 +64,8 @@ _HOMES = {
     "ProgramLimits": ("toolweft.core.programs", "ProgramLimits"),
     "ProgramOutcome": ("toolweft.core.programs", "ProgramOutcome"),
     "QueryAnswer": ("toolweft.toolbox.answers", "QueryAnswer"),
+    "ReplayReport": ("toolweft.programs.replay", "ReplayReport"),
+    "SavedProgram": ("toolweft.core.saved", "SavedProgram"),
     "SearchAnswer": ("toolweft.toolbox.answers", "SearchAnswer"),
     "SearchHit": ("toolweft.core.search", "SearchHit"),
     "ToolCall": ("toolweft.providers.anthropic.views", "ToolCall"),

@@ -97,6 +97,8 @@ def check(
         ),
         ("await tools.list()", "ToolNotFound", 1, "tools has no 'list'", "search(query=…)"),
         ("if True print()", "SyntaxError", 1, "syntax: 'if True print()'", ""),
+        ("```python\nprint(1)\n```", "SyntaxError", 1, "```python", "without a fence"),
+        ("const x = 1;\nconsole.log(x)", "SyntaxError", 1, "const x", "are Python"),
         ("x = '\0'", "SyntaxError", None, "null bytes", ""),
         ("x = '\ud800'", "SyntaxError", None, "surrogates", ""),
     ],

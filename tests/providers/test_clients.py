@@ -7,6 +7,10 @@ from typing import Any
 
 import anyio
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from toolweft.core.calls import TextContent
 from toolweft.core.errors import ProviderError, ProviderUnavailable
@@ -14,6 +18,7 @@ from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelRequest, ReplyDone, UserMessage
 from toolweft.core.providers import ModelCapabilities, Provider
 from toolweft.core.secret import Secret
+from toolweft.providers import client
 from toolweft.providers.anthropic import AnthropicOptions, AnthropicProvider
 from toolweft.providers.gemini import GeminiOptions, GeminiProvider
 from toolweft.providers.openai import OpenAIOptions, OpenAIProvider
@@ -23,6 +28,7 @@ from toolweft.testing.vendors import anthropic, gemini, openai, openai_chat, ope
 from toolweft.testing.vendors.anthropic_blocks import say as say_block
 from toolweft.testing.vendors.gemini_parts import say_part, say_step
 from toolweft.testing.vendors.openai_items import message
+from toolweft.testing.vendors.serving import ServedApp
 
 pytestmark = pytest.mark.network
 
@@ -266,3 +272,28 @@ async def test_a_stream_that_breaks_off_is_told_alike_and_not_begun_again(
         assert len(server.requests) == 1
     assert caught.value.message.startswith(f"{provider.name}: the answer")
     assert caught.value.message.count(provider.name) == 1
+
+
+async def test_no_answer_that_tells_an_error_shows_the_key(clock: FakeClock) -> None:
+    async def answer(request: Request) -> Response:
+        await request.body()
+        return JSONResponse({"error": {"message": f"{KEY.reveal()} is over its limit"}})
+
+    app = Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])
+    async with ServedApp(app) as address:
+        options = OpenAIChatOptions(model="m", base_url=f"{address}/v1", key=KEY)
+        chosen = OpenAIChatProvider(options, environment={}, clock=clock, random=lambda: 0.5)
+        async with chosen as client:
+            with pytest.raises(ProviderError, match=r"\*\*\* is over its limit"):
+                await client.complete(HELLO)
+
+
+async def test_a_model_that_never_stops_is_left(
+    form: Form, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_MAX_TOKEN_CHARACTERS", 0)
+    monkeypatch.setattr(client, "_LEAST_ALLOWED_CHARACTERS", 2)
+    async with talk(form, [form.turn], clock=clock) as (_, provider):
+        with pytest.raises(ProviderError, match="does not stop at 4,096 tokens"):
+            async for _ in provider.stream(HELLO):
+                pass

@@ -110,9 +110,14 @@ class Spending:
         self._add(reservation, TokenUsage(), cost_usd)
         return cost_usd
 
-    def release(self, reservation: Reservation) -> None:
-        """Give a reservation back: the request was not made, or nobody was charged for it."""
+    def release(self, reservation: Reservation) -> float | None:
+        """Give a reservation back: the request was not made, or nobody was charged for it.
+
+        Returns:
+            Nothing in US dollars; None where the prices are not known.
+        """
         self._reserved_usd = max(0.0, self._reserved_usd - reservation.cost_usd)
+        return None if reservation.prices is None else 0.0
 
     def _add(self, reservation: Reservation, usage: TokenUsage, cost_usd: float | None) -> None:
         self._spent_usd += cost_usd or 0.0

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 import anyio
 
 from toolweft.agent.answers import AnswerForm, DoesNotFitError, Wish, parse_form
+from toolweft.agent.recording import record_reply
 from toolweft.agent.spending import Reservation, Spending
 from toolweft.core.calls import TextContent
 from toolweft.core.clock import Clock
@@ -22,7 +23,6 @@ from toolweft.core.errors import (
     BudgetSpent,
     CallTimeout,
     ConfigError,
-    LedgerUnavailable,
     ProviderError,
     ToolweftError,
     WorkerFailed,
@@ -193,8 +193,7 @@ class WorkerPool:
             usage, status = reply.usage, "ok"
             cost_usd = self._spending.settle(reservation, usage)
         except ProviderError as exc:
-            status, cost_usd = exc.code, _nothing(reservation)
-            self._spending.release(reservation)
+            status, cost_usd = exc.code, self._spending.release(reservation)
             raise
         except TimeoutError:
             status, cost_usd = CallTimeout.code, self._spending.forfeit(reservation)
@@ -208,7 +207,8 @@ class WorkerPool:
             self._asking -= 1
             freed, self._freed = self._freed, anyio.Event()
             freed.set()
-            self._record(
+            record_reply(
+                self._ledger,
                 ModelReplied(
                     at=self._clock.now(),
                     principal=request.principal,
@@ -219,7 +219,7 @@ class WorkerPool:
                     duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
                     usage=usage,
                     cost_usd=cost_usd,
-                )
+                ),
             )
         return reply
 
@@ -239,15 +239,6 @@ class WorkerPool:
                     raise
             await freed.wait()
 
-    def _record(self, event: ModelReplied) -> None:
-        try:
-            self._ledger.record(event)
-        except LedgerUnavailable as exc:
-            if event.status == "ok":
-                raise
-            # What already went wrong, or a cancellation, is not hidden by this.
-            log.error("ledger.reply_lost", extra={"reason": exc.message})  # noqa: TRY400
-
     def _find_form(self, schema: JsonSchema) -> AnswerForm:
         key = json.dumps(schema, sort_keys=True)
         form = self._forms.get(key) or parse_form(schema)
@@ -258,14 +249,9 @@ class WorkerPool:
         return form
 
 
-def _nothing(reservation: Reservation) -> float | None:
-    """The cost of a request that failed: vendors charge nothing for it."""
-    return None if reservation.prices is None else 0.0
-
-
 def _count_bytes(request: ModelRequest) -> int:
     """The bytes a model has to read: no token is less than one."""
-    size = len(request.system) + len(json.dumps(request.output_schema))
+    size = len(request.system.encode()) + len(json.dumps(request.output_schema))
     for message in request.messages:
         match message:
             case UserMessage(content=content):

@@ -14,6 +14,7 @@ from toolweft.bootstrap.parts import (
     build_sources,
     learned_uses,
     open_embeddings,
+    open_journal,
 )
 from toolweft.calls import ResultKeeper, Road
 from toolweft.catalog import Catalog
@@ -28,15 +29,20 @@ from toolweft.core.ports import (
     Policy,
     SandboxBackend,
 )
+from toolweft.core.saved import SavedStore
 from toolweft.core.search import TextEmbedder
 from toolweft.core.workers import Workers
 from toolweft.policies import AllowedCaller, Deadline, ValidateArguments
 from toolweft.programs import ProgramRunner
+from toolweft.programs.journalling import JournalKeeper
+from toolweft.programs.replay import Replayer
+from toolweft.programs.saved import SavedRunner
 from toolweft.sandbox import LazyBackend
 from toolweft.sandbox.choice import build_backend, expected
 from toolweft.search import CatalogSearcher
 from toolweft.sources import (
     PatientRoad,
+    SavedSource,
     SourceGroup,
 )
 from toolweft.stores import (
@@ -46,7 +52,8 @@ from toolweft.stores import (
 )
 from toolweft.stores.handles import FileHandleStore
 from toolweft.stores.pins import LockFile, PinKeeper
-from toolweft.toolbox import Toolbox, VisibleTools
+from toolweft.stores.saved import FileSavedStore
+from toolweft.toolbox import SavedParts, Toolbox, VisibleTools
 
 __all__ = (
     "App",
@@ -55,6 +62,7 @@ __all__ = (
     "open_app",
     "open_pins",
     "open_reader",
+    "open_saved",
     "open_toolbox",
     "read_models",
 )
@@ -88,11 +96,11 @@ class App:
     toolbox_for: OpenToolbox
 
     def is_settled(self) -> bool:
-        """Whether every source is ready or has failed."""
-        return all(status.state != "starting" for status in self.sources.statuses().values())
+        """Whether of every source the tools are known, or it has failed."""
+        return self.sources.is_settled
 
     async def settle(self) -> None:
-        """Return once every source is ready or has failed, after ten seconds at the latest."""
+        """Return once every source is known or has failed, after ten seconds at the latest."""
         await self.sources.settle(min(self.settings.start_wait_s, _SETTLE_S))
 
 
@@ -113,7 +121,7 @@ async def open_app(
 
     Args:
         settings: what to open, from `toolweft.config`.
-        tools: Python functions and specs, as the source "local".
+        tools: Python functions, specs, modules and objects, as the source "local".
         policies: more wrappers for every call, inside toolweft's own, nearest to the source.
         on_source: hears of every change of the catalog; called in the event loop.
         sandbox: in place of the one the settings name.
@@ -129,7 +137,9 @@ async def open_app(
     catalog = Catalog(settings.catalog, pins=book)
     if on_source is not None:
         catalog.subscribe(lambda _snapshot: on_source(catalog))
-    sources = build_sources(settings, tools, catalog=catalog, clock=time)
+    saved_store = FileSavedStore(settings.saved, ids=ids)
+    saved_source = SavedSource(saved_store, listener=catalog)
+    sources = build_sources(settings, tools, saved=saved_source, catalog=catalog, clock=time)
     async with AsyncExitStack() as stack:
         ledger: Ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
         uses = None
@@ -139,6 +149,7 @@ async def open_app(
         handles = await stack.enter_async_context(
             FileHandleStore(settings.handles, clock=time, ids=ids)
         )
+        journal = await stack.enter_async_context(open_journal(settings, clock=time))
         pins = await stack.enter_async_context(
             build_pin_keeper(settings, book, on_change=catalog.pins_changed)
         )
@@ -182,7 +193,22 @@ async def open_app(
                 ids=ids,
                 options=settings.programs,
                 handles=handles,
+                journal=JournalKeeper(
+                    journal=journal,
+                    keeps_others=settings.journal.principals == "all",
+                    max_run_bytes=settings.journal.max_run_bytes,
+                    exclude=settings.journal.exclude,
+                ),
             )
+        )
+        saved_source.run_with(SavedRunner(runner, max_depth=settings.saved.max_depth).run)
+        saved = SavedParts(
+            journal=journal,
+            store=saved_store,
+            replayer=Replayer(pool=runner.pool, ledger=ledger, clock=time, ids=ids),
+            holder=catalog,
+            clock=time,
+            refresh=saved_source.refresh,
         )
 
         visible = VisibleTools()
@@ -200,6 +226,7 @@ async def open_app(
                 ids=ids,
                 handles=handles,
                 options=settings.toolbox,
+                saved=saved,
                 workers=workers,
             )
 
@@ -233,7 +260,8 @@ async def open_toolbox(
 
     Args:
         config: an `mcp.json` or `toolweft.toml`; None for no servers at all.
-        tools: functions (plain or decorated with `@tool`) and `ToolSpec`s.
+        tools: functions (plain or decorated with `@tool`), `ToolSpec`s, and modules and objects
+            that have some.
         principal: on whose behalf; the one local principal by default.
         overrides: dotted configuration keys, e.g. `{"limits.memory": "512 MiB", "http.port": 80}`.
         embedder: helps searches to rank, in place of one the configuration names; whoever made it
@@ -265,6 +293,11 @@ def open_pins(settings: Settings) -> LockFile:
 def open_reader(settings: Settings) -> LedgerReader:
     """What the ledger holds, without opening anything else."""
     return SqlLedgerReader(settings.ledger)
+
+
+def open_saved(settings: Settings) -> SavedStore:
+    """The saved programs, without opening anything else."""
+    return FileSavedStore(settings.saved, ids=RandomIds())
 
 
 async def read_models(

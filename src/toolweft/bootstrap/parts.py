@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from toolweft.catalog import Catalog
 from toolweft.catalog.pins import PinBook
@@ -23,18 +23,24 @@ from toolweft.sources import (
     HttpServerOptions,
     HttpSource,
     ManagedSource,
+    Memory,
+    OpenApiSource,
     PythonSource,
     RecordedServerOptions,
     RecordedSource,
+    SavedSource,
     SourceGroup,
     StdioServerOptions,
     StdioSource,
+    find_entry_point,
     load_python_tools,
 )
 from toolweft.stores import (
+    FileDiscoveryCache,
     SqlLedgerReader,
     SqlVectorStore,
 )
+from toolweft.stores.journal import FileJournal
 from toolweft.stores.pins import LockFile, PinKeeper
 
 __all__ = (
@@ -44,9 +50,11 @@ __all__ = (
     "build_sources",
     "learned_uses",
     "open_embeddings",
+    "open_journal",
 )
 
-PythonTool = Callable[..., Any] | ToolSpec
+# A function, a `ToolSpec`, or a module or an object that has some.
+PythonTool: TypeAlias = Callable[..., Any] | ToolSpec | object
 
 # Reading and learning again from more takes seconds.
 _MAX_LEARNED_EVENTS = 50_000
@@ -101,11 +109,9 @@ async def open_embeddings(
 
 def build_pin_book(settings: Settings) -> PinBook:
     """What decides whether a definition is the accepted one."""
-    return PinBook(
-        settings.pins,
-        # A recording is a file of the user's; it is held against what is accepted, and no more.
-        accepts=[s.name for s in settings.servers if not isinstance(s, RecordedServerOptions)],
-    )
+    # A recording is a file of the user's; it is held against what is accepted, and no more.
+    servers = [s.name for s in settings.servers if not isinstance(s, RecordedServerOptions)]
+    return PinBook(settings.pins, accepts=[*servers, *(s.name for s in settings.openapi_sources)])
 
 
 def build_pin_keeper(
@@ -122,17 +128,33 @@ def build_pin_keeper(
     )
 
 
+@asynccontextmanager
+async def open_journal(settings: Settings, *, clock: Clock) -> AsyncIterator[FileJournal | None]:
+    """Where runs are kept; None where they are not."""
+    if not settings.journal.enabled:
+        yield None
+        return
+    async with FileJournal(settings.journal, clock=clock) as journal:
+        yield journal
+
+
 def build_sources(
-    settings: Settings, tools: Sequence[PythonTool], *, catalog: Catalog, clock: Clock
+    settings: Settings,
+    tools: Sequence[PythonTool],
+    *,
+    saved: SavedSource,
+    catalog: Catalog,
+    clock: Clock,
 ) -> SourceGroup:
-    """Every source of the configuration, and Python functions as the source "local"."""
+    """Every source of the configuration, saved programs, and functions as the source "local"."""
     sources: list[ManagedSource] = []
+    memory = _build_memory(settings, clock=clock)
     for server in settings.servers:
         match server:
             case StdioServerOptions():
-                sources.append(StdioSource(server, listener=catalog, clock=clock))
+                sources.append(StdioSource(server, listener=catalog, clock=clock, memory=memory))
             case HttpServerOptions():
-                sources.append(HttpSource(server, listener=catalog, clock=clock))
+                sources.append(HttpSource(server, listener=catalog, clock=clock, memory=memory))
             case RecordedServerOptions():
                 sources.append(RecordedSource(server, listener=catalog))
     sources.extend(
@@ -140,15 +162,29 @@ def build_sources(
         for broken in settings.broken_servers
     )
     sources.extend(_build_python_source(python, catalog) for python in settings.python_sources)
+    sources.extend(
+        OpenApiSource(described, listener=catalog, clock=clock)
+        for described in settings.openapi_sources
+    )
     if tools:
         sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
+    sources.append(saved)
     return SourceGroup(sources, listener=catalog)
+
+
+def _build_memory(settings: Settings, *, clock: Clock) -> Memory | None:
+    options = settings.discovery
+    if options.folder is None:
+        return None
+    cache = FileDiscoveryCache(options, folder=options.folder, clock=clock)
+    return Memory(cache=cache, refresh_s=options.refresh_s, is_read=options.is_read)
 
 
 def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:
     """The source, or one that says why it cannot be used: the others go on."""
     try:
-        return PythonSource(python.name, load_python_tools(python.target), listener=catalog)
+        target = python.target or find_entry_point(python.entry_point)
+        return PythonSource(python.name, load_python_tools(target), listener=catalog)
     except ToolweftError as error:
         reason = f"python.{python.name}: {error}"
         return BrokenSource(python.name, reason=reason, listener=catalog)

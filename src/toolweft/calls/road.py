@@ -7,6 +7,7 @@ policy or ledger. Programs, the toolbox and the library call it; it answers with
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 from toolweft.calls.arguments import measure_arguments, read_arguments
 from toolweft.calls.caller import answer
@@ -27,8 +28,9 @@ from toolweft.core.errors import (
     ToolFailed,
     ToolSuspended,
 )
-from toolweft.core.ids import SourceName
+from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.ports import Ledger, Policy, Proceed, SnapshotHolder, Source
+from toolweft.core.saved import CallSource
 from toolweft.core.snapshot import CatalogTool
 
 __all__ = ("Road",)
@@ -106,7 +108,7 @@ class Road:
                 f"{tool.qualified} cannot be called: no source is named {definition.namespace!r}",
                 hint="its source was removed; search the catalog for what is available",
             )
-        raw = await source.call_tool(definition.name, call.arguments, countdown=call.countdown)
+        raw = await _use(source, definition.name, call)
         try:
             return self._read(call, tool, raw)
         except ResultTooDeep:
@@ -155,6 +157,13 @@ class Road:
         tokens = 0 if handle.kind == "binary" else estimate_tokens(size_bytes)
         usage = Usage(bytes_out=size_bytes, tokens_out=tokens)
         return ToolResult(call_id=call.id, handle=handle, usage=usage)
+
+
+async def _use(source: Source, name: ToolName, call: ToolCall) -> RawResult:
+    # Checking a protocol's members costs 18 microseconds, a tenth of the whole call.
+    if hasattr(source, "answer_call"):
+        return await cast(CallSource, source).answer_call(name, call)
+    return await source.call_tool(name, call.arguments, countdown=call.countdown)
 
 
 def _compose(policies: Sequence[Policy], last: Proceed) -> Proceed:

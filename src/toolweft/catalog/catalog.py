@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from toolweft.catalog.entries import SourceEntry, decide_deferral, show_tools, updated_aliases
+from toolweft.catalog.needs import unusable_for_needs
 from toolweft.catalog.options import CatalogOptions
 from toolweft.catalog.pins import PinBook
 from toolweft.catalog.pins.texts import flag_instructions
@@ -25,6 +26,10 @@ from toolweft.core.tools import ToolDefinition
 __all__ = ("Catalog",)
 
 log = logging.getLogger(__name__)
+
+# Where toolweft.toml has decisions about the tools of a kind of source. Those of saved programs
+# stand where decisions about all sources do.
+_SECTIONS = {"openapi": "openapi", "python": "python", "saved": "catalog"}
 
 
 class Catalog:
@@ -125,7 +130,8 @@ class Catalog:
         return Preparation(
             source=name,
             python_namespace=entry.python_namespace,
-            section="python" if entry.status.kind == "python" else "servers",
+            section=_SECTIONS.get(entry.status.kind, "servers"),
+            is_own=entry.is_own,
             options=self._options,
             rules=self._rules.for_source(name),
         )
@@ -141,6 +147,7 @@ class Catalog:
         tools: dict[QualifiedName, CatalogTool] = {}
         for entry in shown.values():
             tools.update(zip((i.qualified for i in entry.prepared), entry.tools, strict=True))
+        tools |= unusable_for_needs(tools, before=self._snapshot.tools)
         sources = {
             name: replace(
                 entry.status,

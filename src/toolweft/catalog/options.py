@@ -11,7 +11,7 @@ __all__ = ("LIBRARY_SOURCE", "OWN_KINDS", "CatalogOptions", "Profile", "ToolRule
 # The source of the functions that a program hands over; no section of toolweft.toml speaks of it.
 LIBRARY_SOURCE = "local"
 # Kinds of sources whose tools are the user's own code.
-OWN_KINDS = frozenset({"python"})
+OWN_KINDS = frozenset({"python", "saved"})
 
 # open: programs may call everything. standard: destructive tools only directly, or after opt-in.
 # strict: programs may call read-only tools only.

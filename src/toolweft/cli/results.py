@@ -9,11 +9,13 @@ from typing import TypeGuard
 from toolweft.core.calls import Blob, LinkContent, TextContent, ToolResult
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.programs import ProgramOutcome
+from toolweft.programs.replay import ReplayReport
 
 __all__ = (
     "list_blobs",
     "name_files",
     "render_outcome_error",
+    "render_replay",
     "render_result",
     "render_savings",
     "render_stats",
@@ -147,3 +149,12 @@ def _render_blob(blob: Blob, files: Iterator[Path]) -> str:
     path = next(files, None)
     where = "; --output FILE writes them" if path is None else f", in {path}"
     return f"[{blob.media_type}, {len(blob.data)} bytes{where}]"
+
+
+def render_replay(report: ReplayReport) -> str:
+    """Whether a replay went as the run did, where it did not, and what no replay holds still."""
+    lines = ["same output, same value, same calls"] if report.is_same else []
+    lines += [f"differs: {difference}" for difference in report.differences]
+    if report.not_fixed:
+        lines.append(f"not fixed by a replay: {', '.join(report.not_fixed)}")
+    return "\n".join(lines)

@@ -19,7 +19,14 @@ from toolweft.core.ports import Policy
 from toolweft.core.snapshot import Snapshot
 from toolweft.stores import LedgerOptions
 
-__all__ = ("IN_MEMORY", "open_session", "read_settings", "run_async", "warn_of_failed_sources")
+__all__ = (
+    "IN_MEMORY",
+    "open_session",
+    "open_without_sources",
+    "read_settings",
+    "run_async",
+    "warn_of_failed_sources",
+)
 
 Answer = TypeVar("Answer")
 
@@ -94,6 +101,16 @@ async def open_session(
             yield app
         if app.pins.problem and common.verbosity >= 0:
             note(f"warning: {app.pins.problem}")
+
+
+@asynccontextmanager
+async def open_without_sources(common: Common) -> AsyncIterator[App]:
+    """The application with no source but saved programs: whatever runs in it reaches no tool."""
+    settings = replace(
+        read_settings(common), servers=(), broken_servers=(), python_sources=(), problems=()
+    )
+    async with open_session(common, settings=settings) as app:
+        yield app
 
 
 def warn_of_failed_sources(snapshot: Snapshot) -> None:

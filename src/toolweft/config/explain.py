@@ -13,12 +13,12 @@ from urllib.parse import urlsplit, urlunsplit
 from toolweft.config.documents import KeyPath
 from toolweft.config.expand import is_reference, is_secret_name
 from toolweft.config.layers import Layer
-from toolweft.config.models import ConfigModel, ServerModel
+from toolweft.config.models import ConfigModel, OpenApiModel, ServerModel
 from toolweft.config.settings import Settings, SettingValue
 from toolweft.config.units import render_bytes
 from toolweft.core.json import Json
 
-__all__ = ("explain", "render_server", "setting_values")
+__all__ = ("explain", "render_openapi", "render_server", "setting_values")
 
 # Sections inside of sections.
 _NESTED = {("sandbox", "container"), ("search", "embedder")}
@@ -35,7 +35,16 @@ _CREDENTIALS = (
     re.compile(r"((?:^|=|\s)[A-Za-z][A-Za-z0-9-]*:\s+)(?!\*\*\*).+", re.DOTALL),
 )
 # Sections with names of the user's choice, shown key by key as written.
-_NAMED = frozenset({"servers", "python"})
+_NAMED = frozenset({"openapi", "python", "servers"})
+# Keys of named sections whose values are secrets, whatever they look like.
+_SECRETS = {
+    ("models", "headers"),
+    ("models", "key"),
+    ("openapi", "auth"),
+    ("openapi", "headers"),
+    ("servers", "env"),
+    ("servers", "headers"),
+}
 
 
 def explain(settings: Settings) -> list[tuple[str, str, str]]:
@@ -50,9 +59,9 @@ def setting_values(
 
     Args:
         config: checked.
-        layer: as written.
-        ledger_url: in use.
-        paths: in use, by key.
+        layer: where each key was written.
+        ledger_url: as settled.
+        paths: by key, as settled.
     """
     return tuple(_values(config, layer, {("ledger", "url"): _mask_url(ledger_url), **paths}))
 
@@ -64,6 +73,12 @@ def render_server(server: ServerModel) -> str:
     if server.recorded:
         return f"recorded: {server.recorded}"
     return shlex.join([server.command or "", *map(str, _mask_arguments([*server.args]))])
+
+
+def render_openapi(source: OpenApiModel) -> str:
+    """Where a description is, and the service it is used for where that is configured."""
+    described = _mask_url(source.url) if source.url else f"{source.path}"
+    return f"{described} for {_mask_url(source.base_url)}" if source.base_url else described
 
 
 def _values(
@@ -79,7 +94,7 @@ def _values(
             continue
         for key, below in value:
             path = (section, key)
-            if key in {"default_config", "configs"}:
+            if key in {"default_config", "configs"} or key not in type(value).model_fields:
                 yield from _written(layer, path)
             elif path in _NESTED:
                 yield from _nested(path, below, layer)
@@ -123,7 +138,7 @@ def _render(key: str, value: Any) -> str:
 
 
 def _mask(path: KeyPath, value: Json) -> str:
-    if path[0] == "servers" and len(path) > 2 and path[2] in {"env", "headers"}:
+    if len(path) > 2 and (path[0], path[2]) in _SECRETS:
         # Whatever its name: no name tells which values are harmless.
         text = str(value)
         return text if is_reference(text) or value == {} else _HIDDEN

@@ -40,7 +40,9 @@ _PLAIN_WORDS: Mapping[str, tuple[str, str | None]] = {
 # How pydantic begins its sentences.
 _SUBJECT = re.compile(r"^(?:Value error, |Input |String )")
 # `sha256` too: whoever gets it wrong may have written the key itself there.
-_SECRET_KEYS = frozenset({"env", "headers", "key", "sha256", "store_url", "url"})
+_SECRET_KEYS = frozenset(
+    {"auth", "base_url", "env", "headers", "key", "sha256", "store_url", "token_url", "url"}
+)
 
 
 def build_config(layer: Layer) -> ConfigModel:
@@ -52,7 +54,8 @@ def build_config(layer: Layer) -> ConfigModel:
     try:
         return ConfigModel.model_validate(layer.data())
     except ValidationError as exc:
-        faults = [_describe(fault, layer) for fault in exc.errors(include_url=False)]
+        found = _without_echoes(exc.errors(include_url=False))
+        faults = [_describe(fault, layer) for fault in found]
     messages = [message for message, _, _ in faults[:_MAX_FAULTS]]
     if len(faults) > _MAX_FAULTS:
         messages.append(f"and {len(faults) - _MAX_FAULTS} more")
@@ -62,6 +65,17 @@ def build_config(layer: Layer) -> ConfigModel:
     raise ConfigError("; ".join(messages), hint="; ".join(said) or None)
 
 
+def _without_echoes(faults: list[Any]) -> list[Any]:
+    """What is wrong, without what is said of the value of a key that is wrong itself."""
+    unknown = {fault["loc"] for fault in faults if _is_unknown(fault)}
+    return [fault for fault in faults if _is_unknown(fault) or fault["loc"] not in unknown]
+
+
+def _is_unknown(fault: Any) -> bool:
+    is_no_model = fault["type"] == "string_pattern_mismatch" and fault["loc"][:1] == ("models",)
+    return fault["type"] == "extra_forbidden" or (is_no_model and len(fault["loc"]) == 2)
+
+
 def _describe(fault: Mapping[str, Any], layer: Layer) -> tuple[str, str, str | None]:
     """The message, the dotted key and the next step."""
     path = fault["loc"]
@@ -69,7 +83,7 @@ def _describe(fault: Mapping[str, Any], layer: Layer) -> tuple[str, str, str | N
     path = path[:-1] if path and path[-1] == "[key]" else path
     dotted = ".".join(map(str, path))
     place = layer.place(path)
-    if fault["type"] == "extra_forbidden":
+    if _is_unknown(fault):
         near = nearest_key(path)
         hint = f"did you mean {near!r}?" if near else "`toolweft config explain` lists every key"
         return f"{place}: unknown key {dotted!r}", dotted, hint

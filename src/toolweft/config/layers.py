@@ -5,7 +5,7 @@ remembers where it was written. Pure except `read_files`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,10 +32,15 @@ _PREFIX = "TOOLWEFT_"
 _TOP_KEYS = ("profile",)
 # The variable that names the file.
 _FILE_KEY = "config"
-# Each says how a server is reached.
-_TRANSPORTS = frozenset({"command", "url", "recorded"})
+# Each says how a source is reached.
+_TRANSPORTS: Mapping[str, frozenset[str]] = {
+    "servers": frozenset({"command", "url", "recorded"}),
+    "openapi": frozenset({"url", "path", "base_url"}),
+}
+_WORDS: Mapping[str, str] = {"servers": "server", "openapi": "OpenAPI source"}
 _EMBEDDER: KeyPath = ("search", "embedder")
-# What is said of a server's tools, however it is reached.
+_CREDENTIALS = frozenset({"key", "headers"})
+# What is said of a source's tools, however it is reached.
 _DECISIONS = frozenset({("default_config",), ("configs",)})
 
 
@@ -169,15 +174,17 @@ def merge_files(layers: Sequence[Layer]) -> tuple[Layer, list[str]]:
     merged = Layer()
     notes: list[str] = []
     for layer in layers:
-        for name in sorted(_defined_servers(layer) & _defined_servers(merged), key=str):
-            section = ("servers", name)
+        for section in sorted(_defined_sources(layer) & _defined_sources(merged), key=str):
+            word = _WORDS[str(section[0])]
             notes.append(
-                f"{layer.place(section)}: server {name!r} replaces the one of "
+                f"{layer.place(section)}: {word} {section[1]!r} replaces the one of "
                 f"{merged.place(section)}; of that one only decisions about tools are kept"
             )
             merged = _without_transport(merged, section)
         if _defines_embedder(layer):
             merged = _without_transport(merged, _EMBEDDER)
+        for name in _readdressed_models(layer):
+            merged = _without_keys(merged, ("models", name), _CREDENTIALS)
         merged = merge_layers([merged, layer])
     return merged, notes
 
@@ -192,12 +199,12 @@ def merge_layers(layers: Sequence[Layer]) -> Layer:
     return Layer(entries=entries, places=places)
 
 
-def _defined_servers(layer: Layer) -> set[str | int]:
-    """Servers that a layer says how to reach, not only more about."""
+def _defined_sources(layer: Layer) -> set[KeyPath]:
+    """Sections of sources that a layer says how to reach, not only more about."""
     return {
-        path[1]
+        path[:2]
         for path in layer.entries
-        if len(path) == 3 and path[0] == "servers" and path[2] in _TRANSPORTS
+        if len(path) == 3 and path[2] in _TRANSPORTS.get(str(path[0]), ())
     }
 
 
@@ -206,10 +213,20 @@ def _defines_embedder(layer: Layer) -> bool:
     return any((*_EMBEDDER, key) in layer.entries for key in ("url", "path"))
 
 
-def _without_transport(layer: Layer, section: KeyPath) -> Layer:
-    def is_kept(path: KeyPath) -> bool:
-        return path[:2] != section or path[2:3] in _DECISIONS
+def _readdressed_models(layer: Layer) -> set[str | int]:
+    """Models that a layer sends to another address: a key is for one place."""
+    return {path[1] for path in layer.entries if path[0] == "models" and path[2:] == ("base_url",)}
 
+
+def _without_keys(layer: Layer, section: KeyPath, keys: frozenset[str]) -> Layer:
+    return _kept(layer, lambda path: path[:2] != section or path[2:3] not in {(k,) for k in keys})
+
+
+def _without_transport(layer: Layer, section: KeyPath) -> Layer:
+    return _kept(layer, lambda path: path[:2] != section or path[2:3] in _DECISIONS)
+
+
+def _kept(layer: Layer, is_kept: Callable[[KeyPath], bool]) -> Layer:
     return Layer(
         entries={path: entry for path, entry in layer.entries.items() if is_kept(path)},
         places={path: place for path, place in layer.places.items() if is_kept(path)},

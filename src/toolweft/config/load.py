@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
+from toolweft.config.documents import KeyPath
 from toolweft.config.embedder import build_embedder, build_vector_store
 from toolweft.config.explain import setting_values
 from toolweft.config.faults import build_config
@@ -19,13 +20,19 @@ from toolweft.config.layers import (
 )
 from toolweft.config.lookup import (
     FILE_NAMES,
+    discovery_path,
     environments_path,
     find_config,
     handles_path,
+    journal_path,
     ledger_path,
     lookup_paths,
+    saved_path,
 )
+from toolweft.config.model_options import build_agent, build_models
 from toolweft.config.models import ConfigModel
+from toolweft.config.openapi import build_openapi_sources
+from toolweft.config.own_entry import drop_own_entries
 from toolweft.config.pins import build_pins
 from toolweft.config.servers import (
     ServerBuilder,
@@ -41,8 +48,11 @@ from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.options import SearchOptions
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
+from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.saved import SavedOptions
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = ("load_settings",)
@@ -93,7 +103,10 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     layer = merge_layers(
         [written, environment_layer(environ, cwd=cwd), flag_layer(overrides, cwd=cwd)]
     )
-    checked = build_config(layer)
+    checked, notes = drop_own_entries(
+        build_config(layer), layer, files, environ=environ, cwd=cwd, home=home
+    )
+    problems += notes
     builder = ServerBuilder(layer=layer, environ=environ, cwd=cwd, home=home)
     servers, broken = _servers(
         checked, builder, recorded=None if recorded is None else cwd / recorded
@@ -101,35 +114,39 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     problems += [
         f"server {name!r} is disabled" for name, s in checked.servers.items() if s.disabled
     ]
+    described, unusable = build_openapi_sources(checked, layer, environ=environ, cwd=cwd, home=home)
     embedder = build_embedder(checked, layer, environ=environ, home=home)
     if embedder is not None and embedder.problem:
         problems.append(embedder.problem)
     ledger_url = checked.ledger.url or f"sqlite:///{ledger_path(environ=environ, home=home)}"
-    handles_folder = _handles_folder(checked, layer, environ=environ, home=home)
+    folders = _store_folders(checked, layer, environ=environ, home=home)
     pins = build_pins(checked, layer, files, environ=environ, home=home)
+    paths: dict[KeyPath, str] = {(name, "folder"): str(path) for name, path in folders.items()}
+    paths["pins", "path"] = str(pins.path)
     return Settings(
         files=tuple(files),
         servers=servers,
-        broken_servers=broken,
+        broken_servers=(*broken, *unusable),
         python_sources=build_python_sources(checked, layer),
+        openapi_sources=described,
         catalog=_catalog(checked, layer, files),
         sandbox=_sandbox(checked, layer, environ=environ, home=home),
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
-        handles=HandleOptions(**{**dict(checked.handles), "folder": handles_folder}),
+        discovery=_discovery(checked, layer, environ=environ, home=home),
+        handles=HandleOptions(**{**dict(checked.handles), "folder": folders["handles"]}),
+        journal=JournalOptions(**{**dict(checked.journal), "folder": folders["journal"]}),
+        saved=SavedOptions(**{**dict(checked.saved), "folder": folders["saved"]}),
         search=SearchOptions(**checked.search.model_dump(exclude={"embedder"})),
         embedder=embedder,
         vectors=build_vector_store(checked, environ=environ, home=home),
         ledger=_ledger(checked, ledger_url),
+        models=build_models(checked, layer, environ=environ),
+        agent=build_agent(checked),
         http=_http(checked, layer),
         pins=pins,
-        values=setting_values(
-            checked,
-            layer,
-            ledger_url=ledger_url,
-            paths={("handles", "folder"): str(handles_folder), ("pins", "path"): str(pins.path)},
-        ),
+        values=setting_values(checked, layer, ledger_url=ledger_url, paths=paths),
         problems=tuple(problems),
     )
 
@@ -206,15 +223,38 @@ def _advised_file(files: list[Path]) -> str:
     return name if name.endswith(".toml") else f'toolweft.toml (with include = ["{name}"])'
 
 
-def _handles_folder(
+def _store_folders(
     checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
-) -> Path:
-    written = checked.handles.folder
-    if written is None:
-        return handles_path(environ=environ, home=home)
+) -> dict[str, Path]:
+    """The folder of each section that has one, where nothing is configured the usual one."""
+    usual = {"handles": handles_path, "journal": journal_path, "saved": saved_path}
+    folders = {}
+    for section, path in usual.items():
+        written = getattr(checked, section).folder
+        if written is None:
+            folders[section] = path(environ=environ, home=home)
+        else:
+            folders[section] = _place(written, layer, (section, "folder"), home=home)
+    return folders
+
+
+def _discovery(
+    checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
+) -> DiscoveryOptions:
+    section = checked.discovery
+    folder: Path | None = discovery_path(environ=environ, home=home)
+    if section.folder == "":
+        folder = None
+    elif section.folder is not None:
+        folder = _place(section.folder, layer, ("discovery", "folder"), home=home)
+    return DiscoveryOptions(**{**dict(section), "folder": folder})
+
+
+def _place(written: str, layer: Layer, path: KeyPath, *, home: Path) -> Path:
+    """A folder as it was written: below the home folder, or the one of its file."""
     if written.startswith("~/"):
         return home / written[2:]
-    return layer.entries["handles", "folder"].folder / written
+    return layer.entries[path].folder / written
 
 
 def _sandbox(
@@ -229,10 +269,7 @@ def _sandbox(
         )
     folder = environments_path(environ=environ, home=home)
     if section.environments is not None:
-        written = layer.entries["sandbox", "environments"].folder
-        folder = written / section.environments
-        if section.environments.startswith("~/"):
-            folder = home / section.environments[2:]
+        folder = _place(section.environments, layer, ("sandbox", "environments"), home=home)
     engine = EngineOptions(**dict(section.container))
     return SandboxOptions(**{**dict(section), "container": engine, "environments": folder})
 

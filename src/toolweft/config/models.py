@@ -4,13 +4,15 @@ Each section mirrors the options class of one component and takes its defaults f
 there is one place for each. Nothing here reads anything.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
+from toolweft.config.callers import Callers
+from toolweft.config.model_models import ModelsModel
+from toolweft.config.openapi_keys import OpenApiKeys
 from toolweft.config.quantities import (
     Bytes,
     Count,
@@ -22,7 +24,13 @@ from toolweft.config.quantities import (
     Texts,
     not_bool,
 )
-from toolweft.core.calls import CallerType
+from toolweft.config.store_models import (
+    DiscoveryModel,
+    HandlesModel,
+    JournalModel,
+    LedgerModel,
+    SavedModel,
+)
 from toolweft.core.pins import FlaggedChoice, PinMode, PinOptions
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
@@ -31,8 +39,6 @@ from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
-from toolweft.stores.handles import HandleOptions
-from toolweft.stores.options import LedgerOptions
 from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -44,11 +50,10 @@ __all__ = (
     "EmbedderModel",
     "EngineModel",
     "ExampleModel",
-    "HandlesModel",
     "HttpModel",
     "KeyModel",
-    "LedgerModel",
     "LimitsModel",
+    "OpenApiModel",
     "PinsModel",
     "ProgramsModel",
     "PythonModel",
@@ -70,8 +75,6 @@ _PROGRAMS = ProgramOptions()
 _CONTAINERS = ContainerOptions()
 _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
-_LEDGER = LedgerOptions(url="")
-_HANDLES = HandleOptions(folder=Path())
 _SEARCH = SearchOptions()
 _EMBEDDER = EmbedderOptions()
 _VECTORS = VectorStoreOptions(url="")
@@ -99,7 +102,7 @@ class RuleModel(Section):
     severity: Severity | None = None
     defer_loading: bool | None = None
     always_listed: bool | None = None
-    allowed_callers: frozenset[CallerType] | None = None
+    allowed_callers: Callers | None = None
     timeout_s: Seconds | None = None
     enabled: bool | None = None
     input_examples: tuple[ExampleModel, ...] | None = None
@@ -132,12 +135,31 @@ class ServerModel(_Configured):
     disabled: bool = False
     start_timeout_s: Seconds | None = None
     max_message_bytes: Bytes | None = None
+    eager: bool | None = Field(
+        default=None, description="Started at once and kept, instead of by the first call."
+    )
+    idle_stop_s: Seconds | None = Field(
+        default=None, description="Stopped after so long without a call; 15 minutes unset."
+    )
 
 
 class PythonModel(_Configured):
-    """Python functions marked with `@tool`, in a module or a file."""
+    """Python functions in a module or a file, or those that an installed package offers."""
 
-    target: str = Field(min_length=1, description="'package.module' or 'path/to/file.py'.")
+    target: str | None = Field(
+        default=None,
+        min_length=1,
+        description="'package.module' or 'path/to/file.py', either perhaps with ':object'.",
+    )
+    entry_point: str | None = Field(
+        default=None,
+        min_length=1,
+        description="'name' or 'package:name', of the group 'toolweft.tools'.",
+    )
+
+
+class OpenApiModel(OpenApiKeys, _Configured):
+    """A service by its OpenAPI description, which is at `url` or in the file `path`."""
 
 
 class CatalogModel(_Configured):
@@ -308,42 +330,6 @@ class SearchModel(Section):
     keep_search_days: Count = Field(default=_SEARCH.keep_search_days, le=36_500)
 
 
-class LedgerModel(Section):
-    """Where calls and runs are recorded."""
-
-    url: str | None = Field(
-        default=None,
-        min_length=1,
-        description="'sqlite:///PATH'; without it, toolweft/ledger.db under $XDG_STATE_HOME.",
-    )
-    synchronous: Literal["NORMAL", "FULL"] = Field(
-        default="NORMAL", description="NORMAL survives a killed process, FULL a power loss too."
-    )
-    max_queued: Count = _LEDGER.max_queued
-    commit_timeout_s: Seconds = _LEDGER.commit_timeout_s
-    retry_s: Seconds = _LEDGER.retry_s
-    busy_timeout_s: SecondsOrZero = _LEDGER.busy_timeout_s
-    # It becomes part of SQL names.
-    table_prefix: str = Field(
-        default=_LEDGER.table_prefix, pattern=r"^[A-Za-z0-9_]*$", max_length=40
-    )
-
-
-class HandlesModel(Section):
-    """Stored results: what is too large to be a value or to be shown."""
-
-    folder: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Without it, toolweft/handles under $XDG_STATE_HOME.",
-    )
-    expire_s: Seconds = _HANDLES.expire_s
-    max_bytes: Bytes = _HANDLES.max_bytes
-    max_handles: Count = _HANDLES.max_handles
-    max_total_bytes: Bytes = _HANDLES.max_total_bytes
-    sweep_s: Seconds = _HANDLES.sweep_s
-
-
 class KeyModel(Section):
     """Who a bearer key stands for; the key itself is never written down."""
 
@@ -375,6 +361,7 @@ class ConfigModel(Section):
     )
     servers: dict[Name, ServerModel] = Field(default={})
     python: dict[Name, PythonModel] = Field(default={})
+    openapi: dict[Name, OpenApiModel] = Field(default={})
     catalog: CatalogModel = CatalogModel()
     pins: PinsModel = PinsModel()
     sandbox: SandboxModel = SandboxModel()
@@ -386,4 +373,8 @@ class ConfigModel(Section):
     search: SearchModel = SearchModel()
     ledger: LedgerModel = LedgerModel()
     handles: HandlesModel = HandlesModel()
+    models: ModelsModel = ModelsModel()
+    discovery: DiscoveryModel = DiscoveryModel()
+    journal: JournalModel = JournalModel()
+    saved: SavedModel = SavedModel()
     http: HttpModel = HttpModel()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolweft.config.explain import render_server
+from toolweft.config.explain import render_openapi, render_server
 from toolweft.config.layers import Layer
 from toolweft.config.lookup import ledger_path
 from toolweft.config.models import ConfigModel
@@ -33,13 +33,16 @@ def build_pins(
         path = home / section.path[2:]
     else:
         path = layer.entries["pins", "path"].folder / section.path
+    servers = {
+        SourceName(name): render_server(server)
+        for name, server in checked.servers.items()
+        if not server.disabled
+    }
+    described = {
+        SourceName(name): render_openapi(source)
+        for name, source in checked.openapi.items()
+        if not source.disabled
+    }
     return PinOptions(
-        mode=section.mode,
-        flagged=section.flagged,
-        path=path,
-        servers={
-            SourceName(name): render_server(server)
-            for name, server in checked.servers.items()
-            if not server.disabled
-        },
+        mode=section.mode, flagged=section.flagged, path=path, servers=servers | described
     )

@@ -5,22 +5,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from toolweft.agent.options import AgentOptions
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
 from toolweft.core.ids import SourceName
 from toolweft.core.pins import PinOptions
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ProgramOptions
+from toolweft.providers.options import ModelsOptions
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
 from toolweft.sources.options import (
     HttpServerOptions,
+    OpenApiOptions,
     RecordedServerOptions,
     StdioServerOptions,
 )
+from toolweft.sources.python.targets import split_target
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
+from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
+from toolweft.stores.saved import SavedOptions
 from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -37,15 +44,19 @@ class PythonSourceOptions:
     """Python functions as a source."""
 
     name: SourceName
-    # "package.module", or the absolute path of a `.py` file.
-    target: str
+    # "package.module" or the absolute path of a `.py` file, either perhaps with ":object"; empty
+    # where an installed package says it.
+    target: str = ""
+    # "weather", or "acme-weather:weather"; empty where there is a target.
+    entry_point: str = ""
     # File and line.
     origin: str
 
     @property
     def file(self) -> Path | None:
         """The file of the target; None where it is a module."""
-        return Path(self.target) if self.target.endswith(".py") else None
+        place, _ = split_target(self.target)
+        return Path(place) if place.endswith(".py") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +90,7 @@ class Settings:
     servers: tuple[ServerOptions, ...]
     broken_servers: tuple[BrokenServer, ...]
     python_sources: tuple[PythonSourceOptions, ...]
+    openapi_sources: tuple[OpenApiOptions, ...]
     catalog: CatalogOptions
     pins: PinOptions
     sandbox: SandboxOptions
@@ -91,6 +103,11 @@ class Settings:
     vectors: VectorStoreOptions
     ledger: LedgerOptions
     handles: HandleOptions
+    discovery: DiscoveryOptions
+    models: ModelsOptions
+    agent: AgentOptions
+    journal: JournalOptions
+    saved: SavedOptions
     http: HttpOptions
     # In the order of the sections; what `origins` and `explain` are read from.
     values: tuple[SettingValue, ...]
@@ -105,7 +122,8 @@ class Settings:
             for server in self.servers
             if not isinstance(server, RecordedServerOptions)
         )
-        return max(waits, default=0.0) + _REPORT_S
+        descriptions = (source.start_timeout_s for source in self.openapi_sources)
+        return max((*waits, *descriptions), default=0.0) + _REPORT_S
 
     @property
     def origins(self) -> Mapping[str, str]:

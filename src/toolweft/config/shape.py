@@ -1,7 +1,7 @@
 """What keys there are, read off the models: full names of short ones, and near names.
 
 Pure. `memory = "1 GiB"` and `idle = "5 min"` carry their unit in the value, so a key may be
-written without the `_bytes` or `_s` of the option it sets.
+written without the `_bytes`, `_s` or `_usd` of the option it sets.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from toolweft.config.models import ConfigModel
 
 __all__ = ("UNIT_SUFFIXES", "canonical_path", "known_keys", "nearest_key")
 
-UNIT_SUFFIXES = ("_bytes", "_s")
+UNIT_SUFFIXES = ("_bytes", "_s", "_usd")
 
 
 def canonical_path(path: KeyPath) -> KeyPath:
@@ -68,7 +68,7 @@ def _kind_below(kind: Any, part: str | int) -> Any:
     """The type of what stands under a key: a model, a dict or tuple type, or anything else."""
     if _is_model(kind):
         field = kind.model_fields.get(part)
-        return None if field is None else field.annotation
+        return getattr(kind, "named_tables", None) if field is None else field.annotation
     arguments = get_args(kind)
     if get_origin(kind) is dict:
         return arguments[1]

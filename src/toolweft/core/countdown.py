@@ -6,6 +6,7 @@ Pure: it cancels nothing. Whoever makes something end with it lets it drive a ca
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Protocol
 
 from toolweft.core.clock import Clock
@@ -81,6 +82,12 @@ class Countdown:
     def within(self, left_s: float) -> "Countdown":
         """One for a part of this: over with this one at the latest, and holding both."""
         return Countdown(left_s, clock=self._clock, outer=self._stretches)
+
+    def beside(self, other: "Countdown") -> "Countdown":
+        """This one, over with the other at the latest, and holding both."""
+        both = copy(self)
+        both._stretches = (*self._stretches, *other._stretches)  # noqa: SLF001 -- of this class
+        return both
 
     def left_s(self) -> float:
         """Seconds until it is over, if nothing holds it from now on; 0 or less once it is over."""

@@ -32,7 +32,8 @@
     │   ├── ContainerNotFound  never existed, or belongs to someone else
     │   ├── ContainerExpired   idle too long or too old
     │   ├── ContainerBusy      a run is already in it
-    │   └── RunNotFound        no run of that id to wait for
+    │   ├── RunNotFound        no run of that id to wait for
+    │   └── RunNotReplayable   a run of which the journal has not everything
     └── Overloaded             too many containers or runs; try again later
 
 A class exists where a caller may do something different, not for each message.
@@ -67,6 +68,7 @@ __all__ = (
     "ResultTooDeep",
     "ResultTooLarge",
     "RunNotFound",
+    "RunNotReplayable",
     "SandboxError",
     "SandboxUnavailable",
     "SourceUnavailable",
@@ -322,6 +324,12 @@ class RunNotFound(SandboxError):
     """No run of that id belongs to the caller."""
 
     code = "run_not_found"
+
+
+class RunNotReplayable(SandboxError):
+    """The journal has the run but not all that went into it; the message says what is missing."""
+
+    code = "run_not_replayable"
 
 
 class Overloaded(ToolweftError):

@@ -82,5 +82,5 @@ class PinOptions:
     flagged: FlaggedChoice = "warn"
     # None keeps what is accepted in memory alone.
     path: Path | None = None
-    # The configured servers and how each is reached, without secrets.
+    # The configured servers and described services, and how each is reached, without secrets.
     servers: Mapping[SourceName, str] = field(default_factory=dict)

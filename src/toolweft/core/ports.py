@@ -30,6 +30,7 @@ from toolweft.core.tools import ToolDefinition
 __all__ = (
     "GuestBlob",
     "GuestCall",
+    "GuestCallHandler",
     "GuestNames",
     "GuestReply",
     "IsolationReport",

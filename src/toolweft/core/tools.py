@@ -3,12 +3,12 @@
 Knows nothing of catalogs, calls or wires. Sources build these, the catalog reads them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from toolweft.core.calls import CallerType
-from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.ids import QualifiedName, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject, JsonSchema
 
 __all__ = (
@@ -99,12 +99,16 @@ class ToolDefinition:
     allowed_callers: frozenset[CallerType] | None = None
     timeout_s: float | None = None
     version: str | None = None
+    # Tools that it calls itself, each open to programs; without one of them it is unavailable.
+    needs: tuple[QualifiedName, ...] = ()
     # Whatever else its source says of it: a title, annotations, `_meta`, in canonical JSON, which
     # weighs a fifth of what it stands for. Hints and examples are read from it; beside that it
     # counts for the pin of the tool alone.
     other_fields: str = ""
     # SHA-256 in hex over name, description and schemas in canonical JSON; set by the catalog.
     definition_hash: str = ""
+    # Why its source cannot offer it after all; the catalog then disables it with this reason.
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +127,13 @@ class ToolSpec:
     parameters: JsonSchema | None = None
     version: str | None = None
     timeout_s: float | None = None
-    # None: derived from the severity.
-    allowed_callers: frozenset[CallerType] | None = None
+    # "direct", "programmatic", or as vendors write them. None: derived from the severity.
+    allowed_callers: Collection[str] | None = None
     # None: decided by the catalog.
     defer_loading: bool | None = None
     handler: Callable[..., Any] | None = None
-    # "package.module:function", imported when the tool is loaded.
+    # "package.module:function". Imported at the first call, or where `parameters` are to be read
+    # off it, when the tool is loaded.
     handler_path: str | None = None
     # Worked uses, best first.
     input_examples: tuple[ToolExample, ...] = ()

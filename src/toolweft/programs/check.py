@@ -5,6 +5,7 @@ Pure. Its refusals save side effects and its warnings save turns; it protects no
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ TOOLS_NAMESPACE = "tools"
 # Faults listed in one refusal; more would not be read.
 _MAX_FAULTS = 5
 # CPython's own words for source that its parser will not follow.
+# A fence, or what JavaScript, shells and SQL begin lines with.
+_FOREIGN = re.compile(r"^[ \t]*(?:```|(?:const|let|var|function|export|SELECT|\$)\s)", re.M)
+_PYTHON_ALONE = "programs are Python: send the code alone, without a fence or another language"
 _TOO_DEEP = ("too many nested", "too many levels of indentation", "too many statically nested")
 
 
@@ -142,7 +146,8 @@ def _parse(code: str, max_code_bytes: int) -> ast.Module | CheckReport:
             return _too_deep(exc.lineno)
         text = (exc.text or "").strip()[:120]
         message = f"{exc.msg}: {text!r}" if text else exc.msg
-        return _unreadable("SyntaxError", message, line=exc.lineno)
+        told = _PYTHON_ALONE if _FOREIGN.search(code) else None
+        return _unreadable("SyntaxError", message, line=exc.lineno, hint=told)
     except (RecursionError, MemoryError):
         return _too_deep(None)
     except ValueError as exc:

@@ -14,7 +14,7 @@ from typing import Literal
 from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerBusy, ContainerExpired, ContainerNotFound
-from toolweft.core.ids import ContainerId
+from toolweft.core.ids import ContainerId, QualifiedName
 from toolweft.core.ports import SandboxSession
 from toolweft.core.programs import Container, ContainerStatus, ProgramLimits
 from toolweft.programs.options import ContainerOptions
@@ -64,6 +64,8 @@ class LiveContainer:
     _held_bytes: int | None = None
     # Names that runs in it may have bound.
     known: set[str] = field(default_factory=set)
+    # Tools whose values are kept nowhere and may stand in its variables.
+    private: set[QualifiedName] = field(default_factory=set)
 
     def held_bytes(self) -> int:
         """The memory it holds; as measured once where it is idle, so stopped."""
@@ -80,6 +82,7 @@ class LiveContainer:
         """Go on with a fresh session; the old one is returned, to be closed."""
         self.session, old = session, self.session
         self.known.clear()
+        self.private.clear()
         return old
 
     def learn(self, names: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import ast
 import builtins
 from dataclasses import dataclass
 
-__all__ = ("ANY_NAME", "BUILTIN_NAMES", "ProgramNames", "collect_names")
+__all__ = ("ANY_NAME", "BUILTIN_NAMES", "ProgramNames", "bound_by", "collect_names")
 
 # A tool called `print` or `filter` never hides Python's own.
 BUILTIN_NAMES = frozenset(dir(builtins))
@@ -44,7 +44,7 @@ def collect_names(tree: ast.AST) -> ProgramNames:
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 imported |= {(a.asname or a.name).split(".", 1)[0] for a in names}
             case _:
-                bound |= set(_bound_by(node))
+                bound |= set(bound_by(node))
     return ProgramNames(
         bound=frozenset(bound | imported),
         imported=frozenset(imported),
@@ -53,8 +53,11 @@ def collect_names(tree: ast.AST) -> ProgramNames:
     )
 
 
-def _bound_by(node: ast.AST) -> list[str]:
+def bound_by(node: ast.AST) -> list[str]:
+    """The names that one node binds, imports and names that are only read left out."""
     match node:
+        case ast.Name(ctx=ast.Load()):
+            return []
         case (
             ast.Name(id=name)
             | ast.FunctionDef(name=name)

@@ -32,6 +32,7 @@ from toolweft.core.workers import Workers
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
+from toolweft.programs.journalling import JournalKeeper
 from toolweft.programs.limits import check_limits
 from toolweft.programs.options import ProgramOptions
 from toolweft.programs.outcomes import (
@@ -43,14 +44,11 @@ from toolweft.programs.outcomes import (
 from toolweft.programs.per_snapshot import PerSnapshot
 from toolweft.programs.pool import ContainerPool
 from toolweft.programs.run_records import record_end, record_start
-from toolweft.programs.runs import OnOutput, Run, RunTable
+from toolweft.programs.runs import OnOutput, Run, RunTable, Watch
+from toolweft.programs.upkeep import reap, watch_memory
 
 __all__ = ("ProgramRunner",)
 
-# Often enough that an expired container does not linger, seldom enough to cost nothing.
-_REAP_EVERY_S = 5.0
-# How far beyond their memory limit containers may get in between.
-_WEIGH_EVERY_S = 0.25
 # Above this the check takes long enough for others to notice, so a thread does it.
 _LONG_CODE_CHARACTERS = 16_000
 
@@ -72,6 +70,7 @@ class ProgramRunner:
         ids: names runs and containers.
         options: limits, checks and containers.
         handles: keeps results that are too large to hand over.
+        journal: keeps what runs asked and got.
     """
 
     def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
@@ -86,6 +85,7 @@ class ProgramRunner:
         ids: IdSource,
         options: ProgramOptions,
         handles: HandleStore | None = None,
+        journal: JournalKeeper | None = None,
     ) -> None:
         self._backend = backend
         self._desk = Desk(
@@ -96,6 +96,7 @@ class ProgramRunner:
             clock=clock,
             handles=handles,
         )
+        self._journal = journal or JournalKeeper()
         self._ids = ids
         self._options = options
         self._runs = RunTable(clock=clock, keep_finished_s=options.keep_finished_s)
@@ -111,8 +112,8 @@ class ProgramRunner:
         self._exits.push_async_callback(self._pool.close_all)
         self._tasks = await self._exits.enter_async_context(anyio.create_task_group())
         self._exits.callback(self._tasks.cancel_scope.cancel)
-        self._tasks.start_soon(self._reap)
-        self._tasks.start_soon(self._watch_memory)
+        self._tasks.start_soon(reap, self._pool, self._runs)
+        self._tasks.start_soon(watch_memory, self._pool)
         return self
 
     async def __aexit__(
@@ -136,6 +137,11 @@ class ProgramRunner:
         """The limits, checks and container times that hold unless a run says otherwise."""
         return self._options
 
+    @property
+    def pool(self) -> ContainerPool:
+        """The containers, for whoever runs code whose calls reach no tool."""
+        return self._pool
+
     async def run(  # noqa: PLR0913 -- all that one run may differ in
         self,
         code: str,
@@ -145,6 +151,7 @@ class ProgramRunner:
         environment: str | None = None,
         limits: ProgramLimits | None = None,
         on_output: OnOutput | None = None,
+        watch: Watch | None = None,
         workers: Workers | None = None,
     ) -> ProgramOutcome:
         """Run a program to its end; cancelling the await cancels the run.
@@ -156,6 +163,7 @@ class ProgramRunner:
             environment: packages the program may import, by name; None for none.
             limits: of this run; None for the configured ones.
             on_output: gets printed text as it is printed.
+            watch: stands between the program and whoever answers its calls.
             workers: answer its `worker` calls; None where nobody does.
 
         Raises:
@@ -168,6 +176,7 @@ class ProgramRunner:
         run = self._new_run(code, principal, container_id, limits)
         run.environment, run.workers = environment, workers
         run.on_output = on_output
+        run.watch = watch
         await self._execute(run)
         return run.so_far()
 
@@ -353,13 +362,15 @@ class ProgramRunner:
         bridge = RunBridge.open(desk, run_id=run.id, principal=run.principal, limits=run.limits)
         bridge.workers = run.workers
         record_start(desk.ledger, desk.clock, run, container)
+        notes = self._journal.open(run, container, report.names, clock=desk.clock)
+        on_call = notes.watch(bridge.answer)
         container.learn(report.bound)
         try:
-            inside = await container.session.run(
+            notes.inside = inside = await container.session.run(
                 run.code,
                 names=report.names,
                 limits=run.limits,
-                on_call=bridge.answer,
+                on_call=on_call if run.watch is None else run.watch(run, on_call),
                 on_output=run.take_output,
             )
         except Exception as exc:
@@ -383,15 +394,5 @@ class ProgramRunner:
             raise
         finally:
             bridge.stop()
+            notes.keep(bridge.records, desk.holder.snapshot, self.capabilities.language)
         return inside, bridge
-
-    async def _reap(self) -> None:
-        while True:
-            await anyio.sleep(_REAP_EVERY_S)
-            await self._pool.close_expired()
-            self._runs.forget_old()
-
-    async def _watch_memory(self) -> None:
-        while True:
-            await anyio.sleep(_WEIGH_EVERY_S)
-            await self._pool.keep_memory()

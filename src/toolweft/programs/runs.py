@@ -12,15 +12,19 @@ from toolweft.core.calls import Principal
 from toolweft.core.clock import Clock
 from toolweft.core.errors import RunNotFound, ToolweftError
 from toolweft.core.ids import ContainerId, RunId
+from toolweft.core.ports import GuestCallHandler
 from toolweft.core.programs import Container, ProgramLimits, ProgramOutcome
 from toolweft.core.workers import Workers
 
-__all__ = ("OnOutput", "Run", "RunTable")
+__all__ = ("OnOutput", "Run", "RunTable", "Watch")
 
 log = logging.getLogger(__name__)
 
 # Gets printed text as it is printed.
 OnOutput: TypeAlias = Callable[[str], None]
+
+# The run that begins in its container, and who answers its calls -> who answers them instead.
+Watch: TypeAlias = Callable[["Run", GuestCallHandler], GuestCallHandler]
 
 # Finished runs of one principal kept for whoever asks again.
 MAX_KEPT = 256
@@ -43,6 +47,7 @@ class Run:
     # Answer its `worker` calls; None where nobody does.
     workers: Workers | None = None
     on_output: OnOutput | None = None
+    watch: Watch | None = None
     # Set once it is in one.
     container: Container | None = None
     printed: list[str] = field(default_factory=list)

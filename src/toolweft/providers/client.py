@@ -42,6 +42,9 @@ T = TypeVar("T")
 _SUCCESSES_TO_CLOSE: Final = 1
 # What takes longer than this share of its time is about to fail.
 _SLOW_SHARE: Final = 0.8
+# No token is longer, and no vendor goes far beyond the tokens that it was allowed.
+_MAX_TOKEN_CHARACTERS: Final = 128
+_LEAST_ALLOWED_CHARACTERS: Final = 1024**2
 
 
 class Fold(Protocol):
@@ -194,7 +197,7 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
                 exchange.path, exchange.body, headers=exchange.headers
             )
             # Within the try: an answer may say that it failed and may be asked for again.
-            return exchange.decode(answer.body, answer.request_id)
+            return self._decode(exchange, answer.body, answer.request_id)
 
         return await self._ask(attempt, may_repeat=exchange.may_repeat)
 
@@ -214,9 +217,11 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
                 for event in fold.add(wire_event):
                     written += len(event.text) if isinstance(event, TextPrinted) else 0
                     yield event
+                _check_written(written, max_tokens=request.max_tokens)
                 if exchange.leaves_at_end and fold.is_ended:
                     break
-        except (ContextFull, RemoteContainerGone):
+        except (ContextFull, RemoteContainerGone) as exc:
+            self._connection.mask(exc)
             raise
         except ProviderError as exc:
             raise self._cut_off(written, exc, may_repeat=exchange.may_repeat) from exc
@@ -225,7 +230,14 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
         if not fold.is_ended:
             early = ProviderError("it ended early", retryable=True)
             raise self._cut_off(written, early, may_repeat=exchange.may_repeat)
-        yield ReplyDone(exchange.decode(fold.body, stream.request_id))
+        yield ReplyDone(self._decode(exchange, fold.body, stream.request_id))
+
+    def _decode(self, exchange: Exchange, body: JsonObject, request_id: str) -> ModelReply:
+        try:
+            return exchange.decode(body, request_id)
+        except ProviderError as exc:
+            self._connection.mask(exc)
+            raise
 
     async def _ask(self, attempt: Callable[[], Awaitable[T]], *, may_repeat: bool) -> T:
         self._gate.check()
@@ -237,7 +249,7 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
         )
 
     def _cut_off(self, written: int, cause: ProviderError, *, may_repeat: bool) -> ProviderError:
-        return ProviderError(
+        error = ProviderError(
             f"{self.name}: the answer broke off after {written:,} characters of text, and what was"
             f" written is lost: {cause.message.removeprefix(f'{self.name}: ')}",
             hint="the history is unchanged; ask again from there",
@@ -245,6 +257,7 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
             retry_after_s=cause.retry_after_s,
             status=cause.status,
         )
+        return self._connection.mask(error)
 
     @abstractmethod
     def _choose_target(self, options: OptionsT) -> tuple[TargetT, TokenPrices | None]:
@@ -259,6 +272,11 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
     @abstractmethod
     def _prepare(self, request: ModelRequest) -> Exchange:
         """The request in the vendor's form."""
+
+
+def _check_written(characters: int, *, max_tokens: int) -> None:
+    if characters > max(_LEAST_ALLOWED_CHARACTERS, max_tokens * _MAX_TOKEN_CHARACTERS):
+        raise ProviderError(f"it does not stop at {max_tokens:,} tokens")
 
 
 def find_key(

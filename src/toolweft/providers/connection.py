@@ -6,10 +6,11 @@ each vendor's own; what leaves here are the plain bodies. Nothing is ever tried 
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 from anyio import to_thread
@@ -22,6 +23,7 @@ from toolweft.core.secret import Secret
 __all__ = (
     "CLOSE_TIMEOUT_S",
     "MAX_ANSWER_BYTES",
+    "MAX_STREAM_BYTES",
     "NO_HEADERS",
     "Connection",
     "ConnectionOptions",
@@ -34,6 +36,8 @@ __all__ = (
 CLOSE_TIMEOUT_S: Final = 2.0
 # An answer of the longest there is stays far below.
 MAX_ANSWER_BYTES: Final = 64 * 1024**2
+# Events name themselves again and again.
+MAX_STREAM_BYTES: Final = 4 * MAX_ANSWER_BYTES
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -154,11 +158,10 @@ class Connection(ABC, Generic[OptionsT]):
         return error
 
     def mask(self, error: ProviderError) -> ProviderError:
-        """The error without the key, which some servers repeat."""
-        key = self.options.key
-        if key is not None and key.reveal():
-            error.message = error.message.replace(key.reveal(), "***")
-            error.args = (error.message,)
+        """The error without the secrets of a request, which some servers repeat."""
+        for secret in self._secrets():
+            error.message = error.message.replace(secret, "***")
+        error.args = (error.message,)
         return error
 
     def parse(self, data: bytes | str, *, what: str = "the answer") -> JsonObject:
@@ -175,14 +178,24 @@ class Connection(ABC, Generic[OptionsT]):
             raise self.error(f"{what} is no JSON object")
         return value
 
-    def check_size(self, size: int) -> None:
-        """Hold the bytes of an answer against the cap.
+    def check_size(self, size: int, *, cap: int = MAX_ANSWER_BYTES) -> None:
+        """Hold the bytes of an answer against a cap.
 
         Raises:
             ProviderError: there are more.
         """
-        if size > MAX_ANSWER_BYTES:
-            raise self.error(f"the answer is above the cap of {MAX_ANSWER_BYTES:,} bytes")
+        if size > cap:
+            raise self.error(f"the answer is above the cap of {cap:,} bytes")
+
+    def _secrets(self) -> list[str]:
+        """What stands in no message; the longest first, as one may hold another."""
+        key, password = self.options.key, urlsplit(self.options.base_url).password
+        found = ("" if key is None else key.reveal(), password or "", *self._header_values())
+        return sorted(filter(None, found), key=len, reverse=True)
+
+    def _header_values(self) -> Iterable[str]:
+        """Those of headers that a user set."""
+        return ()
 
     def _check_open(self) -> None:
         if self._client is None:
@@ -263,9 +276,16 @@ class WireStream(ABC):
         try:
             # Beside the SDK's own, which starts anew with every sign of life between events.
             with anyio.fail_after(self._connection.options.timeout_s):
-                return await self._next()
+                event = await self._next()
         except TimeoutError:
             raise self._connection.late() from None
+        self._connection.check_size(self._size, cap=MAX_STREAM_BYTES)
+        return event
+
+    @property
+    @abstractmethod
+    def _size(self) -> int:
+        """The bytes that came so far."""
 
     @abstractmethod
     async def _next(self) -> JsonObject | None:

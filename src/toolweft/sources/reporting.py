@@ -22,7 +22,8 @@ class Reporter:
 
     Attributes:
         status: how the source stands now.
-        settled: set once the first start ended, in success or failure.
+        settled: set once the tools are known or the first start failed.
+        is_hidden: it has nothing to show, and showed nothing before.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Reporter:
         # The Python spelling is the catalog's to choose.
         self.status = SourceStatus(name=name, python_name="", kind=kind, state="starting")
         self.settled = anyio.Event()
+        self.is_hidden = False
         self._listener = listener
         self._secrets = tuple(secrets)
         self._definitions: tuple[ToolDefinition, ...] | None = None
@@ -43,6 +45,30 @@ class Reporter:
     def starting(self) -> None:
         """The first start begins."""
         self._listener.source_changed(self.status, None)
+
+    def known(
+        self,
+        definitions: Sequence[ToolDefinition],
+        *,
+        is_starting: bool,
+        instructions: str = "",
+        protocol_version: str = "",
+    ) -> None:
+        """These tools are remembered from before; a call of one waits for the source."""
+        self._definitions = tuple(definitions)
+        status = replace(
+            self.status,
+            state="starting" if is_starting else "idle",
+            tool_count=len(self._definitions),
+            instructions=instructions,
+            protocol_version=protocol_version,
+        )
+        self._publish(status, self._definitions)
+        self.settled.set()
+
+    def idle(self) -> None:
+        """The source rests until the next call."""
+        self._publish(replace(self.status, state="idle", reason=""), None)
 
     def ready(
         self,
@@ -68,6 +94,12 @@ class Reporter:
         self._publish(status, listed if is_new else None)
         self.settled.set()
 
+    def nothing(self) -> None:
+        """The source answers and has no tools; it never had one, so nobody is told."""
+        self.status = replace(self.status, state="ready")
+        self.is_hidden = True
+        self.settled.set()
+
     def mask(self, text: str) -> str:
         """The text without what the source was given in confidence."""
         return mask(text, self._secrets)
@@ -87,6 +119,7 @@ class Reporter:
     ) -> None:
         if status == self.status and definitions is None:
             return
+        self.is_hidden = False
         self.status = status
         self._listener.source_changed(status, definitions)
 

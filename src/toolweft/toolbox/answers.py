@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from toolweft.core.calls import Content
 from toolweft.core.ids import QualifiedName
 from toolweft.core.json import Json, JsonObject
+from toolweft.core.programs import ProgramOutcome
 from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import ToolStatus
 from toolweft.core.tools import Severity
@@ -130,3 +131,9 @@ class ToolboxReply:
     # None wherever it would only repeat the text.
     structured: JsonObject | None = None
     is_error: bool = False
+    # For whoever goes on from here in Python: the failure's code and its reason alone, the tools
+    # that are shown, best first, and how a program ended.
+    code: str = ""
+    reason: str = ""
+    found: tuple[QualifiedName, ...] = ()
+    outcome: ProgramOutcome | None = None

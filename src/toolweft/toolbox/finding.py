@@ -1,8 +1,11 @@
 """Searching and describing over one snapshot: from names and needs to answers. Pure."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from toolweft.core.errors import InvalidArguments, ToolweftError
+from toolweft.core.events import AskedQuery, SearchDone
+from toolweft.core.principals import Principal
 from toolweft.core.search import SearchHit, SearchResult
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.stubs import DETAILS, Detail, render_stub
@@ -19,6 +22,7 @@ __all__ = (
     "build_search_answer",
     "check_asked",
     "describe_tools",
+    "search_done",
 )
 
 # The first hits are the likeliest to be called; the others are written more tersely, so that an
@@ -145,3 +149,21 @@ def _nothing_fits(query: str, snapshot: Snapshot) -> str:
         listed = ", ".join(starting[:_MAX_NAMED])
         return f"no tool fits {query[:200]!r} yet; still starting: {listed}"
     return f"no tool fits {query[:200]!r}; {_SAY_IT}"
+
+
+def search_done(
+    answer: SearchAnswer, *, principal: Principal, at: datetime, duration_ms: float
+) -> SearchDone:
+    """What the ledger gets to know of an answered search."""
+    return SearchDone(
+        at=at,
+        principal=principal,
+        run_id=None,
+        queries=len(answer.queries),
+        hits=sum(len(query.hits) for query in answer.queries),
+        duration_ms=duration_ms,
+        asked=tuple(
+            AskedQuery.of(query.query, (hit.qualified for hit in query.hits))
+            for query in answer.queries
+        ),
+    )

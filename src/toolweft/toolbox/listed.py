@@ -21,7 +21,19 @@ def find_listed(name: str, snapshot: Snapshot) -> str:
     if meant is not None:
         hint = f"call it with call_tool(name={meant.qualified!r}, arguments={{…}})"
     else:
-        near = [*get_close_matches(name, TOOL_NAMES, 1), *snapshot.near_names(name)]
+        near = [
+            *get_close_matches(name, TOOL_NAMES, 1),
+            *snapshot.near_names(_full(name, snapshot)),
+        ]
         hint = f"did you mean {', '.join(near)}? " if near else ""
         hint += "search_tools finds tools by what they do"
     raise ToolNotFound(f"no tool named {name[:200]!r} is listed here", hint=hint)
+
+
+def _full(name: str, snapshot: Snapshot) -> str:
+    """A name written nearly like those of listed tools, `source-tool`, as `source.tool`."""
+    for source in snapshot.sources.values():
+        start = source.python_name
+        if name.startswith((f"{start}-", f"{start}_")):
+            return f"{start}.{name[len(start) + 1 :]}"
+    return name

@@ -1,19 +1,21 @@
 """What one conversation works with: the four tools over catalog, search, calls and containers.
 
 `search`, `describe`, `call` and `run` are for Python; `invoke` is for models: it takes whatever
-arguments came over a wire and always answers with text. The gateway and the library call it.
+arguments came over a wire and always answers with text. The gateway, the library and the agent
+call it.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
+from typing import Self
 
 import anyio
 
-from toolweft.core.calls import DIRECT, Principal, ToolCall, ToolResult
+from toolweft.core.calls import DIRECT, Caller, Principal, ToolCall, ToolResult
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.countdown import Countdown
-from toolweft.core.errors import InvalidArguments, ToolNotFound, ToolweftError
-from toolweft.core.events import AskedQuery, SearchDone
+from toolweft.core.errors import InvalidArguments
 from toolweft.core.handles import Handle, HandleKind, HandleStore
 from toolweft.core.ids import CallId, ContainerId, RunId
 from toolweft.core.json import JsonObject
@@ -28,13 +30,17 @@ from toolweft.programs.runs import OnOutput
 from toolweft.programs.stubs import Detail
 from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer, ToolboxReply
 from toolweft.toolbox.containers import ToolboxContainers
-from toolweft.toolbox.finding import build_search_answer, check_asked, describe_tools
+from toolweft.toolbox.finding import (
+    build_search_answer,
+    check_asked,
+    describe_tools,
+    search_done,
+)
 from toolweft.toolbox.handles import ToolboxHandles
-from toolweft.toolbox.listed import find_listed
+from toolweft.toolbox.invoking import ModelRequests
 from toolweft.toolbox.options import ToolboxOptions
-from toolweft.toolbox.render import arrange_outcome, render_description, render_error, render_search
-from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
-from toolweft.toolbox.surface import TOOL_NAMES, Surface, build_surface
+from toolweft.toolbox.saved import SavedParts, ToolboxSaved
+from toolweft.toolbox.surface import Surface, build_surface
 from toolweft.toolbox.visible import VisibleTools
 
 __all__ = ("Toolbox",)
@@ -59,6 +65,7 @@ class Toolbox:
         clock: for deadlines.
         ids: names calls.
         handles: keeps results that are too large to show.
+        saved: what saved programs are kept with; None where none are.
         options: defaults of the four tools.
         workers: answer the `worker` calls of programs; None where nobody does.
     """
@@ -77,6 +84,7 @@ class Toolbox:
         ids: IdSource,
         handles: HandleStore,
         options: ToolboxOptions,
+        saved: SavedParts | None = None,
         workers: Workers | None = None,
     ) -> None:
         self._principal = principal
@@ -91,7 +99,35 @@ class Toolbox:
         self._handles = ToolboxHandles(handles, owner=principal, runner=runner, options=options)
         self._containers = ToolboxContainers(runner, owner=principal)
         self._visible = visible
+        # Recorded runs and saved programs.
+        self.saved = ToolboxSaved(saved, owner=principal)
+        self.save = self.saved.save
         self._workers = workers
+        self._requests = ModelRequests(self, handles=self._handles, options=options)
+
+    def with_workers(self, workers: Workers) -> Self:
+        """The same toolbox, whose programs may ask these workers."""
+        box = copy(self)
+        box._workers = workers  # noqa: SLF001 -- of a copy of this one
+        box._requests = ModelRequests(  # noqa: SLF001 -- as above
+            box, handles=self._handles, options=self._options
+        )
+        return box
+
+    @property
+    def principal(self) -> Principal:
+        """On whose behalf everything happens."""
+        return self._principal
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where everything is recorded."""
+        return self._ledger
+
+    @property
+    def clock(self) -> Clock:
+        """Of all its deadlines."""
+        return self._clock
 
     @property
     def snapshot(self) -> Snapshot:
@@ -171,17 +207,11 @@ class Toolbox:
             asked, results, snapshot=snapshot, detail=detail, explain=explain
         )
         self._ledger.record(
-            SearchDone(
-                at=self._clock.now(),
+            search_done(
+                answer,
                 principal=self._principal,
-                run_id=None,
-                queries=len(answer.queries),
-                hits=sum(len(query.hits) for query in answer.queries),
+                at=self._clock.now(),
                 duration_ms=(self._clock.monotonic_s() - started_s) * 1_000,
-                asked=tuple(
-                    AskedQuery.of(query.query, (hit.qualified for hit in query.hits))
-                    for query in answer.queries
-                ),
             )
         )
         return answer
@@ -225,7 +255,12 @@ class Toolbox:
     # ------------------------------------------------------------------------------------- call
 
     async def call(
-        self, name: str, arguments: JsonObject | None = None, *, timeout_s: float | None = None
+        self,
+        name: str,
+        arguments: JsonObject | None = None,
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = DIRECT,
     ) -> ToolResult:
         """Use one tool; whatever goes wrong is in the result's `failure`.
 
@@ -233,6 +268,7 @@ class Toolbox:
             name: qualified, bare, original or wire name.
             arguments: under Python or original parameter names.
             timeout_s: at most this long; None for the tool's own time.
+            caller: who is said to call; what that one may call is decided on the road.
         """
         if timeout_s is None:
             tool = self._holder.snapshot.find(name)
@@ -242,7 +278,7 @@ class Toolbox:
                 id=CallId(self._ids.new("call")),
                 tool=name,
                 arguments={} if arguments is None else arguments,
-                caller=DIRECT,
+                caller=caller,
                 principal=self._principal,
                 countdown=Countdown(timeout_s, clock=self._clock),
             )
@@ -325,72 +361,22 @@ class Toolbox:
     # ----------------------------------------------------------------------------------- invoke
 
     async def invoke(
-        self, name: str, arguments: JsonObject, *, on_output: OnOutput | None = None
+        self,
+        name: str,
+        arguments: JsonObject,
+        *,
+        caller: Caller = DIRECT,
+        on_output: OnOutput | None = None,
     ) -> ToolboxReply:
         """Answer one request of a model, by the name it saw.
 
         Args:
             name: one of the four tools, or the wire name of a listed one.
             arguments: as they came; nothing about them is known.
+            caller: the model itself, or a program of it that runs at its vendor.
             on_output: gets what a program prints meanwhile.
 
         Returns:
             Text for the model; `is_error` where it did not get what it asked for.
         """
-        try:
-            match name:
-                case "search_tools":
-                    return await self._invoke_search(arguments)
-                case "describe_tools":
-                    answer = await self.describe(parse_describe(arguments).names)
-                    return _reply(render_description(answer), is_error=not answer.tools)
-                case "call_tool":
-                    request = parse_call(arguments)
-                    return await self._invoke_call(request.name, request.arguments)
-                case "run_code":
-                    return await self._invoke_run(arguments, on_output)
-                case _:
-                    return await self._invoke_call(
-                        find_listed(name, self._holder.snapshot), arguments
-                    )
-        except ToolweftError as exc:
-            return _reply(render_error(exc), is_error=True)
-
-    async def _invoke_search(self, arguments: JsonObject) -> ToolboxReply:
-        request = parse_search(arguments, self._options)
-        answer = await self.search(
-            request.queries,
-            limit=request.limit,
-            detail=request.detail,
-            namespace=request.namespace,
-            category=request.category,
-        )
-        return _reply(render_search(answer))
-
-    async def _invoke_call(self, name: str, arguments: JsonObject) -> ToolboxReply:
-        if name in TOOL_NAMES:
-            raise ToolNotFound(
-                f"{name!r} is not a tool of the catalog", hint=f"use {name} itself, not call_tool"
-            )
-        result = await self.call(name, arguments)
-        text, content = await self._handles.arrange(result)
-        is_error = result.is_error or result.failure is not None
-        return ToolboxReply(text=text, content=content, is_error=is_error)
-
-    async def _invoke_run(self, arguments: JsonObject, on_output: OnOutput | None) -> ToolboxReply:
-        request = parse_run(arguments, self._options)
-        outcome = await self.run_code(
-            request.code,
-            container_id=request.container_id,
-            run_id=request.run_id,
-            environment=request.environment,
-            wait_s=request.wait_s,
-            on_output=on_output,
-        )
-        text, content = arrange_outcome(outcome, shown_characters=self._options.shown_characters)
-        is_error = outcome.status not in {"ok", "running"}
-        return ToolboxReply(text=text, content=content, is_error=is_error)
-
-
-def _reply(text: str, *, is_error: bool = False) -> ToolboxReply:
-    return ToolboxReply(text=text, is_error=is_error)
+        return await self._requests.answer(name, arguments, caller=caller, on_output=on_output)

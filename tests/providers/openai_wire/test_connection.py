@@ -9,11 +9,12 @@ import anyio
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from toolweft.core.errors import ConfigError, ProviderError
 from toolweft.core.secret import Secret
+from toolweft.providers import connection as providers_connection
 from toolweft.providers.openai_wire import OpenAIConnection, OpenAIConnectionOptions
 from toolweft.testing import FakeClock
 from toolweft.testing.vendors.serving import ServedApp
@@ -140,3 +141,40 @@ async def test_a_key_that_no_header_can_carry_is_named_by_where_it_stands() -> N
 
     assert "abc" not in str(caught.value)
     assert "env:OPENAI_API_KEY" in str(caught.value)
+
+
+async def test_no_error_shows_what_a_request_is_let_in_with() -> None:
+    headers = {"X-Access": "gate-token", "X-Short": "a"}
+    told = JSONResponse({"error": {"message": "a key-1234, gate-token refused"}}, status_code=401)
+    key = Secret("key-1234", reference="env:KEY")
+    async with answering(told, key=key, headers=headers) as connection:
+        with pytest.raises(ProviderError, match=r"a \*\*\*, \*\*\* refused"):
+            await connection.post("/x", {})
+
+
+async def test_no_error_shows_the_password_of_an_address() -> None:
+    options = replace(OPTIONS, base_url="http://ann:pass-word@127.0.0.1:1/v1")
+    async with OpenAIConnection(options, clock=FakeClock()) as connection:
+        with pytest.raises(ProviderError, match=r"http://ann:\*\*\*@127\.0\.0\.1:1/v1"):
+            await connection.post("/x", {})
+
+
+async def test_a_stream_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def flood(_: Request) -> Response:
+        async def events() -> AsyncIterator[str]:
+            while True:
+                yield "data: {}\n\n" * 100
+                await anyio.lowlevel.checkpoint()
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    monkeypatch.setattr(providers_connection, "MAX_STREAM_BYTES", 100_000)
+    app = Starlette(routes=[Route("/v1/x", flood, methods=["POST"])])
+    async with ServedApp(app) as address:
+        options = replace(OPTIONS, base_url=f"{address}/v1")
+        async with OpenAIConnection(options, clock=FakeClock()) as connection:
+            stream = await connection.open_stream("/x", {})
+            with pytest.raises(ProviderError, match="above the cap of 100,000 bytes"):
+                async for _ in stream:
+                    pass
+            await stream.aclose()

@@ -200,10 +200,13 @@ async def test_an_error_that_breaks_while_it_is_described_still_ends_the_run():
     assert result.fault.message == "<KeyError>"
 
 
-async def test_an_error_whose_text_breaks_is_the_program_s_own():
-    code = "class E(Exception):\n    def __str__(self): raise MemoryError\nraise E()"
+@pytest.mark.parametrize(
+    ("raised", "status", "limit"), [("KeyError", "error", None), ("MemoryError", "limit", "memory")]
+)
+async def test_an_error_whose_text_breaks_is_the_program_s_own(raised, status, limit):
+    code = f"class E(Exception):\n    def __str__(self): raise {raised}\nraise E()"
     result = await run(code)
-    assert (result.status, result.limit, result.fault.type) == ("error", None, "E")
+    assert (result.status, result.limit, result.fault.type) == (status, limit, "E")
 
 
 async def test_a_program_that_cancels_itself_is_an_error():

@@ -130,7 +130,7 @@ async def _compare(common: Common, settings: Settings, names: list[str]) -> PinR
         pins = file.read()
         sources = app_.catalog.snapshot.sources
         asked = {name for name in settings.pins.servers if name in sources}
-        ready = {name for name in asked if sources[name].state == "ready"}
+        ready = {name for name in asked if sources[name].is_usable}
         tools = [
             (tool, record_definition(app_.catalog.source_definition(tool.qualified)))
             for tool in app_.catalog.snapshot.tools.values()

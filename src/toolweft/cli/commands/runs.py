@@ -5,20 +5,24 @@ from typing import Annotated
 import typer
 
 from toolweft.bootstrap import open_reader, read_models
+from toolweft.cli.exit_codes import ExitCode
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import Column, note, write, write_json, write_table
-from toolweft.cli.session import read_settings, run_async
+from toolweft.cli.results import render_replay
+from toolweft.cli.session import open_without_sources, read_settings, run_async
+from toolweft.core.calls import LOCAL
 from toolweft.core.errors import RunNotFound
 from toolweft.core.ids import RunId
 from toolweft.core.json import Json, JsonObject
+from toolweft.programs.replay import ReplayReport
 
-__all__ = ("app", "list_runs", "models", "show")
+__all__ = ("app", "list_runs", "models", "replay", "show")
 
 app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     invoke_without_command=True,
-    help="Show past runs, their calls, and what models cost.",
+    help="Show past runs, their calls and what models cost, or replay one.",
 )
 
 _RUNS = (
@@ -93,6 +97,29 @@ def show(
     if run["calls"]:
         write("")
         write_table(_CALLS, [_render_call(call) for call in run["calls"]])
+
+
+@app.command()
+@with_common
+def replay(
+    common: Common,
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN_ID", help="As `toolweft runs` lists it; or `last`.")
+    ],
+) -> None:
+    """Run a past program again with the answers it got then; no tool is called."""
+    report = run_async(lambda: _replay(common, RunId(run_id)))
+    if common.json:
+        write_json(report.to_dict())
+    else:
+        write(render_replay(report))
+    if not report.is_same:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+async def _replay(common: Common, run_id: RunId) -> ReplayReport:
+    async with open_without_sources(common) as app_:
+        return await app_.toolbox_for(LOCAL).saved.replay(run_id)
 
 
 @app.command()

@@ -70,10 +70,15 @@ class OpenAIChatProvider(ProviderClient[OpenAIChatOptions, Target]):
 
 
 def _split_address(options: OpenAIChatOptions) -> SplitResult:
-    address = urlsplit(options.base_url)
+    try:
+        address = urlsplit(options.base_url)
+    except ValueError:
+        address = urlsplit("")
     if address.scheme not in {"http", "https"} or not address.netloc:
+        # Without a user and password, as everywhere.
+        shown = options.base_url.rpartition("@")[2]
         raise ConfigError(
-            f"{options.model}: {options.base_url!r} is no address of a server",
+            f"{options.model}: {shown!r} is no address of a server",
             hint='"http://127.0.0.1:11434/v1", with the version',
         )
     return address

@@ -1,6 +1,6 @@
 """The way to OpenAI's APIs and to servers that speak like them: its official SDK, at its lowest."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Final
@@ -16,6 +16,8 @@ __all__ = ("OpenAIConnection", "OpenAIConnectionOptions")
 
 # The SDK would read these from the environment, which only `toolweft.config` does.
 _AMBIENT_HEADERS: Final = ("OpenAI-Organization", "OpenAI-Project")
+# Shorter values of headers are no secrets, and would be cut out of ordinary words.
+_MIN_SECRET_CHARACTERS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,10 @@ class OpenAIConnection(SdkConnection[OpenAIConnectionOptions]):
         if self.options.key is None and self.options.token_source is None:
             chosen["Authorization"] = self._sdk.Omit()
         return chosen
+
+    def _header_values(self) -> Iterable[str]:
+        values = self.options.headers.values()
+        return [value for value in values if len(value) >= _MIN_SECRET_CHARACTERS]
 
     def _failures(self) -> type[Exception]:
         failures: type[Exception] = self._sdk.OpenAIError

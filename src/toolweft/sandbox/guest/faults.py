@@ -195,10 +195,13 @@ def _own_message(error: BaseException) -> str:
 
 
 def _printed(say: Callable[[BaseException], str], error: BaseException) -> str:
-    """What an exception says; whatever its own code raises meanwhile is not what went wrong."""
+    """What an exception says; what its own code raises meanwhile is not what went wrong.
+
+    But for memory: the text of an error can be what takes all of it.
+    """
     try:
         return say(error)
-    except Stop:
+    except (Stop, MemoryError):
         raise
     except BaseException as fault:
         return f"<its message cannot be printed: {type(fault).__name__}>"

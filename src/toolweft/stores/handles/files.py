@@ -16,11 +16,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -30,24 +29,28 @@ from toolweft.core.json import JsonObject
 from toolweft.core.principals import Principal
 from toolweft.stores.handles.kinds import SNIFF_BYTES, guess_kind
 from toolweft.stores.opening import AS_IT_IS
+from toolweft.stores.private_files import (
+    COPY_BYTES,
+    created,
+    make_folder,
+    name_key,
+    owner_key,
+    remove,
+    set_time,
+    subfolders,
+    write_all,
+)
 
-__all__ = ("COPY_BYTES", "HandleFiles", "Written", "owner_key", "read_pieces")
+__all__ = ("HandleFiles", "Written", "read_pieces")
 
 log = logging.getLogger(__name__)
 
-# Large enough to be quick; what counts its lines holds the interpreter for a fraction of a
-# millisecond.
-COPY_BYTES: Final = 1024 * 1024
-_FILE_MODE: Final = 0o600
-_FOLDER_MODE: Final = 0o700
 # Noting each use of a handle that is read in pieces would cost as much as reading it.
 _TOUCH_AFTER_S: Final = 30.0
 # Nobody writes one result for longer.
 _ABANDONED_S: Final = 3600.0
 # A record is a file, so what it says becomes no part of a path before it was looked at.
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
-# 128 bits tell any two names apart.
-_KEY_DIGITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +63,6 @@ class Written:
     lines: int
     # Its first bytes.
     sample: bytes
-
-
-def owner_key(owner: Principal) -> str:
-    """The folder of an owner, below the folder of all: "<tenant>/<user>"."""
-    return f"{_name_key(owner.tenant)}/{_name_key(owner.user)}"
 
 
 class HandleFiles:
@@ -84,16 +82,16 @@ class HandleFiles:
     def write(self, handle_id: HandleId, pieces: Iterable[bytes], *, now: datetime) -> Written:
         """Write a content where nobody looks for it; `publish` or `abandon` comes next."""
         folder = self._folder / "incoming" / handle_id
-        _make_folder(folder)
+        make_folder(folder)
         digest, size_bytes, lines, sample = sha256(), 0, 0, b""
         last = b"\n"
-        with _created(folder / "data") as fd:
+        with created(folder / "data") as fd:
             # Now, and not before: each new file in it changes a folder's time.
-            _set_time(folder, now)
+            set_time(folder, now)
             for piece in pieces:
                 if not piece:
                     continue
-                _write_all(fd, piece)
+                write_all(fd, piece)
                 digest.update(piece)
                 size_bytes += len(piece)
                 lines += piece.count(b"\n")
@@ -129,13 +127,13 @@ class HandleFiles:
             name=draft.name,
             rows=rows,
         )
-        self._share(written, tenant=_name_key(owner.tenant))
+        self._share(written, tenant=name_key(owner.tenant))
         record = written.folder / "record.json"
-        with _created(record) as fd:
-            _write_all(fd, _render_record(handle))
-        _set_time(record, now)
+        with created(record) as fd:
+            write_all(fd, _render_record(handle))
+        set_time(record, now)
         home = self._folder / "owned" / owner_key(owner)
-        _make_folder(home)
+        make_folder(home)
         written.folder.rename(home / handle.id)
         return handle
 
@@ -149,7 +147,7 @@ class HandleFiles:
         shared = self._folder / "content" / tenant / written.sha256
         # File systems without links keep a copy for each handle, and all else is the same.
         with suppress(OSError):
-            _make_folder(shared.parent)
+            make_folder(shared.parent)
             if not _has_size(shared, written.size_bytes):
                 shared.unlink(missing_ok=True)
                 os.link(data, shared)
@@ -169,7 +167,7 @@ class HandleFiles:
         left = handle.expires_at - now
         if left < self._expire - timedelta(seconds=_TOUCH_AFTER_S):
             with suppress(FileNotFoundError):
-                _set_time(folder / "record.json", now)
+                set_time(folder / "record.json", now)
         return handle
 
     def read(self, handle: Handle, *, start: int, size_bytes: int) -> bytes:
@@ -188,7 +186,7 @@ class HandleFiles:
 
     def owned(self, owner: Principal, *, now: datetime) -> list[Handle]:
         """The owner's handles, newest first."""
-        folders = _subfolders(self._folder / "owned" / owner_key(owner))
+        folders = subfolders(self._folder / "owned" / owner_key(owner))
         found = (self._load(folder, owner=owner, now=now) for folder in folders)
         handles = [handle for handle in found if handle is not None]
         return sorted(handles, key=lambda handle: (handle.created_at, handle.id), reverse=True)
@@ -210,10 +208,10 @@ class HandleFiles:
 
     def drop(self, handle: Handle) -> None:
         """Remove a handle that was found, and its content where no other handle has it."""
-        _remove(self._folder / "owned" / owner_key(handle.owner) / handle.id)
+        remove(self._folder / "owned" / owner_key(handle.owner) / handle.id)
         # Only this content is looked at: there may be thousands, and `sweep` finds what is left.
         if _SHA256.match(handle.sha256):
-            content = self._folder / "content" / _name_key(handle.owner.tenant) / handle.sha256
+            content = self._folder / "content" / name_key(handle.owner.tenant) / handle.sha256
             with suppress(FileNotFoundError):
                 if content.lstat().st_nlink == 1:
                     content.unlink(missing_ok=True)
@@ -224,28 +222,28 @@ class HandleFiles:
         Returns:
             Owner key -> handle -> bytes, of what is left.
         """
-        for folder in _subfolders(self._folder / "incoming"):
+        for folder in subfolders(self._folder / "incoming"):
             with suppress(FileNotFoundError):
                 if _time_of(folder) + timedelta(seconds=_ABANDONED_S) <= now:
-                    _remove(folder)
+                    remove(folder)
         kept: dict[str, dict[str, int]] = {}
-        for tenant in _subfolders(self._folder / "owned"):
-            for user in _subfolders(tenant):
+        for tenant in subfolders(self._folder / "owned"):
+            for user in subfolders(tenant):
                 kept[f"{tenant.name}/{user.name}"] = self._sweep_owner(user, now=now)
-        for contents in _subfolders(self._folder / "content"):
+        for contents in subfolders(self._folder / "content"):
             self._remove_unlinked(contents)
         return kept
 
     def _sweep_owner(self, user: Path, *, now: datetime) -> dict[str, int]:
         sizes = {}
-        for folder in _subfolders(user):
+        for folder in subfolders(user):
             try:
                 if _time_of(folder / "record.json") + self._expire > now:
                     sizes[folder.name] = (folder / "data").stat().st_size
                     continue
             except FileNotFoundError:
                 pass
-            _remove(folder)
+            remove(folder)
         return sizes
 
     def _remove_unlinked(self, contents: Path) -> None:
@@ -294,35 +292,6 @@ def _parse_record(
     )
 
 
-def _name_key(name: str) -> str:
-    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY_DIGITS]
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and what is missing above it, for its user alone."""
-    missing = [path for path in chain([folder], folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
-
-
-@contextmanager
-def _created(path: Path) -> Iterator[int]:
-    """The descriptor of a file that was not there, for its user alone."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | AS_IT_IS
-    fd = os.open(path, flags, _FILE_MODE)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    with memoryview(data) as rest:
-        done = 0
-        while done < len(rest):
-            done += os.write(fd, rest[done : done + COPY_BYTES])
-
-
 def _has_size(path: Path, size_bytes: int) -> bool:
     try:
         return path.stat().st_size == size_bytes
@@ -332,20 +301,3 @@ def _has_size(path: Path, size_bytes: int) -> bool:
 
 def _time_of(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-
-
-def _set_time(path: Path, now: datetime) -> None:
-    moment = int(now.timestamp() * 1e9)
-    os.utime(path, ns=(moment, moment))
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            return [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -20,9 +20,10 @@ from toolweft.core.errors import HandleNotFound, InvalidArguments, StorageFull
 from toolweft.core.handles import Draft, Handle, HandleSource
 from toolweft.core.ids import HandleId
 from toolweft.core.principals import Principal
-from toolweft.stores.handles.files import COPY_BYTES, HandleFiles, owner_key, read_pieces
+from toolweft.stores.handles.files import HandleFiles, read_pieces
 from toolweft.stores.handles.options import HandleOptions
 from toolweft.stores.handles.usage import Usage
+from toolweft.stores.private_files import COPY_BYTES, owner_key
 
 __all__ = ("FileHandleStore",)
 

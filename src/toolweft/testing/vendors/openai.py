@@ -110,7 +110,7 @@ class OpenAIServer(OpenAIStyleServer):
         units = [
             *(_visible(tool) for tool in request.tools),
             body.get("instructions") or "",
-            *request.items,
+            *(item for item in request.items if not _is_inside_program(item)),
         ]
         key = f"{body['model']} {body.get('prompt_cache_key')}"
         limit = request.facts.context_tokens
@@ -170,6 +170,11 @@ def _visible(tool: JsonObject) -> Json:
     if not tool.get("defer_loading"):
         return tool
     return {key: tool.get(key) for key in ("type", "name", "description")}
+
+
+def _is_inside_program(item: JsonObject) -> bool:
+    """What passes between a program and its tools, which the model does not read."""
+    return bool((item.get("caller") or {}).get("type") == "program")
 
 
 def _digest(text: str) -> str:

@@ -1,0 +1,3 @@
+"""Saved programs as tools."""
+
+__all__ = ()
