@@ -60,6 +60,25 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_stray_locks() -> Iterator[None]:
+    """No test accepts definitions on behalf of the checkout or of whoever runs the tests."""
+    before = _locks()
+    yield
+    stray = [str(path) for path, changed_ns in _locks().items() if before.get(path) != changed_ns]
+    assert not stray, f"tests wrote {', '.join(sorted(stray))}"
+
+
+def _locks() -> dict[Path, int]:
+    """Every lock file that a default could name, with its time."""
+    root, home = Path(__file__).parents[1], Path.home()
+    kept = (home, home / ".config" / "toolweft", home / ".local" / "state" / "toolweft")
+    folders = [path for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
+    found = [path for folder in folders for path in folder.rglob("toolweft.lock")]
+    found += [path for folder in (root, *kept) for path in folder.glob("toolweft.lock")]
+    return {path: path.stat().st_mtime_ns for path in found}
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

@@ -43,12 +43,26 @@ def test_every_message_counts_for_its_part() -> None:
 def test_direct_calling_lists_every_tool_and_shows_every_result() -> None:
     tools = [make_tool(f"many.tool_{n}", description="d" * 400) for n in range(10)]
     hidden = make_tool("many.hidden", description="d" * 4_000, callers=frozenset())
-    definitions = measure_definitions(make_snapshot(*tools, hidden))
+    suspended = make_tool("many.other", description="d" * 4_000, status="suspended")
+    definitions = measure_definitions(make_snapshot(*tools, hidden, suspended))
     assert 1_000 < definitions < 1_300
     meter = PromptMeter(system="s" * 40, tools=(TOOL,), definitions=definitions)
     meter.withhold(500)
     meter.add(UserMessage(content=(TextContent("u" * 40),)))
     assert meter.direct == 10 + definitions + 500 + 10
+
+
+async def test_a_suspended_tool_is_not_declared() -> None:
+    planner = Planner(say("Ok."))
+    listed = make_tool("many.listed", always_listed=True, deferred=False)
+    suspended = make_tool(
+        "many.other", always_listed=True, deferred=False, status="suspended", status_reason="new"
+    )
+    async with open_stage(planner, tools=(WEATHER, listed, suspended)) as stage:
+        await stage.run()
+    declared = {tool.name for tool in planner.requests[0].tools}
+    assert "many-listed" in declared
+    assert "many-other" not in declared
 
 
 async def test_a_result_says_what_its_requests_held() -> None:

@@ -82,6 +82,8 @@ def test_a_tool_that_became_more_severe_makes_it_unavailable(
 
 def test_a_change_that_changes_nothing_makes_no_snapshot(catalog: Catalog) -> None:
     before = catalog.snapshot
-    catalog.source_changed(SAVED, [t.definition for t in before.tools.values()])
+    catalog.source_changed(
+        SAVED, [replace(catalog.source_definition(name)) for name in before.tools]
+    )
 
     assert catalog.snapshot is before

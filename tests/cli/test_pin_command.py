@@ -150,3 +150,18 @@ def test_a_live_server_is_accepted_at_first_and_held_to_it(bare: Shell) -> None:
     listed = bare("tools", "--json").json["tools"]
     assert sum(tool["status"] == "suspended" for tool in listed) == 1
     assert "v1:sha256:0" in lock.read_text(encoding="utf-8")
+
+
+@pytest.mark.process
+def test_what_a_server_says_now_is_compared_although_its_tools_are_remembered(bare: Shell) -> None:
+    listed = bare.write("listed.json", json.dumps({"tools": TOOLS}))
+    server = {"command": sys.executable, "args": [str(SERVER), "from-file", str(listed)]}
+    bare.write("mcp.json", json.dumps({"mcpServers": {"git": server}}))
+    at = ("--config", "mcp.json")
+    assert bare("pin", "accept", "--all", *at).code == 0
+    assert bare("pin", "check", *at).code == 0
+
+    bare.write("listed.json", json.dumps({"tools": [TOOLS[0], {**TOOLS[1], "title": "Other"}]}))
+
+    checked = bare("pin", "check", *at)
+    assert (checked.code, checked.out) == (1, "git.push: changed\n")

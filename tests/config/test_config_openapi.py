@@ -56,6 +56,18 @@ def test_a_section_becomes_options(desk: Desk) -> None:
     (rule,) = settings.catalog.rules
     assert (rule.server, rule.tool, rule.enabled) == ("pets", "delete*", False)
     assert settings.start_wait_s == 65
+    assert settings.pins.servers == {"pets": "spec/pets.yaml for http://localhost:8000/v1"}
+
+
+def test_a_description_is_pinned_without_its_credentials_and_only_where_it_is_used(
+    desk: Desk,
+) -> None:
+    url = "https://api.example/spec.json?key=k3y-4711"
+    settings = load(
+        desk,
+        f'[openapi.a]\nurl = "{url}"\n[openapi.b]\nurl = "{url}"\ndisabled = true\n',
+    )
+    assert settings.pins.servers == {"a": "https://api.example/spec.json?key=***"}
 
 
 def test_nothing_that_is_shown_holds_a_secret(desk: Desk) -> None:

@@ -3,17 +3,20 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from tests.sources.openapi.live import describe_paths
 
 from toolweft.bootstrap import App, open_app, open_pins
 from toolweft.catalog import Catalog
-from toolweft.config import load_settings
+from toolweft.config import Settings, load_settings
 from toolweft.core.calls import LOCAL, ToolResult
 from toolweft.core.ids import QualifiedName, SourceName, ToolName
 from toolweft.core.pins import Pin, PinnedServer, Pins
 
+NUMBERS = (1, 1.0, True)
 SERVER = Path(__file__).parents[1] / "fixtures" / "servers" / "plain.py"
 
 
@@ -82,3 +85,101 @@ async def test_a_tool_that_changes_at_run_time_is_suspended_and_calls_in_flight_
         await call(app, "plain.echo", results)
 
         assert results["plain.echo"].failure is None
+
+
+def load(folder: Path, config: Path) -> Settings:
+    return load_settings(
+        config=config,
+        overrides={"ledger.url": "sqlite://"},
+        environ={},
+        cwd=folder,
+        home=folder,
+    )
+
+
+def numbered(value: Any, position: int) -> dict[str, Any]:
+    """A tool with a number in its schema, its hints and its `_meta`."""
+    schema = {"type": "object", "properties": {"n": {"const": value}}}
+    return {
+        "name": f"take_{position}",
+        "title": "Take",
+        "inputSchema": schema,
+        "annotations": {"readOnlyHint": True, "level": value},
+        "_meta": {"b": value, "a": ["\u00e9", None, -0.5, 10**20]},
+    }
+
+
+async def states(settings: Settings, *, calls: str = "") -> tuple[dict[str, str], str]:
+    """How each tool stands and its server does, after a call where one is named."""
+    async with open_app(settings) as app:
+        await app.settle()
+        if calls:
+            # It is answered with an error; what counts is that the server runs.
+            await app.toolbox_for(LOCAL).call(calls, {})
+        snapshot = app.catalog.snapshot
+        (source,) = (s for s in snapshot.sources.values() if s.kind != "saved")
+        tools = {tool.definition.name: tool.status for tool in snapshot.tools.values()}
+        return tools, source.state
+
+
+@pytest.mark.promise("pins.no-false-alarm")
+@pytest.mark.process
+async def test_a_remembered_definition_is_the_one_that_was_accepted_and_so_is_the_live_one(
+    tmp_path: Path,
+) -> None:
+    listed = tmp_path / "tools.json"
+    server = {"command": sys.executable, "args": [str(SERVER), "from-file", str(listed)]}
+    config = tmp_path / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {"plain": server}}), encoding="utf-8")
+    tools = [numbered(value, position) for position, value in enumerate(NUMBERS)]
+    listed.write_text(json.dumps({"tools": tools}), encoding="utf-8")
+    available = {f"take_{position}": "available" for position in range(len(NUMBERS))}
+    settings = load(tmp_path, config)
+
+    assert await states(settings) == (available, "ready")
+    accepted = (tmp_path / "toolweft.lock").read_bytes()
+    assert await states(settings) == (available, "idle")
+    assert await states(settings, calls="plain.take_0") == (available, "ready")
+    assert (tmp_path / "toolweft.lock").read_bytes() == accepted
+
+    # Each number becomes one that Python takes for equal.
+    others = [numbered(value, position) for position, value in enumerate((1.0, True, 1))]
+    listed.write_text(json.dumps({"tools": others}), encoding="utf-8")
+    assert await states(settings) == (available, "idle")
+    suspended = dict.fromkeys(available, "suspended")
+    assert await states(settings, calls="plain.take_0") == (suspended, "ready")
+    # Now that is remembered.
+    assert await states(settings) == (suspended, "idle")
+
+
+@pytest.mark.promise("pins.suspends")
+@pytest.mark.parametrize(
+    ("path", "summary", "server"),
+    [
+        ("/a", "All of it.", "https://one.example"),
+        ("/b", "Some of it.", "https://one.example"),
+        ("/a", "Some of it.", "https://two.example"),
+    ],
+)
+async def test_an_operation_that_is_described_otherwise_is_suspended(
+    tmp_path: Path, path: str, summary: str, server: str
+) -> None:
+    described = tmp_path / "openapi.json"
+    config = tmp_path / "toolweft.toml"
+    config.write_text('[openapi.api]\npath = "openapi.json"\n', encoding="utf-8")
+
+    def describe(path: str, summary: str, server: str) -> None:
+        operation = {"operationId": "read", "summary": summary}
+        paths = {path: {"get": operation}, "/other": {"get": {"operationId": "other"}}}
+        document = describe_paths(paths, servers=[{"url": server}])
+        described.write_text(json.dumps(document), encoding="utf-8")
+
+    describe("/a", "Some of it.", "https://one.example")
+    same = {"read": "available", "other": "available"}
+    assert await states(load(tmp_path, config)) == (same, "ready")
+    config.write_text(f"{config.read_text('utf-8')}timeout_s = 5\n", encoding="utf-8")
+    assert await states(load(tmp_path, config)) == (same, "ready")
+
+    describe(path, summary, server)
+    now, _ = await states(load(tmp_path, config))
+    assert now["read"] == "suspended"

@@ -28,9 +28,18 @@ __all__ = (
 PIN_VERSION: Final = "v1:sha256:"
 # What is said beside name, description and schemas has no other bound.
 _MAX_BYTES: Final = 1024 * 1024
-# Fields that are no part of it, or are taken by themselves.
+# Fields that are no part of it, or are taken by themselves. The time-out of a service's tools is
+# the user's.
 _NOT_TOLD: Final = frozenset(
-    {"name", "input_schema", "namespace", "definition_hash", "allowed_callers", "other_fields"}
+    {
+        "allowed_callers",
+        "definition_hash",
+        "input_schema",
+        "name",
+        "namespace",
+        "other_fields",
+        "timeout_s",
+    }
 )
 _EMPTY: Final = ToolDefinition(name=ToolName(""), namespace=SourceName(""))
 _DEFAULTS: Final = {

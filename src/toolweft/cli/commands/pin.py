@@ -1,5 +1,6 @@
 """`toolweft pin`: which definitions of tools are accepted, what changed, and accepting it."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -121,6 +122,8 @@ def accept(
 
 def _report(common: Common, names: list[str] | None) -> PinReport:
     settings = read_settings(common, overrides=_LOOK_ONLY)
+    # What a server says now counts, not what it said when its tools were remembered.
+    settings = replace(settings, discovery=replace(settings.discovery, is_read=False))
     return run_async(lambda: _compare(common, settings, names or []))
 
 

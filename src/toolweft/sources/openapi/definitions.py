@@ -1,6 +1,7 @@
 """Operations as tool definitions. Pure."""
 
 from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.json import encode_canonical
 from toolweft.core.tools import Hints, Severity, ToolDefinition
 from toolweft.sources.openapi.model import Operation
 
@@ -37,5 +38,9 @@ def build_definition(
         ),
         severity=severity,
         timeout_s=timeout_s,
+        # Where a call goes: a description that sends it elsewhere is another one.
+        other_fields=encode_canonical(
+            {"method": method, "path": operation.path, "server": operation.server}
+        ),
         problem=operation.problem,
     )
