@@ -3,6 +3,7 @@
 import pytest
 from tests.agent.world import (
     DELETE,
+    PRICES,
     WEATHER,
     Planner,
     Stage,
@@ -17,6 +18,7 @@ from tests.programs.fakes import make_tool
 
 from toolweft.agent.degradation import list_tools, saved_in
 from toolweft.agent.events import Notice, TurnStarted
+from toolweft.agent.options import AgentOptions
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ProviderError, SandboxUnavailable
 from toolweft.core.ids import SourceName
@@ -58,6 +60,30 @@ async def test_a_stream_that_breaks_off_is_asked_once_more() -> None:
     twice.begins_with = "Ha"
     async with open_stage(twice) as stage:
         assert (await stage.run()).status == "unavailable"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_stream_that_breaks_off_before_any_text_is_paid_and_asked_once_more(
+    times: int,
+) -> None:
+    """The model may have thought for long, or written arguments."""
+    begun = ProviderError("the answer broke off", retryable=True, has_begun=True)
+    planner = Planner(*[begun] * times, say("Whole."), prices=PRICES)
+    async with open_stage(planner) as stage:
+        result = await stage.run()
+    assert result.status == ("done" if times == 1 else "unavailable")
+    assert [notice.kind for notice in stage.of(Notice)][:1] == ["retry"]
+    (bill,) = stage.spending.bills
+    assert bill.requests == 2
+    assert result.cost_usd is not None
+    # Each time the most that it may have cost, of which the longest answer alone is:
+    assert result.cost_usd >= times * AgentOptions().max_tokens * PRICES.output / 1e6
+
+
+async def test_a_request_that_was_never_answered_costs_nothing() -> None:
+    async with open_stage(Planner(AWAY, prices=PRICES)) as stage:
+        result = await stage.run()
+    assert (result.status, result.cost_usd) == ("unavailable", 0.0)
 
 
 async def test_a_saved_program_that_fits_stands_in() -> None:

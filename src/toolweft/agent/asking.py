@@ -157,7 +157,7 @@ class Planners:
             return Answered(reply=reply, model=provider.name, cost_usd=cost_usd)
         except ProviderError as exc:
             status = exc.code
-            if written and not isinstance(exc, _NOT_AWAY):
+            if (written or exc.has_begun) and not isinstance(exc, _NOT_AWAY):
                 cost_usd = self._spending.forfeit(reservation)
                 raise _CutOff(exc) from exc
             cost_usd = self._spending.release(reservation)

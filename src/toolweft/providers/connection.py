@@ -6,8 +6,9 @@ each vendor's own; what leaves here are the plain bodies. Nothing is ever tried 
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 from urllib.parse import urlsplit
@@ -35,6 +36,8 @@ __all__ = (
 CLOSE_TIMEOUT_S: Final = 2.0
 # An answer of the longest there is stays far below.
 MAX_ANSWER_BYTES: Final = 64 * 1024**2
+# What is longer is parsed beside the event loop.
+_MAX_AT_ONCE_BYTES: Final = 1024**2
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -161,14 +164,36 @@ class Connection(ABC, Generic[OptionsT]):
         error.args = (error.message,)
         return error
 
-    def parse(self, data: bytes | str, *, what: str = "the answer") -> JsonObject:
+    async def parse_answer(self, data: bytes) -> JsonObject:
+        """The JSON object that an answer is; a long one is parsed while others run.
+
+        Raises:
+            ProviderError: it is none.
+        """
+        if len(data) <= _MAX_AT_ONCE_BYTES:
+            return self.parse(data)
+        parse = partial(self.parse, data, load=_load_patiently)
+        return await to_thread.run_sync(parse, abandon_on_cancel=True)
+
+    def parse(
+        self,
+        data: bytes | str,
+        *,
+        what: str = "the answer",
+        load: Callable[[bytes | str], Json] = json.loads,
+    ) -> JsonObject:
         """The JSON object that these bytes are.
+
+        Args:
+            data: the bytes.
+            what: they are, for messages.
+            load: reads JSON; raises what `json.loads` does.
 
         Raises:
             ProviderError: they are none.
         """
         try:
-            value = json.loads(data)
+            value = load(data)
         except (ValueError, RecursionError):
             raise self.error(f"{what} is not JSON") from None
         if not isinstance(value, dict):
@@ -182,7 +207,15 @@ class Connection(ABC, Generic[OptionsT]):
             ProviderError: there are more.
         """
         if size > MAX_ANSWER_BYTES:
-            raise self.error(f"the answer is above the cap of {MAX_ANSWER_BYTES:,} bytes")
+            error = self.error(f"the answer is above the cap of {MAX_ANSWER_BYTES:,} bytes")
+            error.has_begun = True
+            raise error
+
+    async def cap(self, answer: Any) -> None:
+        """Hold an answer of which nothing was read against the cap while it comes."""
+        from toolweft.providers.capped import cap_answer
+
+        cap_answer(answer, self.check_size)
 
     def _secrets(self) -> list[str]:
         """What stands in no message; the longest first, as one may hold another."""
@@ -232,9 +265,17 @@ class WireStream(ABC):
         request_id: the vendor's own; empty where it gave none.
     """
 
-    def __init__(self, connection: Connection[Any], *, request_id: str = "") -> None:
+    def __init__(self, connection: Connection[Any], *, response: Any, request_id: str = "") -> None:
+        """Nothing is read.
+
+        Args:
+            connection: it came over.
+            response: of which the events are read; its bytes are capped.
+            request_id: the vendor's own.
+        """
         self.request_id = request_id
         self._connection = connection
+        self._response = response
         self._first: JsonObject | None = None
 
     async def read_first(self) -> None:
@@ -270,6 +311,8 @@ class WireStream(ABC):
             await self._close()
 
     async def _read(self) -> JsonObject | None:
+        # A stream may be long; an event may not.
+        self._response.stream.restart()
         try:
             # Beside the SDK's own, which starts anew with every sign of life between events.
             with anyio.fail_after(self._connection.options.timeout_s):
@@ -291,6 +334,14 @@ def encode_body(body: JsonObject) -> bytes:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     # Half a surrogate pair, which a tool's text may hold, is no UTF-8.
     return text.encode("utf-8", "replace")
+
+
+def _load_patiently(data: bytes | str) -> Json:
+    """As `json.loads`, but not in one go.
+
+    The parser holds the interpreter's lock to its end, also in a thread, unless it calls Python.
+    """
+    return json.loads(data, object_hook=lambda value: value, parse_int=lambda text: int(text))
 
 
 def missing_sdk(models: str, *, package: str, extra: str) -> ConfigError:

@@ -55,7 +55,9 @@ class AnthropicConnection(SdkConnection[AnthropicConnectionOptions]):
             default_headers=headers,
             open_telemetry=False,
             # A key and a history are not sent to wherever an answer points.
-            http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout),
+            http_client=sdk.DefaultAsyncHttpxClient(
+                follow_redirects=False, timeout=timeout, event_hooks={"response": [self.cap]}
+            ),
         )
 
     def _failures(self) -> type[Exception]:
