@@ -13,7 +13,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from tests.providers.test_clients import FORMS, HELLO, KEY, Form
 
 from toolweft.core.errors import ProviderError
-from toolweft.core.messages import ReplyDone
+from toolweft.core.messages import ModelRequest, ReplyDone
 from toolweft.core.providers import Provider
 from toolweft.providers.openai_wire.connection import OpenAIConnection, OpenAIConnectionOptions
 from toolweft.testing import FakeClock
@@ -76,16 +76,22 @@ async def talk(
             tasks.cancel_scope.cancel()
 
 
+async def read_stream(provider: Provider, request: ModelRequest) -> None:
+    async for _ in provider.stream(request):
+        pass
+
+
+async def complete(provider: Provider, request: ModelRequest) -> None:
+    await provider.complete(request)
+
+
 async def measure_mib(provider: Provider, *, streams: bool = False) -> tuple[ProviderError, float]:
     """What a request fails with, and how much it held at most."""
     tracemalloc.start()
     try:
+        ask = read_stream if streams else complete
         with pytest.raises(ProviderError) as caught:
-            if streams:
-                async for _ in provider.stream(HELLO):
-                    pass
-            else:
-                await provider.complete(HELLO)
+            await ask(provider, HELLO)
         return caught.value, tracemalloc.get_traced_memory()[1] / MIB
     finally:
         tracemalloc.stop()

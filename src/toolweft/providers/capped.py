@@ -26,8 +26,9 @@ class CappedStream(httpx2.AsyncByteStream):
         # One for all who ask, so that a stream that was left can be read to its end.
         self._pieces = self._read()
 
-    def restart(self) -> None:
-        """Count from here: what came so far is no longer held."""
+    def restart(self, check_size: Callable[[int], None]) -> None:
+        """Count from here, as what came so far is no longer held."""
+        self._check_size = check_size
         self._held_bytes = 0
 
     def __aiter__(self) -> AsyncGenerator[bytes, None]:

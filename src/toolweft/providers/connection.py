@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -69,6 +69,9 @@ class WireAnswer:
 
 class Connection(ABC, Generic[OptionsT]):
     """Requests to one place; an async context manager that owns the connections."""
+
+    # Of one event of a stream: an image may stand in it.
+    max_event_bytes: ClassVar = MAX_ANSWER_BYTES
 
     def __init__(self, options: OptionsT, *, clock: Clock) -> None:
         self.options = options
@@ -206,16 +209,27 @@ class Connection(ABC, Generic[OptionsT]):
         Raises:
             ProviderError: there are more.
         """
-        if size > MAX_ANSWER_BYTES:
-            error = self.error(f"the answer is above the cap of {MAX_ANSWER_BYTES:,} bytes")
-            error.has_begun = True
-            raise error
+        self._check(size, MAX_ANSWER_BYTES, what="the answer")
+
+    def check_event_size(self, size: int) -> None:
+        """Hold the bytes of one event against the cap.
+
+        Raises:
+            ProviderError: there are more.
+        """
+        self._check(size, self.max_event_bytes, what="an event of the stream")
 
     async def cap(self, answer: Any) -> None:
         """Hold an answer of which nothing was read against the cap while it comes."""
         from toolweft.providers.capped import cap_answer
 
         cap_answer(answer, self.check_size)
+
+    def _check(self, size: int, most: int, *, what: str) -> None:
+        if size > most:
+            error = self.error(f"{what} is above the cap of {most:,} bytes")
+            error.has_begun = True
+            raise error
 
     def _secrets(self) -> list[str]:
         """What stands in no message; the longest first, as one may hold another."""
@@ -312,7 +326,7 @@ class WireStream(ABC):
 
     async def _read(self) -> JsonObject | None:
         # A stream may be long; an event may not.
-        self._response.stream.restart()
+        self._response.stream.restart(self._connection.check_event_size)
         try:
             # Beside the SDK's own, which starts anew with every sign of life between events.
             with anyio.fail_after(self._connection.options.timeout_s):

@@ -30,6 +30,8 @@ class AnthropicConnection(SdkConnection[AnthropicConnectionOptions]):
     """Requests to one place; an async context manager that owns the connections."""
 
     id_header = "request-id"
+    # The SDK copies what it has of an event with each piece that comes, on the event loop.
+    max_event_bytes = 16 * 1024**2
 
     def _load_sdk(self) -> ModuleType:
         try:
