@@ -18,6 +18,7 @@ from tests.programs.fakes import make_tool
 
 from toolweft.agent.degradation import list_tools, saved_in
 from toolweft.agent.events import Notice, TurnStarted
+from toolweft.agent.options import AgentOptions
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ProviderError, SandboxUnavailable
 from toolweft.core.events import ModelReplied
@@ -84,6 +85,30 @@ async def test_calls_that_share_an_id_are_not_made_and_it_is_asked_once_more() -
     assert (result.status, [made.tool for made in result.calls]) == ("done", ["sky.rain"])
     assert "several calls have the id 'c1'" in stage.of(Notice)[0].text
     assert len(planner.requests[2].messages) == 3
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_stream_that_breaks_off_before_any_text_is_paid_and_asked_once_more(
+    times: int,
+) -> None:
+    """The model may have thought for long, or written arguments."""
+    begun = ProviderError("the answer broke off", retryable=True, has_begun=True)
+    planner = Planner(*[begun] * times, say("Whole."), prices=PRICES)
+    async with open_stage(planner) as stage:
+        result = await stage.run()
+    assert result.status == ("done" if times == 1 else "unavailable")
+    assert [notice.kind for notice in stage.of(Notice)][:1] == ["retry"]
+    (bill,) = stage.spending.bills
+    assert bill.requests == 2
+    assert result.cost_usd is not None
+    # Each time the most that it may have cost, of which the longest answer alone is:
+    assert result.cost_usd >= times * AgentOptions().max_tokens * PRICES.output / 1e6
+
+
+async def test_a_request_that_was_never_answered_costs_nothing() -> None:
+    async with open_stage(Planner(AWAY, prices=PRICES)) as stage:
+        result = await stage.run()
+    assert (result.status, result.cost_usd) == ("unavailable", 0.0)
 
 
 async def test_a_saved_program_that_fits_stands_in() -> None:

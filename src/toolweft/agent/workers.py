@@ -193,7 +193,9 @@ class WorkerPool:
             usage, status = reply.usage, "ok"
             cost_usd = self._spending.settle(reservation, usage)
         except ProviderError as exc:
-            status, cost_usd = exc.code, self._spending.release(reservation)
+            status = exc.code
+            give_back = self._spending.forfeit if exc.has_begun else self._spending.release
+            cost_usd = give_back(reservation)
             raise
         except TimeoutError:
             status, cost_usd = CallTimeout.code, self._spending.forfeit(reservation)
