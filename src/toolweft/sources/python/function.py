@@ -13,13 +13,14 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from toolweft.core.calls import RawResult, TextContent
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.sources.python.declare import Declaration, find_declaration
 from toolweft.sources.python.docs import read_docs
-from toolweft.sources.python.invoke import Invoker
+from toolweft.sources.python.invoke import Invoker, NoThread
 from toolweft.sources.python.load import load_handler
 from toolweft.sources.python.results import read_returned
 from toolweft.sources.python.signature import build_output_schema, build_signature
@@ -55,15 +56,23 @@ class FunctionTool:
         self._invoker = invoker
         self._is_async = _is_async(function)
 
-    async def call(self, arguments: JsonObject) -> RawResult:
-        """Call the function; whatever it raises is a failed result."""
+    async def call(self, arguments: JsonObject, *, countdown: Countdown) -> RawResult:
+        """Call the function; whatever it raises is a failed result.
+
+        Raises:
+            NoThread: it was not called.
+        """
         try:
             keywords = self._bind(arguments)
         except ValidationError as exc:
             return _failed(_render_faults(exc))
         try:
             returned = await self._invoker.call(
-                self._function, keywords, is_async=self._is_async, name=self.definition.name
+                self._function,
+                keywords,
+                is_async=self._is_async,
+                name=self.definition.name,
+                countdown=countdown,
             )
             return read_returned(returned)
         except asyncio.CancelledError:
@@ -72,6 +81,8 @@ class FunctionTool:
                 raise
             # Nobody cancels this call: the function awaited something that was cancelled.
             return _failed("the function awaited a task that was cancelled")
+        except NoThread:
+            raise
         except (Exception, SystemExit) as exc:
             log.debug("tool.raised", extra={"tool": self.definition.name}, exc_info=True)
             text = str(exc)
