@@ -55,7 +55,7 @@ from toolweft.core.messages import (
     TokenUsage,
     ToolsMessage,
 )
-from toolweft.core.programs import Container
+from toolweft.core.programs import CONTAINER_LOST, Container
 from toolweft.core.providers import Provider
 from toolweft.toolbox import Toolbox
 
@@ -342,6 +342,9 @@ class _Task:
             self._meter.restart()
             for message in self._history:
                 self._meter.add(message)
+        # A turn that the vendor paused goes on: nothing is said in between.
+        if not isinstance(self._history[-1], AssistantMessage):
+            self._append(user_message(CONTAINER_LOST))
         self._emit(Notice(kind="container", text="the vendor's container is gone: once more"))
 
     # ------------------------------------------------------------------------------------ the end
