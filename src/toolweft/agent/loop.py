@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from toolweft.agent.asking import Answered, Planners
-from toolweft.agent.calls import CallDesk, Done
+from toolweft.agent.call_answers import Done
+from toolweft.agent.calls import CallDesk
 from toolweft.agent.decisions import (
     CUT_SHORT,
     GO_ON,
@@ -359,9 +360,7 @@ class _Task:
         if match is None:
             return self._result(EndedError("unavailable", error=failure))
         self._emit(Notice(kind="degraded", text=f"{failure.message}; {match.tool} stands in"))
-        reply = await self._with.toolbox.invoke(
-            "call_tool", {"name": match.tool, "arguments": match.arguments}
-        )
+        reply = await self._desk.call_saved(match)
         if reply.is_error:
             return self._result(EndedError("unavailable", error=failure))
         text = match.render(reply.text)
