@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,11 +153,13 @@ async def test_a_cancelled_sync_function_is_left_behind() -> None:
 
 
 async def test_threads_that_are_left_behind_count_until_they_return() -> None:
-    release = threading.Event()
+    release, all_begun = threading.Event(), anyio.Event()
     begun: list[int] = []
 
     def wait() -> str:
         begun.append(threading.get_ident())
+        if len(begun) == 40:
+            anyio.from_thread.run_sync(all_begun.set)
         release.wait(60)
         return "done"
 
@@ -166,8 +169,7 @@ async def test_threads_that_are_left_behind_count_until_they_return() -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(40):
                 tasks.start_soon(use, source, "wait")
-            while len(begun) < 40:
-                await anyio.sleep(0.01)
+            await all_begun.wait()
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 
@@ -176,7 +178,7 @@ async def test_threads_that_are_left_behind_count_until_they_return() -> None:
             for _ in range(3):
                 await leave_behind()
             countdown = Countdown(0.1, clock=SystemClock())
-            with pytest.raises(Overloaded, match="wait was not called: all 40 threads .* 40 of"):
+            with pytest.raises(Overloaded, match=r"wait was not called: all 40 threads .* 40 of"):
                 await source.call_tool(ToolName("wait"), {}, countdown=countdown)
         assert len(set(begun)) == len(begun) == 40
     finally:
