@@ -2,7 +2,8 @@
 
     python -m benchmarks.desk --config FILE --recorded DIR [--json]
 
-No server is started: definitions come from DIR/<server>.json.
+Definitions come from DIR/<server>.json. No server of the desk is started; how soon a gateway is
+ready is measured with stand-ins that list the same.
 """
 
 import json
@@ -19,6 +20,7 @@ import anyio
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
+from benchmarks.desk_ready import add_ready
 from benchmarks.harness import ROOT, Report, Rows, Tokenizer, data_root, load_tokenizer, parser
 from benchmarks.workload_tokens import list_tokens
 
@@ -100,6 +102,7 @@ async def _measure(options: Any, report: Report) -> None:
         files = [json.loads(file.read_text("utf-8")) for file in sorted(recorded.glob("*.json"))]
         shown = [list_tokens(f["tools"], tokens) for f in files if f["server"] in servers]
         report.add("full_list_tokens", sum(shown))
+        await add_ready(report, servers=list(servers), recorded=recorded, scratch=scratch)
         live = _megabytes("live", config, recorded, scratch)
         report.add("mb_per_1000_tools", live, at_most=5)
         resident = _megabytes("private", config, recorded, scratch)

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,9 +20,12 @@ settings.load_profile("toolweft")
 collect_ignore_glob: list[str] = []
 if not sys.platform.startswith("linux"):
     collect_ignore_glob += ["sandbox/guest/*", "sandbox/process/*"]
+    # Clients' files lie elsewhere there; `cli/test_install_command.py` enters each system itself.
+    collect_ignore_glob += ["cli/test_install_*.py", "cli/test_import_command.py"]
 if sys.platform == "win32":
     collect_ignore_glob += [
         "attacks/*",
+        "cli/test_consent.py",
         "cli/test_serve_command.py",
         "contracts/test_sandbox_session.py",
         "fuzz/*",
@@ -37,6 +41,13 @@ def _own_log_level() -> Iterator[None]:
     """A command sets the level of our logs for its process; a test must not for the next."""
     yield
     logging.getLogger("toolweft").setLevel(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What one test's servers list is not remembered for the next, nor for whoever runs them."""
+    folder = tmp_path_factory.getbasetemp() / "caches" / uuid4().hex
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from toolweft.config.model_models import CapabilitiesModel, ModelModel, PricesModel
-from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerModel
+from toolweft.config.models import ConfigModel, OpenApiModel, PythonModel, RuleModel, ServerModel
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 _ROW = re.compile(r"^\| `([a-z_.]+)` \| (?:`([^`]+)`)? ?\|", re.MULTILINE)
@@ -21,7 +21,7 @@ def list_keys(model: type[BaseModel] = ConfigModel, above: str = "") -> set[str]
         # A decision about tools is a value, documented with the sources.
         if isinstance(section, type) and issubclass(section, BaseModel) and section != RuleModel:
             keys |= list_keys(section, f"{above}{name}.")
-        elif name not in {"servers", "python"}:
+        elif name not in {"openapi", "python", "servers"}:
             keys.add(f"{above}{name}")
     return keys
 
@@ -51,7 +51,7 @@ def test_every_listed_default_is_the_real_one() -> None:
 def test_every_key_of_a_source_and_of_a_decision_is_named() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for model in (
-        *(ServerModel, PythonModel, RuleModel),
+        *(ServerModel, PythonModel, OpenApiModel, RuleModel),
         *(ModelModel, PricesModel, CapabilitiesModel),
     ):
         assert [key for key in model.model_fields if f"`{key}`" not in text] == []

@@ -3,6 +3,7 @@
 import pytest
 from tests.agent.world import (
     DELETE,
+    PRICES,
     WEATHER,
     Planner,
     Stage,
@@ -19,6 +20,7 @@ from toolweft.agent.degradation import list_tools, saved_in
 from toolweft.agent.events import Notice, ToolFinished, TurnStarted
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ProviderError, SandboxUnavailable
+from toolweft.core.events import ModelReplied
 from toolweft.core.ids import SourceName
 
 AWAY = ProviderError("the vendor is down", retryable=True)
@@ -58,6 +60,30 @@ async def test_a_stream_that_breaks_off_is_asked_once_more() -> None:
     twice.begins_with = "Ha"
     async with open_stage(twice) as stage:
         assert (await stage.run()).status == "unavailable"
+
+
+async def test_a_reply_that_broke_off_may_have_cost_all_that_was_put_aside() -> None:
+    planner = Planner(AWAY, say("Whole."), prices=PRICES)
+    planner.begins_with = "Ha"
+    async with open_stage(planner) as stage:
+        result = await stage.run()
+        (first, _) = [e for e in stage.world.ledger.events if isinstance(e, ModelReplied)]
+    assert result.cost_usd is not None
+    # An output of 4,096 tokens at $50 for a million.
+    assert result.cost_usd == first.cost_usd > 0.2
+    away = Planner(AWAY, prices=PRICES)
+    async with open_stage(away) as stage:
+        assert (await stage.run()).cost_usd == 0
+
+
+async def test_calls_that_share_an_id_are_not_made_and_it_is_asked_once_more() -> None:
+    rain = call("call_tool", "c1", name="sky.rain", arguments={"city": "Oslo"})
+    planner = Planner(use(rain, rain), use(rain), say("Four."))
+    async with open_stage(planner) as stage:
+        result = await stage.run()
+    assert (result.status, [made.tool for made in result.calls]) == ("done", ["sky.rain"])
+    assert "several calls have the id 'c1'" in stage.of(Notice)[0].text
+    assert len(planner.requests[2].messages) == 3
 
 
 async def test_a_saved_program_that_fits_stands_in() -> None:

@@ -89,8 +89,15 @@ def test_tools_of_a_source_that_is_down_stay_visible_with_the_reason() -> None:
     assert catalog.snapshot.tools["git.a"] == before
 
 
-@pytest.mark.parametrize("state", ["starting", "stopped"])
-def test_a_source_that_is_not_ready_has_unavailable_tools(state: Any) -> None:
+@pytest.mark.parametrize("state", ["starting", "idle"])
+def test_known_tools_of_a_source_that_a_call_waits_for_are_available(state: Any) -> None:
+    catalog = catalog_of(tool("a"))
+    catalog.source_changed(status("git", state), None)
+    assert catalog.snapshot.tools["git.a"].status == "available"
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped"])
+def test_a_source_that_is_down_has_unavailable_tools(state: Any) -> None:
     catalog = catalog_of(tool("a"))
     catalog.source_changed(status("git", state), None)
     assert catalog.snapshot.tools["git.a"].status_reason == f"source 'git' is {state}"
@@ -268,7 +275,7 @@ def test_an_explicit_choice_beats_the_automatic_one_and_does_not_count() -> None
     }
     assert shown["kept"] == (False, "set by here")
     assert shown["declared"] == (True, "declared with the tool")
-    assert shown["listed"] == (False, "always listed")
+    assert shown["listed"] == (False, "always listed: declared with the tool")
     assert shown["left"][0] is False
 
 

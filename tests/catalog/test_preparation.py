@@ -90,7 +90,7 @@ def test_a_tool_turned_off_is_shown_as_disabled_with_the_place() -> None:
     rule = ToolRule(server="g*", tool="push_*", enabled=False, origin="toolweft.toml, push")
     catalog = catalog_of(tool("push_all"), options=CatalogOptions(rules=(rule,)))
     assert only(catalog).status == "disabled"
-    assert only(catalog).status_reason == "turned off by toolweft.toml, push"
+    assert only(catalog).status_reason == "turned off: set by toolweft.toml, push"
 
 
 def test_a_disabled_tool_is_known_by_its_full_names_and_hides_no_bare_one() -> None:
@@ -110,14 +110,32 @@ def test_a_later_rule_wins_field_by_field() -> None:
     )
     found = only(catalog_of(tool("x", timeout_s=7.0), options=CatalogOptions(rules=rules)))
     assert (found.severity, found.severity_reason) == ("read_only", "set by second")
-    assert found.timeout_s == 5.0
+    assert (found.timeout_s, found.timeout_reason) == (5.0, "set by configuration")
 
 
-@pytest.mark.parametrize(("declared", "expected"), [(7.0, 7.0), (None, 60.0)])
+@pytest.mark.parametrize(
+    ("declared", "expected", "reason"),
+    [(7.0, 7.0, "declared with the tool"), (None, 60.0, "catalog.default_timeout_s")],
+)
 def test_the_timeout_is_the_declared_or_the_default_one(
-    declared: float | None, expected: float
+    declared: float | None, expected: float, reason: str
 ) -> None:
-    assert only(catalog_of(tool("x", timeout_s=declared))).timeout_s == expected
+    found = only(catalog_of(tool("x", timeout_s=declared)))
+    assert (found.timeout_s, found.timeout_reason) == (expected, reason)
+
+
+def test_a_listed_tool_says_what_listed_it() -> None:
+    rules = (
+        ToolRule(defer_loading=True, origin="all"),
+        ToolRule(tool="x", always_listed=True, origin="toolweft.toml:7"),
+        ToolRule(tool="y", always_listed=False, origin="toolweft.toml:8"),
+    )
+    snapshot = catalog_of(
+        tool("x"), tool("y", always_listed=True), options=CatalogOptions(rules=rules)
+    ).snapshot
+    x, y = snapshot.resolve("x"), snapshot.resolve("y")
+    assert (x.deferred, x.deferred_reason) == (False, "always listed: set by toolweft.toml:7")
+    assert (y.deferred, y.deferred_reason) == (True, "set by all")
 
 
 def test_the_hash_is_of_canonical_json_of_what_the_source_sent() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.desktop import write_shop
 from tests.cli.shell import Shell, render_config
 
 
@@ -30,3 +31,10 @@ def with_config(bare: Shell) -> Callable[[str], Shell]:
         return bare
 
     return build
+
+
+@pytest.fixture
+def shop(bare: Shell) -> Shell:
+    """A folder with a client's file of one server, whose tools are recorded."""
+    write_shop(bare)
+    return bare

@@ -153,3 +153,44 @@ def test_a_client_that_leaves_ends_the_server(shell: Shell) -> None:
     ended = shell.spawn("serve", stdin="")
 
     assert (ended.code, ended.out) == (0, "")
+
+
+async def test_a_front_serves_what_a_service_with_the_same_token_file_serves(
+    shell: Shell,
+) -> None:
+    serve = [str(TOOLWEFT), "serve", "--http", "127.0.0.1:0", "--token-file", "token"]
+    service = await anyio.open_process(serve, cwd=shell.folder, env=shell.environ())
+    try:
+        said = ""
+        with anyio.fail_after(40):
+            while "/mcp\n" not in said:
+                assert service.stderr is not None
+                said += (await service.stderr.receive()).decode()
+        url = said.split()[-1]
+        async with over_stdio(shell, "--attach", url, "--token-file", "token") as client:
+            added = await client.call_tool(
+                "call_tool", {"name": "desk.add", "arguments": {"a": 1, "b": 2}}
+            )
+        assert added.content[0].text == "3"
+        refused = shell("serve", "--attach", url, "--token-file", "other")
+        assert (refused.code, "'other' cannot be read" in refused.err) == (2, True)
+    finally:
+        service.terminate()
+        await service.aclose()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--attach", "http://a/mcp", "--http"), "one serves, the other is served"),
+        (("--token-file", "t"), "nobody who wants it"),
+        (("--attach", "nowhere"), "'nowhere' is not an http:// or https:// address"),
+        (("--attach", "http://a/mcp", "8765"), "but no --http"),
+    ],
+)
+def test_a_front_that_makes_no_sense_is_refused(
+    bare: Shell, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = bare("serve", *arguments)
+    assert ended.code == 2
+    assert said in ended.err

@@ -114,7 +114,7 @@ id = "two"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1,}', r"mcp\.json:1:\d: not valid JSON"),
+        ('{"a": 1,,}', r"mcp\.json:1:\d: not valid JSON"),
         ('{\n  "a" 1\n}', r"mcp\.json:2:7: not valid JSON: Expecting ':' delimiter"),
         ("", r"mcp\.json:1:1: not valid JSON"),
         ("[]", r"mcp\.json: an object is needed at the top, not list"),
@@ -163,18 +163,56 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hint"),
+    "text",
     [
-        ('{\n // a comment\n "a": 1}', "JSON has no comments"),
-        ('{"a": 1 /* a comment */}', "JSON has no comments"),
-        ('{"a": 1,\n}', "JSON has no comma after the last value"),
-        ('{"a": [1, 2, ]}', "JSON has no comma after the last value"),
-        ('{"a" 1}', "look at line 1, column 6"),
+        '{\n // a comment\n "a": 1}',
+        '{"a": 1 /* a\ncomment */}',
+        '{"a": 1,\n}',
+        '{"a": 1, // last\n}',
+        '/**/{"a": 1}//',
     ],
 )
-def test_what_only_editors_allow_in_json_is_called_by_its_name(text: str, hint: str) -> None:
+def test_json_of_editors_may_have_comments_and_a_last_comma(text: str) -> None:
+    assert parse_json(text).data == {"a": 1}
+
+
+def test_what_looks_like_a_comment_in_a_text_is_kept() -> None:
+    assert parse_json('{"a": "http://x/*y*/,}", "b": ["\\"//", 1,],}').data == {
+        "a": "http://x/*y*/,}",
+        "b": ['"//', 1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('{"a" 1}', "look at line 1, column 6"),
+        ('{"a": 1 /* open }', "end this comment"),
+        ('{"a": 1,,}', "look at line 1"),
+        ("{,}", "look at line 1"),
+        ('{"a": [,]}', "look at line 1"),
+    ],
+)
+def test_broken_json_says_where_to_look(text: str, hint: str) -> None:
     with pytest.raises(ConfigError) as failure:
         parse_document(text, path=Path("mcp.json"), label="mcp.json")
 
     assert failure.value.hint is not None
     assert failure.value.hint.startswith(hint)
+
+
+def test_toml_lists_in_lists_are_no_tables() -> None:
+    text = (
+        'a = [\n  ["x = 1"],\n  [ "y" ],\n]\nb."c\\u0064" = 1\r\n[t]#c\n[ u . v ]\n'
+        'w = """""q"""\nx=1'
+    )
+    document = parse_toml(text)
+
+    assert dict(document.lines) == {
+        ("a",): 1,
+        ("b", "cd"): 5,
+        ("t",): 6,
+        ("u", "v"): 7,
+        ("u", "v", "w"): 8,
+        ("u", "v", "x"): 9,
+    }

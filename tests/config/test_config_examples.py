@@ -43,7 +43,8 @@ input_examples = []
 """,
     )
 
-    log, diff, add = desk.load().catalog.rules
+    # Globs come before single tools.
+    diff, log, add = desk.load().catalog.rules
 
     # Nulls are values, and no key of an input is a short name of ours.
     assert log.input_examples == (ToolExample(scenario="s", input={"a": None, "idle": 5}),)

@@ -18,6 +18,7 @@ from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import SandboxOptions
 from toolweft.search.options import SearchOptions
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.toolbox.options import ToolboxOptions
 
@@ -40,6 +41,8 @@ def test_without_any_file_everything_has_its_default(desk: Desk) -> None:
     assert settings.ledger == LedgerOptions(
         url=f"sqlite:///{desk.home}/.local/state/toolweft/ledger.db"
     )
+    discovery = desk.home / ".cache/toolweft/discovery"
+    assert settings.discovery == DiscoveryOptions(folder=discovery)
     assert set(settings.origins.values()) == {"default"}
     (problem,) = settings.problems
     assert f"{desk.cwd}/mcp.json" in problem
@@ -56,6 +59,7 @@ def test_every_option_of_every_component_has_a_key() -> None:
         "toolbox": (ToolboxOptions, set()),
         "search": (SearchOptions, set()),
         "ledger": (LedgerOptions, {"keep_search_text", "keep_search_days"}),
+        "discovery": (DiscoveryOptions, {"max_listing_bytes", "is_read"}),
         "http": (HttpOptions, set()),
     }
     for name, (options, elsewhere) in sections.items():
@@ -483,3 +487,10 @@ def test_the_folder_of_environments_counts_from_the_file_that_names_it(desk: Des
 
     desk.write("toolweft.toml", 'sandbox.environments = "~/packages"\n')
     assert desk.load().sandbox.environments == desk.home / "packages"
+
+
+def test_a_folder_of_no_name_remembers_nothing(desk: Desk) -> None:
+    settings = desk.load(desk.write("toolweft.toml", '[discovery]\nfolder = ""\n'))
+    assert settings.discovery.folder is None
+    settings = desk.load(desk.write("toolweft.toml", '[discovery]\nfolder = "seen"\n'))
+    assert settings.discovery.folder == desk.cwd / "seen"

@@ -192,6 +192,8 @@ def test_every_key_of_a_server_reaches_its_options(desk: Desk, transport: str) -
         "headers": ("headers", {"A": "b"}),
         "start_timeout_s": ("start_timeout_s", 5),
         "max_message_bytes": ("max_message_bytes", 1024),
+        "eager": ("eager", True),
+        "idle_stop_s": ("idle_stop_s", 60),
     }
     decided_elsewhere = {"recorded", "type", "disabled", "default_config", "configs"}
     assert set(ServerModel.model_fields) == set(values) | decided_elsewhere
@@ -375,22 +377,85 @@ def test_a_missing_recording_is_named(desk: Desk) -> None:
 def test_python_sources_are_modules_or_files_beside_the_configuration(desk: Desk) -> None:
     desk.write(
         "conf/toolweft.toml",
-        '[python.team]\ntarget = "tools/team.py"\n[python.shared]\ntarget = "acme.tools"\n',
+        """
+[python.team]
+target = "tools/team.py"
+[python.shared]
+target = "acme.tools"
+[python.desk]
+target = "tools/team.py:desk.inner"
+[python.weather]
+entry_point = "acme-weather:weather"
+""",
     )
 
-    team, shared = desk.load("conf/toolweft.toml").python_sources
+    team, shared, inner, weather = desk.load("conf/toolweft.toml").python_sources
 
     assert team.file == desk.cwd / "conf/tools/team.py"
     assert team.target == str(team.file)
-    assert team.origin == "conf/toolweft.toml:2"
+    assert team.origin == "conf/toolweft.toml:3"
     assert (shared.target, shared.file) == ("acme.tools", None)
+    assert (inner.target, inner.file) == (f"{team.file}:desk.inner", team.file)
+    assert (weather.target, weather.entry_point) == ("", "acme-weather:weather")
+    assert weather.origin == "conf/toolweft.toml:9"
+
+
+def test_callers_may_be_written_as_vendors_write_them(desk: Desk) -> None:
+    desk.write(
+        "toolweft.toml",
+        """
+[catalog.configs]
+a = { allowed_callers = ["direct", "code_execution_20250825"] }
+b = { allowed_callers = ["code_execution_20260120", "programmatic"] }
+c = { allowed_callers = ["program"] }
+d = { allowed_callers = [] }
+""",
+    )
+
+    rules = desk.load().catalog.rules
+
+    assert [sorted(rule.allowed_callers or ()) for rule in rules] == [
+        ["direct", "programmatic"],
+        ["programmatic"],
+        ["programmatic"],
+        [],
+    ]
+
+
+@pytest.mark.parametrize("callers", ['["everyone"]', '["direct", 3]', '["code_execution_2"]'])
+def test_a_caller_there_is_not_is_an_error(desk: Desk, callers: str) -> None:
+    desk.write("toolweft.toml", f"[catalog.configs.a]\nallowed_callers = {callers}\n")
+
+    with pytest.raises(ConfigError, match=r"toolweft\.toml:2: .* no caller; write \"direct\""):
+        desk.load()
+
+
+def test_one_tools_own_decisions_come_after_those_for_many(desk: Desk) -> None:
+    desk.write(
+        "toolweft.toml",
+        """
+[servers.git]
+command = "git"
+[servers.git.configs.git_push]
+severity = "destructive"
+[servers.git.configs."git_*"]
+severity = "read_only"
+""",
+    )
+
+    assert [rule.tool for rule in desk.load().catalog.rules] == ["git_*", "git_push"]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ('[python.a]\ntarget = "not a module"', r"toolweft\.toml:2: .* neither a module nor a"),
-        ("[python.a]", r"toolweft\.toml:1: 'python\.a\.target' is missing"),
+        ("[python.a]", r"toolweft\.toml:1: .* 'a' has neither of 'target' and 'entry_point'"),
+        (
+            '[python.a]\ntarget = "m"\nentry_point = "n"',
+            r"toolweft\.toml:2: .* 'a' has both of 'target' and 'entry_point'",
+        ),
+        ('[python.a]\ntarget = "m:1"', r"is 'm:1', neither a module nor a file"),
         (
             '[python.a]\ntarget = "m"\n[servers.a]\ncommand = "a"',
             r"toolweft\.toml:2: 'a' is a server and a Python source",

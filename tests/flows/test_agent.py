@@ -335,3 +335,12 @@ def _settings(tmp_path: Path, text: str) -> Any:
         base_url = "http://127.0.0.1:9/v1"
 
     return load(tmp_path, (OPENAI, Server()), more=text)
+
+
+async def test_an_agent_that_is_open_cannot_be_opened_again(tmp_path: Path) -> None:
+    async with serve(ANTHROPIC, (Say("Done."),)) as server:
+        agent = Agent(ANTHROPIC.name, config=load(tmp_path, (ANTHROPIC, server)))
+        async with agent:
+            with pytest.raises(ConfigError, match="open already"):
+                await agent.__aenter__()
+            assert (await agent.run("Go on")).status == "done"

@@ -77,6 +77,19 @@ def test_parameters_without_a_comment_share_one_line() -> None:
     )
 
 
+def test_a_text_that_stands_for_bytes_says_how() -> None:
+    encoded = {"type": "string", "contentEncoding": "base64"}
+    parameters = {
+        "raw": encoded,
+        "picture": {"anyOf": [encoded, {"type": "null"}], "description": "PNG of the cover."},
+        "odd": {"type": "string", "contentEncoding": "a\n) -> None: ...\nimport os #"},
+    }
+    stub = render_stub(make_tool("books.add", parameters=parameters, required=["raw"]))
+    assert "    raw: str,  # base64\n" in stub
+    assert "  # base64; PNG of the cover.\n" in stub
+    assert all(not line.startswith(")") or line == ") -> Any: ..." for line in stub.splitlines())
+
+
 @pytest.mark.parametrize(
     ("decided", "note"),
     [

@@ -18,6 +18,7 @@ from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelRequest, ReplyDone, UserMessage
 from toolweft.core.providers import ModelCapabilities, Provider
 from toolweft.core.secret import Secret
+from toolweft.providers import client
 from toolweft.providers.anthropic import AnthropicOptions, AnthropicProvider
 from toolweft.providers.gemini import GeminiOptions, GeminiProvider
 from toolweft.providers.openai import OpenAIOptions, OpenAIProvider
@@ -285,3 +286,14 @@ async def test_no_answer_that_tells_an_error_shows_the_key(clock: FakeClock) -> 
         async with chosen as client:
             with pytest.raises(ProviderError, match=r"\*\*\* is over its limit"):
                 await client.complete(HELLO)
+
+
+async def test_a_model_that_never_stops_is_left(
+    form: Form, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_MAX_TOKEN_CHARACTERS", 0)
+    monkeypatch.setattr(client, "_LEAST_ALLOWED_CHARACTERS", 2)
+    async with talk(form, [form.turn], clock=clock) as (_, provider):
+        with pytest.raises(ProviderError, match="does not stop at 4,096 tokens"):
+            async for _ in provider.stream(HELLO):
+                pass

@@ -247,3 +247,27 @@ async def test_arguments_of_no_depth_end_the_journal(
         for depth in depths:
             with suppress(RunNotFound):
                 await journal.find(RunId(f"run_{depth}"), owner=ANN)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (0, b"[" * 100_000),
+        (0, b"[]"),
+        (0, {"code": 7}),
+        (0, {"names": []}),
+        (1, {"severity": "harmless"}),
+        (1, {"delivered": "first"}),
+        (2, {"stdout": 7}),
+        (2, {"value": 7}),
+        (2, {"wall_s": "long"}),
+    ],
+)
+def test_lines_that_were_changed_are_no_run(line: int, told: bytes | dict[str, object]) -> None:
+    lines = b"".join(render_run(make_run())).splitlines(keepends=True)
+    parse_run(b"".join(lines))
+    if isinstance(told, dict):
+        told = json.dumps({**json.loads(lines[line]), **told}).encode()
+    lines[line] = told + b"\n"
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        parse_run(b"".join(lines))

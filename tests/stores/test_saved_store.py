@@ -129,12 +129,13 @@ async def test_a_version_that_is_not_there_names_those_that_are(store: FileSaved
     assert found.value.hint == "it has 1"
 
 
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[]", '{"severity": "harmless"}'])
 async def test_a_broken_version_hides_neither_the_one_before_nor_the_others(
-    store: FileSavedStore, folder: Path, caplog: pytest.LogCaptureFixture
+    text: str, store: FileSavedStore, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = await store.add(PROGRAM, make_run())
     await store.add(PROGRAM, make_run())
-    (folder / "count_people" / "2" / "tool.json").write_text("{")
+    (folder / "count_people" / "2" / "tool.json").write_text(text)
 
     assert await store.latest() == [first]
     assert "saved.unreadable" in [record.message for record in caplog.records]
@@ -150,3 +151,16 @@ async def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path, ids: Counti
         await store.add(PROGRAM, make_run())
     with pytest.raises(ConfigError, match="file"):
         await store.latest()
+
+
+async def test_a_version_that_somebody_else_was_first_with_is_left_alone(
+    store: FileSavedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await store.add(PROGRAM, make_run())
+    with monkeypatch.context() as patched:
+        # As they were before the other's appeared.
+        patched.setattr(store, "_versions", lambda _name: [])
+        second = await store.add(PROGRAM, make_run("run_2"))
+
+    assert (first.version, second.version) == (1, 2)
+    assert (await store.load_run(first)).run_id == "run_1"

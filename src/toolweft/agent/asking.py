@@ -1,5 +1,6 @@
 """Asks planners: the first that answers, within the budget, each request recorded."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -157,11 +158,14 @@ class Planners:
             return Answered(reply=reply, model=provider.name, cost_usd=cost_usd)
         except ProviderError as exc:
             status = exc.code
-            if written and not isinstance(exc, _NOT_AWAY):
-                cost_usd = self._spending.forfeit(reservation)
-                raise _CutOff(exc) from exc
-            cost_usd = self._spending.release(reservation)
-            raise
+            if not written:
+                # Vendors charge nothing for a request that failed before it was answered.
+                cost_usd = self._spending.release(reservation)
+                raise
+            cost_usd = self._spending.forfeit(reservation)
+            if isinstance(exc, _NOT_AWAY):
+                raise
+            raise _CutOff(exc) from exc
         except BaseException:
             cost_usd = self._spending.forfeit(reservation)
             raise
@@ -193,9 +197,13 @@ class Planners:
                 continue
             written.append(event)
             self._emit(event)
-        if reply is not None:
-            return reply
-        raise ProviderError(f"{provider.name}: the stream ended without a reply")
+        if reply is None:
+            raise ProviderError(f"{provider.name}: the stream ended without a reply")
+        ids = Counter(call.id for call in reply.message.calls)
+        if repeated := [call_id for call_id, count in ids.items() if count > 1]:
+            # It may be one call that was told twice, and a result could not say whose it is.
+            raise ProviderError(f"{provider.name}: several calls have the id {repeated[0]!r:.80}")
+        return reply
 
 
 class _CutOff(Exception):

@@ -16,14 +16,12 @@ from toolweft.bootstrap.app import (
     open_toolbox,
     read_models,
 )
-from toolweft.bootstrap.clients import AnthropicClient
 from toolweft.bootstrap.models import ClosedModel, open_model
-from toolweft.bootstrap.serving import serve_http, serve_stdio
+from toolweft.bootstrap.serving import serve_attached, serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
     "Agent",
-    "AnthropicClient",
     "App",
     "ClosedModel",
     "PythonTool",
@@ -34,6 +32,7 @@ __all__ = (
     "open_saved",
     "open_toolbox",
     "read_models",
+    "serve_attached",
     "serve_http",
     "serve_stdio",
 )

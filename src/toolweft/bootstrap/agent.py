@@ -85,7 +85,7 @@ class Agent:
         if not planners:
             raise ConfigError(
                 "the agent has no planner",
-                hint='Agent(planner="anthropic:claude-opus-5-5"), or `planner` under [models]',
+                hint='planner = "anthropic:claude-opus-5-5" under [models], or name one here',
             )
         workers = _listed(worker, settings.agent.workers)
         found = _find((*planners, *workers), settings)
@@ -103,11 +103,19 @@ class Agent:
         """Open models, servers and the sandbox.
 
         Raises:
-            ConfigError: a model's SDK is not installed, or the configuration cannot be used.
+            ConfigError: a model's SDK is not installed, the configuration cannot be used, or the
+                agent is open already.
         """
-        stack = AsyncExitStack()
-        self._open = await stack.enter_async_context(self._opened())
-        self._stack = stack
+        if self._stack is not None:
+            raise ConfigError(
+                "the agent is open already", hint="use it as it is, or make another one"
+            )
+        self._stack = AsyncExitStack()
+        try:
+            self._open = await self._stack.enter_async_context(self._opened())
+        except BaseException:
+            self._stack = None
+            raise
         return self
 
     async def __aexit__(

@@ -91,11 +91,11 @@ class App:
     toolbox_for: OpenToolbox
 
     def is_settled(self) -> bool:
-        """Whether every source is ready or has failed."""
-        return all(status.state != "starting" for status in self.sources.statuses().values())
+        """Whether of every source the tools are known, or it has failed."""
+        return self.sources.is_settled
 
     async def settle(self) -> None:
-        """Return once every source is ready or has failed, after ten seconds at the latest."""
+        """Return once every source is known or has failed, after ten seconds at the latest."""
         await self.sources.settle(min(self.settings.start_wait_s, _SETTLE_S))
 
 
@@ -116,7 +116,7 @@ async def open_app(
 
     Args:
         settings: what to open, from `toolweft.config`.
-        tools: Python functions and specs, as the source "local".
+        tools: Python functions, specs, modules and objects, as the source "local".
         policies: more wrappers for every call, inside toolweft's own, nearest to the source.
         on_source: hears of every change of the catalog; called in the event loop.
         sandbox: in place of the one the settings name.
@@ -250,7 +250,8 @@ async def open_toolbox(
 
     Args:
         config: an `mcp.json` or `toolweft.toml`; None for no servers at all.
-        tools: functions (plain or decorated with `@tool`) and `ToolSpec`s.
+        tools: functions (plain or decorated with `@tool`), `ToolSpec`s, and modules and objects
+            that have some.
         principal: on whose behalf; the one local principal by default.
         overrides: dotted configuration keys, e.g. `{"limits.memory": "512 MiB", "http.port": 80}`.
         embedder: helps searches to rank, in place of one the configuration names; whoever made it

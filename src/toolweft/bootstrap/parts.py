@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from toolweft.catalog import Catalog
 from toolweft.config import PythonSourceOptions, Settings
@@ -22,6 +22,8 @@ from toolweft.sources import (
     HttpServerOptions,
     HttpSource,
     ManagedSource,
+    Memory,
+    OpenApiSource,
     PythonSource,
     RecordedServerOptions,
     RecordedSource,
@@ -29,9 +31,11 @@ from toolweft.sources import (
     SourceGroup,
     StdioServerOptions,
     StdioSource,
+    find_entry_point,
     load_python_tools,
 )
 from toolweft.stores import (
+    FileDiscoveryCache,
     SqlLedgerReader,
     SqlVectorStore,
 )
@@ -45,7 +49,8 @@ __all__ = (
     "open_journal",
 )
 
-PythonTool = Callable[..., Any] | ToolSpec
+# A function, a `ToolSpec`, or a module or an object that has some.
+PythonTool: TypeAlias = Callable[..., Any] | ToolSpec | object
 
 # Reading and learning again from more takes seconds.
 _MAX_LEARNED_EVENTS = 50_000
@@ -118,12 +123,13 @@ def build_sources(
 ) -> SourceGroup:
     """Every source of the configuration, saved programs, and functions as the source "local"."""
     sources: list[ManagedSource] = []
+    memory = _build_memory(settings, clock=clock)
     for server in settings.servers:
         match server:
             case StdioServerOptions():
-                sources.append(StdioSource(server, listener=catalog, clock=clock))
+                sources.append(StdioSource(server, listener=catalog, clock=clock, memory=memory))
             case HttpServerOptions():
-                sources.append(HttpSource(server, listener=catalog, clock=clock))
+                sources.append(HttpSource(server, listener=catalog, clock=clock, memory=memory))
             case RecordedServerOptions():
                 sources.append(RecordedSource(server, listener=catalog))
     sources.extend(
@@ -131,16 +137,29 @@ def build_sources(
         for broken in settings.broken_servers
     )
     sources.extend(_build_python_source(python, catalog) for python in settings.python_sources)
+    sources.extend(
+        OpenApiSource(described, listener=catalog, clock=clock)
+        for described in settings.openapi_sources
+    )
     if tools:
         sources.append(PythonSource(SourceName("local"), tools, listener=catalog))
     sources.append(saved)
     return SourceGroup(sources, listener=catalog)
 
 
+def _build_memory(settings: Settings, *, clock: Clock) -> Memory | None:
+    options = settings.discovery
+    if options.folder is None:
+        return None
+    cache = FileDiscoveryCache(options, folder=options.folder, clock=clock)
+    return Memory(cache=cache, refresh_s=options.refresh_s, is_read=options.is_read)
+
+
 def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:
     """The source, or one that says why it cannot be used: the others go on."""
     try:
-        return PythonSource(python.name, load_python_tools(python.target), listener=catalog)
+        target = python.target or find_entry_point(python.entry_point)
+        return PythonSource(python.name, load_python_tools(target), listener=catalog)
     except ToolweftError as error:
         reason = f"python.{python.name}: {error}"
         return BrokenSource(python.name, reason=reason, listener=catalog)

@@ -2,14 +2,24 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from toolweft import __version__
 from toolweft.bootstrap.app import App
 from toolweft.core.calls import Principal
+from toolweft.core.errors import ConfigError
+from toolweft.core.ids import SourceName
+from toolweft.core.secret import Secret
+from toolweft.gateway.headers import is_loopback
+from toolweft.sources import HttpServerOptions
 from toolweft.toolbox import INSTRUCTIONS, Surface
 
-__all__ = ("serve_http", "serve_stdio")
+if TYPE_CHECKING:
+    # Imports the protocol's SDK.
+    from toolweft.gateway.attach import Forwarder
+
+__all__ = ("build_forwarder", "serve_attached", "serve_http", "serve_stdio")
 
 # A client's first listing waits this long for slow servers.
 _LISTING_GRACE_S = 2.0
@@ -21,6 +31,57 @@ async def serve_stdio(app: App) -> None:
 
     made = server.build_server(**_conversation_parts(app))
     await stdio.serve_stdio(made)
+
+
+async def serve_attached(url: str, *, token: Secret | None) -> None:
+    """Serve one client over standard input and output in front of a service at an address.
+
+    Args:
+        url: of the service's MCP endpoint: "http://127.0.0.1:8765/mcp".
+        token: its bearer key; None where it wants none.
+
+    Raises:
+        ConfigError: the address cannot be used, or would show the key to whoever listens.
+    """
+    from toolweft.gateway import stdio
+
+    await stdio.serve_stdio(build_forwarder(url, token=token))
+
+
+def build_forwarder(url: str, *, token: Secret | None) -> "Forwarder":
+    """What stands in the place of a server; see `serve_attached`."""
+    _check_service(url, has_token=token is not None)
+    from toolweft.gateway.attach import Forwarder
+    from toolweft.sources.mcp.faults import FAULT_KEY
+    from toolweft.sources.mcp.http_link import open_http_link
+
+    headers = {}
+    if token is not None:
+        headers["Authorization"] = Secret(f"Bearer {token.reveal()}", reference=token.reference)
+    options = HttpServerOptions(name=SourceName("service"), url=url, headers=headers)
+
+    def is_forgotten(error: Any) -> bool:
+        return isinstance(error.data, dict) and error.data.get(FAULT_KEY) == "ended"
+
+    return Forwarder(partial(open_http_link, options), is_forgotten=is_forgotten)
+
+
+def _check_service(url: str, *, has_token: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, is_usable = urlsplit(""), False
+    if not is_usable:
+        raise ConfigError(
+            f"{url!r} is not an http:// or https:// address",
+            hint="write what `toolweft serve --http` says, e.g. http://127.0.0.1:8765/mcp",
+        )
+    if has_token and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ConfigError(
+            f"{url!r} is not on this machine, and http:// would show the key to whoever listens",
+            hint="use https://, or a tunnel that ends on this machine",
+        )
 
 
 async def serve_http(app: App, *, on_listening: Callable[[str], None] | None = None) -> None:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # Where toolweft.toml has decisions about the tools of a kind of source. Those of saved programs
 # stand where decisions about all sources do.
-_SECTIONS = {"python": "python", "saved": "catalog"}
+_SECTIONS = {"openapi": "openapi", "python": "python", "saved": "catalog"}
 
 
 class Catalog:

@@ -28,7 +28,11 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def classify(
-    definition: ToolDefinition, rules: Sequence[ToolRule], options: CatalogOptions
+    definition: ToolDefinition,
+    rules: Sequence[ToolRule],
+    options: CatalogOptions,
+    *,
+    section: str = "servers",
 ) -> tuple[Severity, str]:
     """The severity of a tool and the reason for it.
 
@@ -39,11 +43,15 @@ def classify(
         definition: as its source gave it.
         rules: those that speak of it, the strongest first.
         options: whether hints count.
+        section: where toolweft.toml has the tool's source.
     """
     for rule in rules:
         if rule.severity is not None:
             return rule.severity, f"set by {rule.origin}"
     if definition.severity is not None:
+        if section == "python" and definition.severity == "write":
+            # Said or not, it looks the same.
+            return "write", "as a Python function that does not declare another"
         return definition.severity, "declared with the tool"
     hints = definition.hints
     if not options.trust_hints:

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from toolweft.catalog.classification import classify, decide_callers
 from toolweft.catalog.definitions import (
@@ -60,7 +61,7 @@ class Preparation:
 
     source: SourceName
     python_namespace: str
-    # Where toolweft.toml has the source: "servers", "python", or "catalog" with all others.
+    # Where toolweft.toml has the source: "servers", "python", "openapi", or "catalog" with others.
     section: str
     options: CatalogOptions
     rules: SourceRules
@@ -141,7 +142,7 @@ def _prepare(
     rules = () if problem else preparation.rules.of(definition.name)
     usable, size_bytes = definition, 0
     faults: tuple[ExampleFault, ...] = ()
-    reason = problem or _turned_off(rules)
+    reason = problem or _turned_off(rules) or definition.problem
     if not reason:
         try:
             usable, size_bytes = complete_definition(definition)
@@ -186,10 +187,8 @@ def _with_examples(
 
 
 def _turned_off(rules: Sequence[ToolRule]) -> str:
-    for rule in rules:
-        if rule.enabled is not None:
-            return "" if rule.enabled else f"turned off by {rule.origin}"
-    return ""
+    enabled, reason = _decision(rules, "enabled", None) or (True, "")
+    return "" if enabled else f"turned off: {reason}"
 
 
 def _fields(definition: ToolDefinition, reason: str) -> dict[str, str]:
@@ -209,13 +208,15 @@ def _decide(
 ) -> tuple[CatalogTool, bool]:
     """The tool, and whether its deferral is left to the size of all definitions together."""
     options = preparation.options
-    severity, severity_reason = classify(definition, rules, options)
+    severity, severity_reason = classify(definition, rules, options, section=preparation.section)
     callers, callers_reason = decide_callers(
         definition, severity, rules, options, section=preparation.section
     )
     deferred, deferred_reason = _explicit_deferral(definition, rules)
-    timeouts = [rule.timeout_s for rule in rules if rule.timeout_s is not None]
-    declared = [] if definition.timeout_s is None else [definition.timeout_s]
+    timeout_s, timeout_reason = _decision(rules, "timeout_s", definition.timeout_s) or (
+        options.default_timeout_s,
+        "catalog.default_timeout_s",
+    )
     tool = CatalogTool(
         definition=definition,
         python_namespace=preparation.python_namespace,
@@ -228,7 +229,8 @@ def _decide(
         callers_reason=callers_reason,
         deferred=bool(deferred),
         deferred_reason=deferred_reason,
-        timeout_s=(timeouts + declared + [options.default_timeout_s])[0],
+        timeout_s=timeout_s,
+        timeout_reason=timeout_reason,
     )
     return tool, deferred is None
 
@@ -236,21 +238,24 @@ def _decide(
 def _explicit_deferral(
     definition: ToolDefinition, rules: Sequence[ToolRule]
 ) -> tuple[bool | None, str]:
-    if definition.always_listed:
-        return False, "always listed"
-    for rule in rules:
-        if rule.defer_loading is not None:
-            return rule.defer_loading, f"set by {rule.origin}"
-    if definition.defer_loading is not None:
-        return definition.defer_loading, "declared with the tool"
-    return None, ""
+    listed = _decision(rules, "always_listed", definition.always_listed)
+    if listed is not None and listed[0]:
+        return False, f"always listed: {listed[1]}"
+    return _decision(rules, "defer_loading", definition.defer_loading) or (None, "")
 
 
 def _listed(definition: ToolDefinition, rules: Sequence[ToolRule]) -> ToolDefinition:
+    decided = _decision(rules, "always_listed", None)
+    return definition if decided is None else replace(definition, always_listed=decided[0])
+
+
+def _decision(rules: Sequence[ToolRule], field: str, declared: Any) -> tuple[Any, str] | None:
+    """What the strongest rule says that says anything, or else the tool; None where nobody does."""
     for rule in rules:
-        if rule.always_listed is not None:
-            return replace(definition, always_listed=rule.always_listed)
-    return definition
+        value = getattr(rule, field)
+        if value is not None:
+            return value, f"set by {rule.origin}"
+    return None if declared is None else (declared, "declared with the tool")
 
 
 def _renamed_parameters(schema: JsonSchema) -> Mapping[str, str]:

@@ -26,6 +26,7 @@ def tool_to_dict(tool: CatalogTool) -> JsonObject:
         "status": tool.status,
         "reason": tool.status_reason,
         "timeout_s": tool.timeout_s,
+        "timeout_reason": tool.timeout_reason,
         "version": definition.version,
         "definition_hash": definition.definition_hash,
         "examples": len(definition.input_examples),

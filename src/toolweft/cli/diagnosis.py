@@ -50,7 +50,7 @@ class Diagnosis:
     @property
     def is_healthy(self) -> bool:
         """Whether every source, the sandbox and the ledger can be used."""
-        ready = all(source.state == "ready" for source in self.sources)
+        ready = all(source.is_usable for source in self.sources)
         return ready and bool(self.sandbox) and bool(self.durability)
 
     def to_dict(self) -> JsonObject:
@@ -83,7 +83,7 @@ def render_looked_up(looked_up: tuple[LookedUp, ...], problems: tuple[str, ...])
 def _render_sources(found: Diagnosis) -> str:
     lines = [f"sources ({found.tool_count} tools)"]
     for source in found.sources:
-        is_ready = source.state == "ready"
+        is_ready = source.is_usable
         time = "" if source.start_s is None else f", {source.start_s * 1000:.0f} ms"
         lines.append(
             f"  {_MARKS[is_ready]} {source.name}: {source.state}, {source.kind},"

@@ -5,17 +5,21 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, cast
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-__all__ = ("COMMANDS", "LazyGroup", "add_commands")
+__all__ = ("COMMANDS", "LazyGroup", "add_commands", "module_name")
 
-# Name -> its line in --help; the module is `toolweft.cli.commands.<name>` and has an `app`.
+# Name -> its line in --help; the module in `toolweft.cli.commands` has an `app`.
 COMMANDS: dict[str, str] = {
     "init": "Write a starter toolweft.toml.",
+    "install": "Put toolweft into an MCP client and move the client's servers behind it.",
+    "uninstall": "Take toolweft out of an MCP client and put its servers back.",
+    "import": "Copy a client's servers to toolweft's configuration; ask which tools only read.",
     "serve": "Serve the toolbox over MCP: stdio, or HTTP with --http.",
     "tools": "List every tool with severity, callers and status.",
     "search": "Find tools that fit a need.",
@@ -24,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run a Python program that calls tools, in the sandbox.",
     "ask": "Let a model work on a task with all tools.",
     "env": "Make, list or remove environments of Python packages for programs.",
+    "cache": "Forget the remembered tools of servers.",
     "runs": "Show past runs, their calls and what models cost, or replay one.",
     "save": "Keep the program of a past run as a tool.",
     "saved": "Show, test or remove saved programs.",
@@ -41,10 +46,15 @@ class LazyGroup(TyperGroup):
         name, stand_in, rest = super().resolve_command(ctx, args)
         if name is None or stand_in is None:
             return name, stand_in, rest
-        module = import_module(f"toolweft.cli.commands.{name}")
+        module = import_module(f"toolweft.cli.commands.{module_name(name)}")
         command = get_command(cast(typer.Typer, module.app))
         command.name = name
         return name, command, rest
+
+
+def module_name(command: str) -> str:
+    """The module of a command: its name, with a `_` behind a word of Python."""
+    return f"{command}_" if iskeyword(command) else command
 
 
 def add_commands(app: typer.Typer) -> None:

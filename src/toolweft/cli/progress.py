@@ -63,7 +63,7 @@ def render_progress(snapshot: Snapshot) -> str:
     """`starting servers: 3 of 5 ready, 412 tools; waiting for git, time`."""
     sources = snapshot.sources.values()
     waiting = [source.name for source in sources if source.state == "starting"]
-    ready = sum(source.state == "ready" for source in sources)
+    ready = sum(source.is_usable for source in sources)
     text = (
         f"starting servers: {ready} of {len(snapshot.sources)} ready, {len(snapshot.tools)} tools"
     )

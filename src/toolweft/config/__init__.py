@@ -10,6 +10,7 @@ from toolweft.config.load import load_settings
 from toolweft.config.lookup import lookup_paths
 from toolweft.config.schema import json_schema, schema_path
 from toolweft.config.settings import BrokenServer, PythonSourceOptions, Settings, SettingValue
+from toolweft.config.tokens import load_token, make_token
 from toolweft.gateway.keys import hash_key
 
 __all__ = (
@@ -21,7 +22,9 @@ __all__ = (
     "hash_key",
     "json_schema",
     "load_settings",
+    "load_token",
     "lookup_paths",
+    "make_token",
     "read_environment",
     "read_home",
     "schema_path",

@@ -14,7 +14,7 @@ from toolweft.config.models import ServerModel
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("ClientFile", "convert_client_file")
+__all__ = ("ClientFile", "convert_client_file", "convert_server")
 
 _ROOTS = ("mcpServers", "servers")
 _KNOWN = frozenset(ServerModel.model_fields)
@@ -22,12 +22,14 @@ _KNOWN = frozenset(ServerModel.model_fields)
 _SYNONYMS: Mapping[str, str] = {"httpUrl": "url", "serverUrl": "url", "transport": "type"}
 # Keys of other clients that are not used here.
 _FOREIGN = frozenset({
-    "alwaysAllow", "authorization", "autoApprove", "description", "dev", "enabledTools", "envFile",
-    "gallery", "icon", "icons", "id", "includeTools",
+    "alwaysAllow", "authorization", "autoApprove", "description", "dev", "envFile",
+    "gallery", "icon", "icons", "id",
     "name", "oauth", "note", "notes", "timeout", "tools", "trust", "version",
 })  # fmt: skip
 # Names of tools that another client would not offer: they are turned off here too.
 _TURNED_OFF = frozenset({"disabledTools", "excludeTools"})
+# Names of the only tools that another client would offer.
+_OFFERED = frozenset({"enabledTools", "includeTools"})
 # What a key that is not used would have changed.
 _LOST: Mapping[str, str] = {
     "envFile": ": variables from that file are not read; write them in 'env', as 'env:NAME'",
@@ -76,17 +78,29 @@ def convert_client_file(document: Document) -> ClientFile:
                 f"{document.place((root, name))}: server {name!r} is {server!r}, not an object",
                 hint='a server looks like {"command": "mcp-server-time", "args": []}',
             )
-        converted[name] = _convert_server(document, (root, name), server, notes)
+        converted[name] = convert_server(document, (root, name), server, notes)
     return ClientFile(
         data={"servers": converted}, lines=_moved(document.lines, root), notes=tuple(notes)
     )
 
 
-def _convert_server(
+def convert_server(
     document: Document, place: KeyPath, server: JsonObject, notes: list[str]
 ) -> JsonObject:
+    """One server with the keys that are used here.
+
+    Args:
+        document: the file it stands in.
+        place: its path there.
+        server: as the client wrote it.
+        notes: receives a sentence for each key that is not used.
+
+    Raises:
+        ConfigError: a key is mistyped.
+    """
     own: Json = server.get("toolweft", {})
     turned_off: list[str] = []
+    offered: list[str] | None = None
     kept: JsonObject = dict(own) if isinstance(own, dict) else {"toolweft": own}
     for written, value in server.items():
         key = _SYNONYMS.get(written, written)
@@ -94,10 +108,14 @@ def _convert_server(
             kept[key] = value
         elif written in _TURNED_OFF:
             turned_off += _tool_names(document, (*place, written), value)
+        elif written in _OFFERED:
+            offered = _tool_names(document, (*place, written), value)
         elif written != "toolweft":
             _check_foreign(document, (*place, written))
             lost = _LOST.get(written, "")
             notes.append(f"{document.place((*place, written))}: {written!r} is not used{lost}")
+    if offered is not None:
+        kept = _offer_only(kept, offered)
     return _turn_off(kept, turned_off)
 
 
@@ -108,6 +126,18 @@ def _tool_names(document: Document, place: KeyPath, value: Json) -> list[str]:
         f"{document.place(place)}: {place[-1]!r} is {value!r:.80}, not a list of names",
         hint='write the names of tools: ["delete_repo"]',
     )
+
+
+def _offer_only(server: JsonObject, tools: list[str]) -> JsonObject:
+    configs, default = server.get("configs", {}), server.get("default_config", {})
+    if not isinstance(configs, dict) or not isinstance(default, dict):
+        return server
+    offered = {escape(tool): {"enabled": True} for tool in tools}
+    return {
+        **server,
+        "default_config": {"enabled": False, **default},
+        "configs": {**offered, **configs},
+    }
 
 
 def _turn_off(server: JsonObject, tools: list[str]) -> JsonObject:

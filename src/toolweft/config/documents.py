@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from toolweft.config.json_text import plain_json
+from toolweft.config.toml_text import toml_statements
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json, JsonObject
 
@@ -21,7 +23,6 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|\n|[^\s{}\[\]:,"]+')
 _TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
-_TOML_KEY_PART = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def read_document(path: Path, *, label: str) -> Document:
 
 
 def parse_document(text: str, *, path: Path, label: str) -> Document:
-    """Parse JSON or, where the name ends in `.toml`, TOML.
+    """Parse JSON, comments included, or, where the name ends in `.toml`, TOML.
 
     Raises:
         ConfigError: not valid; the message has line and column.
@@ -84,9 +85,10 @@ def parse_document(text: str, *, path: Path, label: str) -> Document:
     if path.suffix == ".toml":
         toml = _parse_toml(text, label)
         return Document(path=path, label=label, data=toml, lines=dict(_toml_lines(text)))
-    data = _parse_json(text, label)
+    plain = plain_json(text)
+    data = _parse_json(plain, label)
     lines: dict[KeyPath, int] = {}
-    for key, line in _json_lines(text):
+    for key, line in _json_lines(plain):
         if key in lines:
             raise ConfigError(
                 f"{label}:{line}: the key {key[-1]!r} was already given in line {lines[key]}",
@@ -96,13 +98,16 @@ def parse_document(text: str, *, path: Path, label: str) -> Document:
     return Document(path=path, label=label, data=data, lines=lines)
 
 
-def _parse_json(text: str, label: str) -> JsonObject:
+def _parse_json(plain: str, label: str) -> JsonObject:
     try:
-        data: Json = json.loads(text)
+        data: Json = json.loads(plain)
     except json.JSONDecodeError as exc:
+        is_open = plain.startswith("/*", exc.pos)
         raise ConfigError(
             f"{label}:{exc.lineno}:{exc.colno}: not valid JSON: {exc.msg}",
-            hint=_json_hint(text, exc),
+            hint="end this comment with */"
+            if is_open
+            else f"look at line {exc.lineno}, column {exc.colno}, and just before it",
         ) from exc
     except RecursionError as exc:
         raise ConfigError(f"{label}: nested too deeply") from exc
@@ -112,19 +117,6 @@ def _parse_json(text: str, label: str) -> JsonObject:
             hint='a file looks like {"mcpServers": {"time": {"command": "mcp-server-time"}}}',
         )
     return data
-
-
-def _json_hint(text: str, fault: json.JSONDecodeError) -> str:
-    """What to do; some editors allow in their JSON what JSON itself has not."""
-    before, after = text[: fault.pos].rstrip(), text[fault.pos :].lstrip()
-    # Since Python 3.13 the place is the comma itself.
-    if after.startswith(","):
-        before, after = ",", after[1:].lstrip()
-    if after.startswith(("//", "/*")):
-        return "JSON has no comments: remove this one, and any other"
-    if before.endswith(",") and after.startswith(("}", "]")):
-        return "JSON has no comma after the last value: remove it"
-    return f"look at line {fault.lineno}, column {fault.colno}, and just before it"
 
 
 def _parse_toml(text: str, label: str) -> JsonObject:
@@ -169,43 +161,5 @@ def _json_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
 
 def _toml_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
     """Tables and keys of valid TOML with their lines; keys of inline tables are left out."""
-    table: KeyPath = ()
-    counts: dict[KeyPath, int] = {}
-    inside: str | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if inside is not None:
-            inside = _open_quote(line, inside)
-            continue
-        stripped = line.strip()
-        if stripped.startswith("["):
-            is_list = stripped.startswith("[[")
-            table = tuple(_toml_key(stripped.lstrip("[")))
-            if is_list:
-                counts[table] = counts.get(table, -1) + 1
-                table = (*table, counts[table])
-            yield table, number
-        elif key := _toml_key(stripped):
-            yield (*table, *key), number
-            inside = _open_quote(stripped.partition("=")[2], None)
-
-
-def _toml_key(text: str) -> list[str]:
-    parts: list[str] = []
-    position = 0
-    while match := _TOML_KEY_PART.match(text, position):
-        parts.append(next(part for part in match.groups() if part is not None))
-        position = match.end()
-        if text[position : position + 1] != ".":
-            return parts if text[position : position + 1] in {"=", "]"} else []
-        position += 1
-    return []
-
-
-def _open_quote(text: str, inside: str | None) -> str | None:
-    """The multi-line quote that is still open after this line."""
-    for quote in re.findall(r'"""|\'\'\'', text):
-        if inside is None:
-            inside = quote
-        elif inside == quote:
-            inside = None
-    return inside
+    for statement in toml_statements(text):
+        yield statement.path, statement.line

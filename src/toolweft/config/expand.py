@@ -11,6 +11,7 @@ from toolweft.core.secret import Secret
 
 __all__ = (
     "MissingVariable",
+    "clear_text",
     "expand_secret",
     "expand_text",
     "is_reference",
@@ -122,6 +123,13 @@ def is_reference(text: str) -> bool:
     variable = _VARIABLE.fullmatch(text)
     # A default is written out, and may be the secret itself.
     return variable is not None and variable[2] is None
+
+
+def clear_text(text: str) -> str:
+    """What a text says itself, without the variables in it; a default is said itself."""
+    if _SECRET.fullmatch(text) is not None:
+        return ""
+    return _VARIABLE.sub(lambda match: match[2] or "", text)
 
 
 def _missing(name: str) -> MissingVariable:

@@ -35,9 +35,16 @@ _CREDENTIALS = (
     re.compile(r"((?:^|=|\s)[A-Za-z][A-Za-z0-9-]*:\s+)(?!\*\*\*).+", re.DOTALL),
 )
 # Sections with names of the user's choice, shown key by key as written.
-_NAMED = frozenset({"servers", "python"})
+_NAMED = frozenset({"openapi", "python", "servers"})
 # Keys of named sections whose values are secrets, whatever they look like.
-_SECRETS = {("servers", "env"), ("servers", "headers"), ("models", "headers"), ("models", "key")}
+_SECRETS = {
+    ("models", "headers"),
+    ("models", "key"),
+    ("openapi", "auth"),
+    ("openapi", "headers"),
+    ("servers", "env"),
+    ("servers", "headers"),
+}
 
 
 def explain(settings: Settings) -> list[tuple[str, str, str]]:

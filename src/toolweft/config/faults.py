@@ -40,7 +40,9 @@ _PLAIN_WORDS: Mapping[str, tuple[str, str | None]] = {
 # How pydantic begins its sentences.
 _SUBJECT = re.compile(r"^(?:Value error, |Input |String )")
 # `sha256` too: whoever gets it wrong may have written the key itself there.
-_SECRET_KEYS = frozenset({"base_url", "env", "headers", "key", "sha256", "store_url", "url"})
+_SECRET_KEYS = frozenset(
+    {"auth", "base_url", "env", "headers", "key", "sha256", "store_url", "token_url", "url"}
+)
 
 
 def build_config(layer: Layer) -> ConfigModel:

@@ -32,11 +32,15 @@ _PREFIX = "TOOLWEFT_"
 _TOP_KEYS = ("profile",)
 # The variable that names the file.
 _FILE_KEY = "config"
-# Each says how a server is reached.
-_TRANSPORTS = frozenset({"command", "url", "recorded"})
+# Each says how a source is reached.
+_TRANSPORTS: Mapping[str, frozenset[str]] = {
+    "servers": frozenset({"command", "url", "recorded"}),
+    "openapi": frozenset({"url", "path", "base_url"}),
+}
+_WORDS: Mapping[str, str] = {"servers": "server", "openapi": "OpenAPI source"}
 _EMBEDDER: KeyPath = ("search", "embedder")
-# What is said of a server's tools, however it is reached.
 _CREDENTIALS = frozenset({"key", "headers"})
+# What is said of a source's tools, however it is reached.
 _DECISIONS = frozenset({("default_config",), ("configs",)})
 
 
@@ -170,10 +174,10 @@ def merge_files(layers: Sequence[Layer]) -> tuple[Layer, list[str]]:
     merged = Layer()
     notes: list[str] = []
     for layer in layers:
-        for name in sorted(_defined_servers(layer) & _defined_servers(merged), key=str):
-            section = ("servers", name)
+        for section in sorted(_defined_sources(layer) & _defined_sources(merged), key=str):
+            word = _WORDS[str(section[0])]
             notes.append(
-                f"{layer.place(section)}: server {name!r} replaces the one of "
+                f"{layer.place(section)}: {word} {section[1]!r} replaces the one of "
                 f"{merged.place(section)}; of that one only decisions about tools are kept"
             )
             merged = _without_transport(merged, section)
@@ -195,12 +199,12 @@ def merge_layers(layers: Sequence[Layer]) -> Layer:
     return Layer(entries=entries, places=places)
 
 
-def _defined_servers(layer: Layer) -> set[str | int]:
-    """Servers that a layer says how to reach, not only more about."""
+def _defined_sources(layer: Layer) -> set[KeyPath]:
+    """Sections of sources that a layer says how to reach, not only more about."""
     return {
-        path[1]
+        path[:2]
         for path in layer.entries
-        if len(path) == 3 and path[0] == "servers" and path[2] in _TRANSPORTS
+        if len(path) == 3 and path[2] in _TRANSPORTS.get(str(path[0]), ())
     }
 
 

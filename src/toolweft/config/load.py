@@ -20,6 +20,7 @@ from toolweft.config.layers import (
 )
 from toolweft.config.lookup import (
     FILE_NAMES,
+    discovery_path,
     environments_path,
     find_config,
     handles_path,
@@ -30,6 +31,8 @@ from toolweft.config.lookup import (
 )
 from toolweft.config.model_options import build_agent, build_models
 from toolweft.config.models import ConfigModel
+from toolweft.config.openapi import build_openapi_sources
+from toolweft.config.own_entry import drop_own_entries
 from toolweft.config.servers import (
     ServerBuilder,
     build_python_sources,
@@ -44,6 +47,7 @@ from toolweft.gateway.options import ApiKey, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.options import SearchOptions
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
@@ -98,7 +102,10 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     layer = merge_layers(
         [written, environment_layer(environ, cwd=cwd), flag_layer(overrides, cwd=cwd)]
     )
-    checked = build_config(layer)
+    checked, notes = drop_own_entries(
+        build_config(layer), layer, files, environ=environ, cwd=cwd, home=home
+    )
+    problems += notes
     builder = ServerBuilder(layer=layer, environ=environ, cwd=cwd, home=home)
     servers, broken = _servers(
         checked, builder, recorded=None if recorded is None else cwd / recorded
@@ -106,6 +113,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     problems += [
         f"server {name!r} is disabled" for name, s in checked.servers.items() if s.disabled
     ]
+    described, unusable = build_openapi_sources(checked, layer, environ=environ, cwd=cwd, home=home)
     embedder = build_embedder(checked, layer, environ=environ, home=home)
     if embedder is not None and embedder.problem:
         problems.append(embedder.problem)
@@ -114,13 +122,15 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
     return Settings(
         files=tuple(files),
         servers=servers,
-        broken_servers=broken,
+        broken_servers=(*broken, *unusable),
         python_sources=build_python_sources(checked, layer),
+        openapi_sources=described,
         catalog=_catalog(checked, layer, files),
         sandbox=_sandbox(checked, layer, environ=environ, home=home),
         programs=_programs(checked),
         calls=CallOptions(**dict(checked.calls)),
         toolbox=ToolboxOptions(**dict(checked.toolbox)),
+        discovery=_discovery(checked, layer, environ=environ, home=home),
         handles=HandleOptions(**{**dict(checked.handles), "folder": folders["handles"]}),
         journal=JournalOptions(**{**dict(checked.journal), "folder": folders["journal"]}),
         saved=SavedOptions(**{**dict(checked.saved), "folder": folders["saved"]}),
@@ -221,6 +231,18 @@ def _store_folders(
         else:
             folders[section] = _place(written, layer, (section, "folder"), home=home)
     return folders
+
+
+def _discovery(
+    checked: ConfigModel, layer: Layer, *, environ: Mapping[str, str], home: Path
+) -> DiscoveryOptions:
+    section = checked.discovery
+    folder: Path | None = discovery_path(environ=environ, home=home)
+    if section.folder == "":
+        folder = None
+    elif section.folder is not None:
+        folder = _place(section.folder, layer, ("discovery", "folder"), home=home)
+    return DiscoveryOptions(**{**dict(section), "folder": folder})
 
 
 def _place(written: str, layer: Layer, path: KeyPath, *, home: Path) -> Path:

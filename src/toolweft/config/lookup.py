@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = (
+    "clients_path",
+    "discovery_path",
     "environments_path",
     "find_config",
     "handles_path",
@@ -14,6 +16,7 @@ __all__ = (
     "ledger_path",
     "lookup_paths",
     "saved_path",
+    "user_folder",
     "vectors_path",
 )
 
@@ -23,13 +26,18 @@ FILE_NAMES = ("toolweft.toml", "mcp.json", ".mcp.json")
 
 def lookup_paths(*, environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[Path, ...]:
     """Every file that is tried when no configuration is named, in order."""
-    folders = [_xdg_folder(environ, "XDG_CONFIG_HOME", default=home / ".config") / "toolweft"]
+    folders = [user_folder(environ=environ, home=home)]
     standard = home / ".config" / "toolweft"
     if standard not in folders:
         folders.append(standard)
     project = [cwd / name for name in FILE_NAMES]
     user = [folder / name for folder in folders for name in ("toolweft.toml", "mcp.json")]
     return (*project, *user)
+
+
+def user_folder(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where the user's own configuration is written."""
+    return _xdg_folder(environ, "XDG_CONFIG_HOME", default=home / ".config") / "toolweft"
 
 
 def find_config(paths: tuple[Path, ...]) -> Path | None:
@@ -48,6 +56,11 @@ def handles_path(*, environ: Mapping[str, str], home: Path) -> Path:
     return ledger_path(environ=environ, home=home).with_name("handles")
 
 
+def clients_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where it is recorded what `toolweft install` changed, with copies of what was there."""
+    return ledger_path(environ=environ, home=home).with_name("clients")
+
+
 def journal_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where runs are kept when nothing else is configured."""
     return ledger_path(environ=environ, home=home).with_name("journal")
@@ -60,14 +73,22 @@ def saved_path(*, environ: Mapping[str, str], home: Path) -> Path:
 
 def vectors_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where an embedder's vectors are kept when nothing else is configured."""
-    cache = _xdg_folder(environ, "XDG_CACHE_HOME", default=home / ".cache")
-    return cache / "toolweft" / "vectors.db"
+    return _cache_folder(environ, home) / "vectors.db"
+
+
+def discovery_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where servers' listings are remembered when nothing else is configured."""
+    return _cache_folder(environ, home) / "discovery"
 
 
 def environments_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where environments of packages are kept when nothing else is configured."""
     data = _xdg_folder(environ, "XDG_DATA_HOME", default=home / ".local" / "share")
     return data / "toolweft" / "environments"
+
+
+def _cache_folder(environ: Mapping[str, str], home: Path) -> Path:
+    return _xdg_folder(environ, "XDG_CACHE_HOME", default=home / ".cache") / "toolweft"
 
 
 def _xdg_folder(environ: Mapping[str, str], name: str, *, default: Path) -> Path:

@@ -10,7 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
+from toolweft.config.callers import Callers
 from toolweft.config.model_models import ModelsModel
+from toolweft.config.openapi_keys import OpenApiKeys
 from toolweft.config.quantities import (
     Bytes,
     Count,
@@ -22,8 +24,13 @@ from toolweft.config.quantities import (
     Texts,
     not_bool,
 )
-from toolweft.config.store_models import HandlesModel, JournalModel, LedgerModel, SavedModel
-from toolweft.core.calls import CallerType
+from toolweft.config.store_models import (
+    DiscoveryModel,
+    HandlesModel,
+    JournalModel,
+    LedgerModel,
+    SavedModel,
+)
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
@@ -45,6 +52,7 @@ __all__ = (
     "HttpModel",
     "KeyModel",
     "LimitsModel",
+    "OpenApiModel",
     "ProgramsModel",
     "PythonModel",
     "RuleModel",
@@ -91,7 +99,7 @@ class RuleModel(Section):
     severity: Severity | None = None
     defer_loading: bool | None = None
     always_listed: bool | None = None
-    allowed_callers: frozenset[CallerType] | None = None
+    allowed_callers: Callers | None = None
     timeout_s: Seconds | None = None
     enabled: bool | None = None
     input_examples: tuple[ExampleModel, ...] | None = None
@@ -124,12 +132,31 @@ class ServerModel(_Configured):
     disabled: bool = False
     start_timeout_s: Seconds | None = None
     max_message_bytes: Bytes | None = None
+    eager: bool | None = Field(
+        default=None, description="Started at once and kept, instead of by the first call."
+    )
+    idle_stop_s: Seconds | None = Field(
+        default=None, description="Stopped after so long without a call; 15 minutes unset."
+    )
 
 
 class PythonModel(_Configured):
-    """Python functions marked with `@tool`, in a module or a file."""
+    """Python functions in a module or a file, or those that an installed package offers."""
 
-    target: str = Field(min_length=1, description="'package.module' or 'path/to/file.py'.")
+    target: str | None = Field(
+        default=None,
+        min_length=1,
+        description="'package.module' or 'path/to/file.py', either perhaps with ':object'.",
+    )
+    entry_point: str | None = Field(
+        default=None,
+        min_length=1,
+        description="'name' or 'package:name', of the group 'toolweft.tools'.",
+    )
+
+
+class OpenApiModel(OpenApiKeys, _Configured):
+    """A service by its OpenAPI description, which is at `url` or in the file `path`."""
 
 
 class CatalogModel(_Configured):
@@ -315,6 +342,7 @@ class ConfigModel(Section):
     )
     servers: dict[Name, ServerModel] = Field(default={})
     python: dict[Name, PythonModel] = Field(default={})
+    openapi: dict[Name, OpenApiModel] = Field(default={})
     catalog: CatalogModel = CatalogModel()
     sandbox: SandboxModel = SandboxModel()
     limits: LimitsModel = LimitsModel()
@@ -326,6 +354,7 @@ class ConfigModel(Section):
     ledger: LedgerModel = LedgerModel()
     handles: HandlesModel = HandlesModel()
     models: ModelsModel = ModelsModel()
+    discovery: DiscoveryModel = DiscoveryModel()
     journal: JournalModel = JournalModel()
     saved: SavedModel = SavedModel()
     http: HttpModel = HttpModel()

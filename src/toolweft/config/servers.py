@@ -5,31 +5,43 @@ a section that makes no sense in itself is an error. Reads nothing but whether a
 """
 
 import glob
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from toolweft.catalog.options import ToolRule
 from toolweft.config.documents import KeyPath
-from toolweft.config.expand import (
-    MissingVariable,
-    expand_secret,
-    expand_text,
-    secret_arguments,
-    secret_variables,
+from toolweft.config.expand import secret_arguments, secret_variables
+from toolweft.config.filling import (
+    Filler,
+    UnusableSource,
+    check_url,
+    known_variables,
+    under_home,
 )
-from toolweft.config.layers import Layer
+from toolweft.config.layers import Entry, Layer
 from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerModel
 from toolweft.config.settings import BrokenServer, PythonSourceOptions, ServerOptions
 from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName
-from toolweft.core.secret import Secret
 from toolweft.core.tools import ToolExample
 from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, StdioServerOptions
+from toolweft.sources.python.targets import split_target
 
-__all__ = ("ServerBuilder", "build_python_sources", "build_rules", "recorded_server")
+__all__ = (
+    "ServerBuilder",
+    "build_python_sources",
+    "build_rules",
+    "check_transport",
+    "recorded_server",
+)
+
+# Of servers over any transport.
+_SHARED = ("start_timeout_s", "max_message_bytes", "eager", "idle_stop_s")
+# As `glob.escape` writes them.
+_ESCAPED = re.compile(r"\[[*?[]\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +59,7 @@ class ServerBuilder:
         Raises:
             ConfigError: the section has both a command and an address, or neither.
         """
-        _check_transport(name, server, place=self.layer.place(("servers", name)))
+        check_transport(name, server, place=self.layer.place(("servers", name)))
         source = SourceName(name)
         if server.type == "sse":
             return BrokenServer(
@@ -59,53 +71,54 @@ class ServerBuilder:
             if server.recorded:
                 return self._recorded(source, server.recorded)
             return self._http(source, server) if server.url else self._stdio(source, server)
-        except _UnusableServer as exc:
+        except UnusableSource as exc:
             return BrokenServer(name=source, reason=exc.reason, hint=exc.hint)
 
     def _stdio(self, name: SourceName, server: ServerModel) -> StdioServerOptions:
-        fill = _Filler(server=name, variables=self._variables())
+        fill = Filler(section=f"servers.{name}", variables=self._variables())
         return StdioServerOptions(
             name=name,
-            command=_under_home(fill.text("command", server.command or ""), self.home),
+            command=under_home(fill.text("command", server.command or ""), self.home),
             args=tuple(fill.text(f"args[{i}]", text) for i, text in enumerate(server.args)),
             secrets=(
                 *secret_variables(server.command or "", *server.args, variables=self.environ),
                 *secret_arguments(server.args),
             ),
             env=fill.secrets("env", server.env),
-            cwd=self._working_folder(fill, server.cwd),
-            **_given(server, "start_timeout_s", "max_message_bytes"),
+            cwd=self._working_folder(name, fill, server.cwd),
+            **_given(server, *_SHARED),
         )
 
     def _http(self, name: SourceName, server: ServerModel) -> HttpServerOptions:
-        fill = _Filler(server=name, variables=self._variables())
+        fill = Filler(section=f"servers.{name}", variables=self._variables())
         url = fill.text("url", server.url or "")
-        _check_url(name, url)
+        check_url(url, key=f"servers.{name}.url", example="https://example.com/mcp")
         return HttpServerOptions(
             name=name,
             url=url,
             secrets=secret_variables(server.url or "", variables=self.environ),
             headers=fill.secrets("headers", server.headers),
-            **_given(server, "start_timeout_s", "max_message_bytes"),
+            **_given(server, *_SHARED),
         )
 
     def _recorded(self, name: SourceName, recorded: str) -> RecordedServerOptions:
         folder = self.layer.entries["servers", name, "recorded"].folder
-        text = _Filler(server=name, variables=self._variables()).text("recorded", recorded)
-        return RecordedServerOptions(name=name, path=folder / _under_home(text, self.home))
+        text = Filler(section=f"servers.{name}", variables=self._variables()).text(
+            "recorded", recorded
+        )
+        return RecordedServerOptions(name=name, path=folder / under_home(text, self.home))
 
-    def _working_folder(self, fill: "_Filler", cwd: str | None) -> Path | None:
+    def _working_folder(self, name: SourceName, fill: Filler, cwd: str | None) -> Path | None:
         if cwd is None:
             return None
-        folder = self.layer.entries["servers", fill.server, "cwd"].folder
-        return folder / _under_home(fill.text("cwd", cwd), self.home)
+        folder = self.layer.entries["servers", name, "cwd"].folder
+        return folder / under_home(fill.text("cwd", cwd), self.home)
 
     def _variables(self) -> Mapping[str, str]:
-        # The two names that editors fill in by themselves.
-        return {"workspaceFolder": str(self.cwd), "userHome": str(self.home), **self.environ}
+        return known_variables(self.environ, cwd=self.cwd, home=self.home)
 
 
-def _check_transport(name: str, server: ServerModel, *, place: str) -> None:
+def check_transport(name: str, server: ServerModel, *, place: str) -> None:
     """Refuse a section that names no way to reach the server, or two.
 
     Raises:
@@ -164,6 +177,7 @@ def build_rules(config: ConfigModel, layer: Layer) -> tuple[ToolRule, ...]:
     sections: list[tuple[KeyPath, Any]] = [(("catalog",), config.catalog)]
     sections += [(("servers", name), server) for name, server in config.servers.items()]
     sections += [(("python", name), source) for name, source in config.python.items()]
+    sections += [(("openapi", name), source) for name, source in config.openapi.items()]
     return tuple(rule for path, section in sections for rule in _rules(path, section, layer))
 
 
@@ -171,7 +185,9 @@ def _rules(path: KeyPath, section: Any, layer: Layer) -> Iterator[ToolRule]:
     # A name is taken as it is; only tools are matched by glob.
     source = glob.escape(str(path[1])) if len(path) > 1 else "*"
     rules: dict[KeyPath, RuleModel] = {(*path, "default_config"): section.default_config}
-    rules |= {(*path, "configs", tool): rule for tool, rule in section.configs.items()}
+    # One tool's own decisions come after those for many, wherever they stand.
+    for tool in sorted(section.configs, key=_names_one_tool):
+        rules[(*path, "configs", tool)] = section.configs[tool]
     for place, rule in rules.items():
         given = _decided(rule)
         if given:
@@ -186,6 +202,10 @@ def _rules(path: KeyPath, section: Any, layer: Layer) -> Iterator[ToolRule]:
             )
 
 
+def _names_one_tool(tool: str) -> bool:
+    return not glob.has_magic(_ESCAPED.sub("", tool))
+
+
 def _decided(rule: RuleModel) -> dict[str, Any]:
     given = {key: value for key, value in rule if value is not None}
     if rule.input_examples is not None:
@@ -196,81 +216,43 @@ def _decided(rule: RuleModel) -> dict[str, Any]:
 def _python_source(
     name: str, source: PythonModel, *, config: ConfigModel, layer: Layer
 ) -> PythonSourceOptions:
-    entry = layer.entries["python", name, "target"]
+    key = "target" if source.target is not None else "entry_point"
+    origin = layer.place(("python", name, key))
     if name in config.servers:
         raise ConfigError(
-            f"{entry.origin}: {name!r} is a server and a Python source",
+            f"{origin}: {name!r} is a server and a Python source",
             hint="rename one of the two: the name is the namespace of its tools",
         )
-    target = source.target
-    if target.endswith(".py"):
-        target = str(entry.folder / target)
-    elif not all(part.isidentifier() for part in target.split(".")):
+    if (source.target is None) == (source.entry_point is None):
+        given = "neither" if source.target is None else "both"
+        raise ConfigError(
+            f"{origin}: the Python source {name!r} has {given} of 'target' and 'entry_point'",
+            hint="'target' is your own code, 'entry_point' what an installed package offers",
+        )
+    if source.target is None:
+        assert source.entry_point is not None
+        return PythonSourceOptions(
+            name=SourceName(name), entry_point=source.entry_point, origin=origin
+        )
+    entry = layer.entries["python", name, "target"]
+    return PythonSourceOptions(
+        name=SourceName(name), target=_python_target(name, source.target, entry), origin=origin
+    )
+
+
+def _python_target(name: str, target: str, entry: Entry) -> str:
+    """The target, a file as an absolute path."""
+    place, attribute = split_target(target)
+    if place.endswith(".py"):
+        place = str(entry.folder / place)
+    elif not all(part.isidentifier() for part in place.split(".")):
         raise ConfigError(
             f"{entry.origin}: python.{name}.target is {target!r}, neither a module nor a file",
-            hint="write 'package.module' or 'path/to/file.py'",
+            hint="write 'package.module' or 'path/to/file.py', either perhaps with ':object'",
         )
-    return PythonSourceOptions(name=SourceName(name), target=target, origin=entry.origin)
-
-
-class _UnusableServer(Exception):
-    """Becomes a `BrokenServer`."""
-
-    def __init__(self, reason: str, *, hint: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.hint = hint
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Filler:
-    """Fills variables into one server's values, and says which value lacked one."""
-
-    server: SourceName
-    variables: Mapping[str, str]
-
-    def text(self, key: str, text: str) -> str:
-        try:
-            return expand_text(text, self.variables)
-        except MissingVariable as exc:
-            raise self._missing(key, exc) from exc
-
-    def secrets(self, key: str, values: Mapping[str, str]) -> dict[str, str | Secret]:
-        filled: dict[str, str | Secret] = {}
-        for name, text in values.items():
-            try:
-                filled[name] = expand_secret(text, self.variables)
-            except MissingVariable as exc:
-                raise self._missing(f"{key}.{name}", exc) from exc
-        return filled
-
-    def _missing(self, key: str, exc: MissingVariable) -> _UnusableServer:
-        return _UnusableServer(
-            f"servers.{self.server}.{key} needs the variable {exc.name!r}, which is not set",
-            hint=exc.hint,
-        )
-
-
-def _check_url(name: SourceName, url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        # Reading the port checks it.
-        is_usable = is_usable and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        # The address may carry a key, so it is not repeated.
-        raise _UnusableServer(
-            f"servers.{name}.url is not an http or https address",
-            hint="write it in full: https://example.com/mcp",
-        )
+    return f"{place}:{attribute}" if attribute else place
 
 
 def _given(server: ServerModel, *keys: str) -> dict[str, Any]:
     values = {key: getattr(server, key) for key in keys}
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _under_home(path: str, home: Path) -> str:
-    return str(home / path[2:]) if path.startswith("~/") else path

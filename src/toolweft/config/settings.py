@@ -17,9 +17,12 @@ from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.search.options import SearchOptions
 from toolweft.sources.options import (
     HttpServerOptions,
+    OpenApiOptions,
     RecordedServerOptions,
     StdioServerOptions,
 )
+from toolweft.sources.python.targets import split_target
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
@@ -40,15 +43,19 @@ class PythonSourceOptions:
     """Python functions as a source."""
 
     name: SourceName
-    # "package.module", or the absolute path of a `.py` file.
-    target: str
+    # "package.module" or the absolute path of a `.py` file, either perhaps with ":object"; empty
+    # where an installed package says it.
+    target: str = ""
+    # "weather", or "acme-weather:weather"; empty where there is a target.
+    entry_point: str = ""
     # File and line.
     origin: str
 
     @property
     def file(self) -> Path | None:
         """The file of the target; None where it is a module."""
-        return Path(self.target) if self.target.endswith(".py") else None
+        place, _ = split_target(self.target)
+        return Path(place) if place.endswith(".py") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +89,7 @@ class Settings:
     servers: tuple[ServerOptions, ...]
     broken_servers: tuple[BrokenServer, ...]
     python_sources: tuple[PythonSourceOptions, ...]
+    openapi_sources: tuple[OpenApiOptions, ...]
     catalog: CatalogOptions
     sandbox: SandboxOptions
     programs: ProgramOptions
@@ -93,6 +101,7 @@ class Settings:
     vectors: VectorStoreOptions
     ledger: LedgerOptions
     handles: HandleOptions
+    discovery: DiscoveryOptions
     models: ModelsOptions
     agent: AgentOptions
     journal: JournalOptions
@@ -111,7 +120,8 @@ class Settings:
             for server in self.servers
             if not isinstance(server, RecordedServerOptions)
         )
-        return max(waits, default=0.0) + _REPORT_S
+        descriptions = (source.start_timeout_s for source in self.openapi_sources)
+        return max((*waits, *descriptions), default=0.0) + _REPORT_S
 
     @property
     def origins(self) -> Mapping[str, str]:

@@ -6,14 +6,16 @@ from typing import Literal
 from pydantic import Field
 
 from toolweft.config.quantities import Bytes, Count, Seconds, SecondsOrZero, Section, Texts
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.handles import HandleOptions
 from toolweft.stores.journal import JournalOptions
 from toolweft.stores.options import LedgerOptions
 from toolweft.stores.saved import SavedOptions
 
-__all__ = ("HandlesModel", "JournalModel", "LedgerModel", "SavedModel")
+__all__ = ("DiscoveryModel", "HandlesModel", "JournalModel", "LedgerModel", "SavedModel")
 
 _LEDGER = LedgerOptions(url="")
+_DISCOVERY = DiscoveryOptions()
 _HANDLES = HandleOptions(folder=Path())
 _JOURNAL = JournalOptions(folder=Path())
 _SAVED = SavedOptions(folder=Path())
@@ -53,6 +55,18 @@ class HandlesModel(Section):
     max_handles: Count = _HANDLES.max_handles
     max_total_bytes: Bytes = _HANDLES.max_total_bytes
     sweep_s: Seconds = _HANDLES.sweep_s
+
+
+class DiscoveryModel(Section):
+    """Servers' tools, remembered from one start to the next."""
+
+    folder: str | None = Field(
+        default=None,
+        description="Without it, toolweft/discovery under $XDG_CACHE_HOME; '' remembers nothing.",
+    )
+    refresh_s: Seconds = _DISCOVERY.refresh_s
+    keep_s: Seconds = _DISCOVERY.keep_s
+    max_bytes: Bytes = _DISCOVERY.max_bytes
 
 
 class JournalModel(Section):

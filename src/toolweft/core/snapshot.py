@@ -20,7 +20,8 @@ __all__ = ("CatalogTool", "Snapshot", "SourceState", "SourceStatus", "ToolStatus
 # available: can be called. disabled: its own definition is unusable. unavailable: its source is
 # down.
 ToolStatus = Literal["available", "disabled", "unavailable"]
-SourceState = Literal["starting", "ready", "failed", "stopped"]
+# idle: its tools are known and it does not run; the next call starts it.
+SourceState = Literal["starting", "idle", "ready", "failed", "stopped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class CatalogTool:
     status_reason: str = ""
     # Default where neither tool nor configuration says.
     timeout_s: float = 60.0
+    timeout_reason: str = ""
     # Of the examples that are left out.
     example_faults: tuple[ExampleFault, ...] = ()
 
@@ -72,6 +74,11 @@ class SourceStatus:
     # What the server says of itself; shown, never obeyed.
     instructions: str = ""
     protocol_version: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether its tools can be called as they are known: it runs, or a call starts it."""
+        return self.state in {"ready", "idle"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +150,7 @@ class Snapshot:
         """Say so where the tool may be missing because its source is not there."""
         namespace = name.partition(".")[0]
         for source in self.sources.values():
-            if namespace in {source.python_name, source.name} and source.state != "ready":
+            if namespace in {source.python_name, source.name} and not source.is_usable:
                 raise ToolNotFound(
                     f"{name!r} is not known: its source {source.name!r} is {source.state}",
                     hint=source.reason or "try again once it is ready",

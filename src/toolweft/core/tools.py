@@ -3,7 +3,7 @@
 Knows nothing of catalogs, calls or wires. Sources build these, the catalog reads them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -103,6 +103,8 @@ class ToolDefinition:
     needs: tuple[QualifiedName, ...] = ()
     # SHA-256 in hex over name, description and schemas in canonical JSON; set by the catalog.
     definition_hash: str = ""
+    # Why its source cannot offer it after all; the catalog then disables it with this reason.
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +123,13 @@ class ToolSpec:
     parameters: JsonSchema | None = None
     version: str | None = None
     timeout_s: float | None = None
-    # None: derived from the severity.
-    allowed_callers: frozenset[CallerType] | None = None
+    # "direct", "programmatic", or as vendors write them. None: derived from the severity.
+    allowed_callers: Collection[str] | None = None
     # None: decided by the catalog.
     defer_loading: bool | None = None
     handler: Callable[..., Any] | None = None
-    # "package.module:function", imported when the tool is loaded.
+    # "package.module:function". Imported at the first call, or where `parameters` are to be read
+    # off it, when the tool is loaded.
     handler_path: str | None = None
     # Worked uses, best first.
     input_examples: tuple[ToolExample, ...] = ()

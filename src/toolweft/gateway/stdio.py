@@ -7,15 +7,14 @@ standard error and descriptor 0 at the null device, for this process and for its
 import json
 import logging
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import anyio
 import mcp_types
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
-from toolweft.core.json import Json
 from toolweft.gateway.descriptors import (
     claim_standard_descriptors,
     is_gone,
@@ -27,7 +26,7 @@ from toolweft.gateway.options import MAX_MESSAGE_BYTES
 from toolweft.gateway.outstanding import Outstanding
 from toolweft.gateway.signals import stop_on_signal
 
-__all__ = ("serve_descriptors", "serve_stdio")
+__all__ = ("StdioServer", "serve_descriptors", "serve_stdio")
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +35,32 @@ log = logging.getLogger(__name__)
 _LAST_ANSWERS_S = 2.0
 
 
-async def serve_stdio(server: Server[Json]) -> None:
+class StdioServer(Protocol):
+    """Whatever answers one client: our own server, or one that is somewhere else."""
+
+    async def run(
+        self,
+        read_stream: MemoryObjectReceiveStream[SessionMessage | Exception],
+        write_stream: MemoryObjectSendStream[SessionMessage],
+        initialization_options: Any,
+        /,
+    ) -> None:
+        """Answer until the client has said its last."""
+        ...
+
+    def create_initialization_options(self) -> Any:
+        """What `run` is given beside the streams."""
+        ...
+
+
+async def serve_stdio(server: StdioServer) -> None:
     """Serve until the client closes its end, or SIGINT or SIGTERM arrives."""
     with claim_standard_descriptors() as (read_fd, write_fd):
         await serve_descriptors(server, read_fd=read_fd, write_fd=write_fd)
 
 
 async def serve_descriptors(
-    server: Server[Json],
+    server: StdioServer,
     *,
     read_fd: int,
     write_fd: int,
@@ -52,7 +69,7 @@ async def serve_descriptors(
     """Serve over two descriptors until the reading one ends.
 
     Args:
-        server: from `build_server`.
+        server: from `build_server`, or a `Forwarder`.
         read_fd: where requests come from, one a line.
         write_fd: where answers go.
         last_answers_s: what was asked before the end is answered within this, while somebody reads.

@@ -164,8 +164,20 @@ def _render_parameter(
         code += f" = {_render_default(schema, written)}"
     described = schema.get("description")
     comment = _OPTIONAL_PREFIX.sub("", described) if isinstance(described, str) else ""
-    comment = clip_text(comment, max_comment_characters)
+    comment = clip_text(
+        "; ".join(filter(None, [_encoding(schema), comment])), max_comment_characters
+    )
     return code, "" if _says_nothing(comment, parameter.name) else comment
+
+
+def _encoding(schema: JsonSchema) -> str:
+    """How a text stands for bytes, which its type does not say; empty for most."""
+    choices = schema.get("anyOf")
+    for part in (schema, *(choices if isinstance(choices, list) else ())):
+        said = part.get("contentEncoding") if isinstance(part, dict) else None
+        if isinstance(said, str):
+            return said
+    return ""
 
 
 def _render_default(schema: JsonSchema, written: str) -> str:

@@ -285,7 +285,7 @@ def _written_name(function: ast.expr) -> str:
 def _may_grow(namespace: str, snapshot: Snapshot) -> bool:
     """Whether the source has not said yet, or can no longer say, which tools it has."""
     return any(
-        source.python_name == namespace and source.state != "ready"
+        source.python_name == namespace and not source.is_usable
         for source in snapshot.sources.values()
     )
 

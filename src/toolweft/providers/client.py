@@ -42,6 +42,9 @@ T = TypeVar("T")
 _SUCCESSES_TO_CLOSE: Final = 1
 # What takes longer than this share of its time is about to fail.
 _SLOW_SHARE: Final = 0.8
+# No token is longer, and no vendor goes far beyond the tokens that it was allowed.
+_MAX_TOKEN_CHARACTERS: Final = 128
+_LEAST_ALLOWED_CHARACTERS: Final = 1024**2
 
 
 class Fold(Protocol):
@@ -214,6 +217,7 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
                 for event in fold.add(wire_event):
                     written += len(event.text) if isinstance(event, TextPrinted) else 0
                     yield event
+                _check_written(written, max_tokens=request.max_tokens)
                 if exchange.leaves_at_end and fold.is_ended:
                     break
         except (ContextFull, RemoteContainerGone) as exc:
@@ -268,6 +272,11 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
     @abstractmethod
     def _prepare(self, request: ModelRequest) -> Exchange:
         """The request in the vendor's form."""
+
+
+def _check_written(characters: int, *, max_tokens: int) -> None:
+    if characters > max(_LEAST_ALLOWED_CHARACTERS, max_tokens * _MAX_TOKEN_CHARACTERS):
+        raise ProviderError(f"it does not stop at {max_tokens:,} tokens")
 
 
 def find_key(

@@ -23,6 +23,7 @@ from toolweft.core.secret import Secret
 __all__ = (
     "CLOSE_TIMEOUT_S",
     "MAX_ANSWER_BYTES",
+    "MAX_STREAM_BYTES",
     "NO_HEADERS",
     "Connection",
     "ConnectionOptions",
@@ -35,6 +36,8 @@ __all__ = (
 CLOSE_TIMEOUT_S: Final = 2.0
 # An answer of the longest there is stays far below.
 MAX_ANSWER_BYTES: Final = 64 * 1024**2
+# Events name themselves again and again.
+MAX_STREAM_BYTES: Final = 4 * MAX_ANSWER_BYTES
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -175,14 +178,14 @@ class Connection(ABC, Generic[OptionsT]):
             raise self.error(f"{what} is no JSON object")
         return value
 
-    def check_size(self, size: int) -> None:
-        """Hold the bytes of an answer against the cap.
+    def check_size(self, size: int, *, cap: int = MAX_ANSWER_BYTES) -> None:
+        """Hold the bytes of an answer against a cap.
 
         Raises:
             ProviderError: there are more.
         """
-        if size > MAX_ANSWER_BYTES:
-            raise self.error(f"the answer is above the cap of {MAX_ANSWER_BYTES:,} bytes")
+        if size > cap:
+            raise self.error(f"the answer is above the cap of {cap:,} bytes")
 
     def _secrets(self) -> list[str]:
         """What stands in no message; the longest first, as one may hold another."""
@@ -273,9 +276,16 @@ class WireStream(ABC):
         try:
             # Beside the SDK's own, which starts anew with every sign of life between events.
             with anyio.fail_after(self._connection.options.timeout_s):
-                return await self._next()
+                event = await self._next()
         except TimeoutError:
             raise self._connection.late() from None
+        self._connection.check_size(self._size, cap=MAX_STREAM_BYTES)
+        return event
+
+    @property
+    @abstractmethod
+    def _size(self) -> int:
+        """The bytes that came so far."""
 
     @abstractmethod
     async def _next(self) -> JsonObject | None:

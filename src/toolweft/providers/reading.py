@@ -5,10 +5,19 @@ from typing import Final
 from toolweft.core.errors import ProviderError
 from toolweft.core.json import Json, JsonObject, decode_json
 
-__all__ = ("PieceReader", "broken", "parse_object", "read_arguments", "read_object")
+__all__ = (
+    "PieceReader",
+    "broken",
+    "parse_object",
+    "read_arguments",
+    "read_count",
+    "read_object",
+)
 
 # What an answer can hold is far below.
 _MAX_CHARACTERS: Final = 64 * 1024**2
+# Of tokens; a ledger takes no number of any size.
+_MAX_COUNT: Final = 10**12
 
 
 class PieceReader:
@@ -76,3 +85,14 @@ def read_arguments(given: Json) -> tuple[JsonObject | None, str]:
     if not isinstance(given, dict):
         return None, f"the arguments are {given!r:.80}, not a JSON object"
     return given, ""
+
+
+def read_count(counts: Json, key: str) -> int:
+    """A count of tokens; 0 where none, or no sensible one, is told.
+
+    What a model cost is reckoned from it: one below 0 would give money back.
+    """
+    value = counts.get(key) if isinstance(counts, dict) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return value if 0 < value <= _MAX_COUNT else 0

@@ -118,6 +118,11 @@ class SdkStream(WireStream):
         self._events = events
         self._iterator = aiter(events)
 
+    @property
+    def _size(self) -> int:
+        size: int = self._events.response.num_bytes_downloaded
+        return size
+
     async def _next(self) -> JsonObject | None:
         import httpx2
 

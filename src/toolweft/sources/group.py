@@ -6,7 +6,7 @@ A source that fails is a status, never an exception of the group. Opened by `too
 import logging
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import anyio
 from anyio.abc import TaskGroup
@@ -38,6 +38,13 @@ class ManagedSource(Source, Protocol):
     async def run(self) -> None:
         """Own the source until cancelled; failures of the source are reported, not raised."""
         ...
+
+
+@runtime_checkable
+class _OnDemand(Protocol):
+    """A source that may be down until somebody needs it."""
+
+    async def ensure_live(self) -> None: ...
 
 
 class SourceGroup:
@@ -83,15 +90,24 @@ class SourceGroup:
         await self._tasks.__aexit__(None, None, None)
 
     async def settle(self, timeout_s: float) -> None:
-        """Return when every source is ready or failed, or the time is up."""
+        """Return when every source's tools are known or it failed, or the time is up."""
         with anyio.move_on_after(timeout_s):
             for source in self._sources.values():
                 await source.reporter.settled.wait()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether of every source the tools are known, or it failed."""
+        return all(source.reporter.settled.is_set() for source in self._sources.values())
+
     async def settle_one(self, name: SourceName) -> None:
-        """Return when the source of that name is ready or failed."""
+        """Return when the source of that name is ready or failed; one that is down is started."""
         source = self._sources.get(name)
-        if source is not None:
+        # Asked of an object, as the two protocols say nothing of each other.
+        found: object = source
+        if isinstance(found, _OnDemand):
+            await found.ensure_live()
+        elif source is not None:
             await source.reporter.settled.wait()
 
     def get(self, name: SourceName) -> Source | None:

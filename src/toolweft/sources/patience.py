@@ -1,4 +1,4 @@
-"""Calls of a source that is still starting wait for it instead of failing."""
+"""Calls of a source that is starting or down wait for it, or have it started once more."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -45,7 +45,10 @@ class PatientRoad:
     async def call(self, call: ToolCall) -> ToolResult:
         """Make one call, once its source has settled or its time is up."""
         snapshot = self._holder.snapshot
-        if snapshot.find(call.tool) is None:
+        tool = snapshot.find(call.tool)
+        if tool is not None and tool.status == "unavailable":
+            await self._wait_for(tool.definition.namespace, call.countdown)
+        elif tool is None:
             for status in snapshot.sources.values():
                 if status.state == "starting" and _belongs(call.tool, status):
                     await self._wait_for(status.name, call.countdown)

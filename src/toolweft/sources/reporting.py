@@ -22,7 +22,7 @@ class Reporter:
 
     Attributes:
         status: how the source stands now.
-        settled: set once the first start ended, in success or failure.
+        settled: set once the tools are known or the first start failed.
         is_hidden: it has nothing to show, and showed nothing before.
     """
 
@@ -45,6 +45,30 @@ class Reporter:
     def starting(self) -> None:
         """The first start begins."""
         self._listener.source_changed(self.status, None)
+
+    def known(
+        self,
+        definitions: Sequence[ToolDefinition],
+        *,
+        is_starting: bool,
+        instructions: str = "",
+        protocol_version: str = "",
+    ) -> None:
+        """These tools are remembered from before; a call of one waits for the source."""
+        self._definitions = tuple(definitions)
+        status = replace(
+            self.status,
+            state="starting" if is_starting else "idle",
+            tool_count=len(self._definitions),
+            instructions=instructions,
+            protocol_version=protocol_version,
+        )
+        self._publish(status, self._definitions)
+        self.settled.set()
+
+    def idle(self) -> None:
+        """The source rests until the next call."""
+        self._publish(replace(self.status, state="idle", reason=""), None)
 
     def ready(
         self,

@@ -1,5 +1,7 @@
-"""What is kept in an SQL database: the ledger of events, and vectors of texts."""
+"""What is kept: events and vectors in an SQL database, servers' listings in files."""
 
+from toolweft.stores.discoveries import FileDiscoveryCache, clear_discoveries
+from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.ledger import SqlLedger
 from toolweft.stores.observed import ObservedLedger
 from toolweft.stores.options import LedgerOptions
@@ -8,11 +10,14 @@ from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.stores.vectors import SqlVectorStore
 
 __all__ = (
+    "DiscoveryOptions",
+    "FileDiscoveryCache",
     "LedgerOptions",
     "ObservedLedger",
     "SqlLedger",
     "SqlLedgerReader",
     "SqlVectorStore",
     "VectorStoreOptions",
+    "clear_discoveries",
     "forget_searches",
 )

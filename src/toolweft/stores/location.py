@@ -1,6 +1,6 @@
 """What a database address says, without a database package.
 
-Pure but for `prepare_file`, which makes the file of an SQLite ledger private before it exists.
+Pure but for `prepare_file` and `make_folder`, which make what is kept private before it exists.
 """
 
 import os
@@ -9,7 +9,7 @@ from typing import Final
 
 from toolweft.core.errors import LedgerUnavailable
 
-__all__ = ("is_memory", "is_sqlite", "prepare_file", "read_path", "say_durability")
+__all__ = ("is_memory", "is_sqlite", "make_folder", "prepare_file", "read_path", "say_durability")
 
 _SQLITE: Final = "sqlite"
 _FILE_MODE: Final = 0o600
@@ -43,6 +43,17 @@ def say_durability(url: str, *, synchronous: str) -> str:
     return "power loss"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing, mode 0700.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for missing in reversed([folder, *folder.parents]):
+        if not missing.exists():
+            missing.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+
+
 def prepare_file(path: Path) -> None:
     """Make sure that the file can be written: missing folders 0700, a new file 0600.
 
@@ -50,9 +61,7 @@ def prepare_file(path: Path) -> None:
         LedgerUnavailable: it cannot; the message says why.
     """
     try:
-        for folder in reversed([path.parent, *path.parent.parents]):
-            if not folder.exists():
-                folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        make_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
     except OSError as exc:
         raise LedgerUnavailable(

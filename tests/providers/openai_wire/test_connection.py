@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from toolweft.core.errors import ConfigError, ProviderError
 from toolweft.core.secret import Secret
+from toolweft.providers import connection as providers_connection
 from toolweft.providers.openai_wire import OpenAIConnection, OpenAIConnectionOptions
 from toolweft.testing import FakeClock
 from toolweft.testing.vendors.serving import ServedApp
@@ -156,3 +157,24 @@ async def test_no_error_shows_the_password_of_an_address() -> None:
     async with OpenAIConnection(options, clock=FakeClock()) as connection:
         with pytest.raises(ProviderError, match=r"http://ann:\*\*\*@127\.0\.0\.1:1/v1"):
             await connection.post("/x", {})
+
+
+async def test_a_stream_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def flood(_: Request) -> Response:
+        async def events() -> AsyncIterator[str]:
+            while True:
+                yield "data: {}\n\n" * 100
+                await anyio.lowlevel.checkpoint()
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    monkeypatch.setattr(providers_connection, "MAX_STREAM_BYTES", 100_000)
+    app = Starlette(routes=[Route("/v1/x", flood, methods=["POST"])])
+    async with ServedApp(app) as address:
+        options = replace(OPTIONS, base_url=f"{address}/v1")
+        async with OpenAIConnection(options, clock=FakeClock()) as connection:
+            stream = await connection.open_stream("/x", {})
+            with pytest.raises(ProviderError, match="above the cap of 100,000 bytes"):
+                async for _ in stream:
+                    pass
+            await stream.aclose()

@@ -65,3 +65,50 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_missing_module_is_named() -> None:
     with pytest.raises(ConfigError, match="'nonesuch_module' cannot be imported"):
         load_python_tools("nonesuch_module")
+
+
+PARTS = """
+class Desk:
+    def count(self) -> int: ...
+
+class Inner:
+    desk = Desk()
+
+desk = Desk()
+def plain() -> int: ...
+several = [plain, desk]
+limit = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("attribute", "names"),
+    [
+        ("desk", ["count"]),
+        ("Inner.desk", ["count"]),
+        ("plain", ["plain"]),
+        ("several", ["plain", "count"]),
+    ],
+)
+def test_an_object_of_a_file_is_found_by_its_name(
+    tmp_path: Path, attribute: str, names: list[str]
+) -> None:
+    file = tmp_path / "tools.py"
+    file.write_text(PARTS)
+    found = load_python_tools(f"{file}:{attribute}")
+    assert [tool.__name__ for tool in found] == names
+
+
+@pytest.mark.parametrize(
+    ("attribute", "said"),
+    [
+        ("gone", r"tools\.py' has no 'gone' \(check the name after the colon\)"),
+        ("desk.gone.more", "has no 'desk.gone.more'"),
+        ("limit", r"tools\.py:limit' has no tools: 3 is no tool"),
+    ],
+)
+def test_an_object_that_is_no_tool_is_refused(tmp_path: Path, attribute: str, said: str) -> None:
+    file = tmp_path / "tools.py"
+    file.write_text(PARTS)
+    with pytest.raises(ConfigError, match=said):
+        load_python_tools(f"{file}:{attribute}")

@@ -81,12 +81,13 @@ async def test_arguments_left_out_are_the_functions_own_defaults() -> None:
     assert (await use(serve(check), "check", value=None)).structured is False
 
 
-async def test_further_keywords_are_passed_on() -> None:
+async def test_what_a_spec_describes_is_passed_on_to_further_keywords() -> None:
     async def echo(**more: Any) -> dict[str, Any]:
         return more
 
     given = {"filter-query": "x", "from": 1}
-    assert (await use(serve(echo), "echo", **given)).structured == given
+    spec = ToolSpec(name="echo", handler=echo, parameters={"type": "object"})
+    assert (await use(serve(spec), "echo", **given)).structured == given
 
 
 async def test_every_fault_of_the_arguments_is_told_with_its_place() -> None:

@@ -59,6 +59,7 @@ def _summary(settings: Settings) -> JsonObject:
         "files": [str(path) for path in settings.files],
         "servers": [server.name for server in settings.servers],
         "python_sources": [source.name for source in settings.python_sources],
+        "openapi_sources": [source.name for source in settings.openapi_sources],
         "broken_servers": [
             {"name": server.name, "reason": server.reason, "hint": server.hint}
             for server in settings.broken_servers
@@ -74,6 +75,7 @@ def _write_verdict(settings: Settings) -> None:
         write(f"broken: server {server.name!r}: {server.reason}\n  next: {server.hint}")
     for problem in settings.problems:
         write(f"note: {problem}")
-    count = len(settings.servers) + len(settings.python_sources)
+    sources = (settings.servers, settings.python_sources, settings.openapi_sources)
+    count = sum(map(len, sources))
     verdict = f"{len(settings.broken_servers)} cannot start" if settings.broken_servers else "valid"
     write(f"{count} sources; {verdict}")

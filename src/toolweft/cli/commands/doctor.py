@@ -51,6 +51,8 @@ def doctor(common: Common) -> None:
     except ConfigError:
         write(render_looked_up(_look_up(read=()), ()))
         raise
+    # Whether a server works is known when it runs, not when its tools are remembered.
+    settings = replace(settings, discovery=replace(settings.discovery, is_read=False))
     # Its own report says what failed, so nothing is noted on the way.
     found = run_async(lambda: _examine(replace(common, verbosity=-1), settings))
     if common.json:
@@ -144,6 +146,7 @@ async def _try_other_tiers(
             servers=(),
             broken_servers=(),
             python_sources=(),
+            openapi_sources=(),
             ledger=IN_MEMORY,
             sandbox=sandbox,
         )

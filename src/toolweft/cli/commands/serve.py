@@ -6,16 +6,21 @@ Clients are answered at once; sources and sandbox start behind that.
 import logging
 import re
 import sys
-from typing import Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-from toolweft.bootstrap import open_app, serve_http, serve_stdio
+from toolweft.bootstrap import open_app, serve_attached, serve_http, serve_stdio
 from toolweft.cli.errors import UsageFault
+from toolweft.cli.logs import configure_logging
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note
 from toolweft.cli.session import read_settings, run_async
-from toolweft.config import Settings
+from toolweft.config import Settings, load_token, make_token
+from toolweft.core.secret import Secret
+from toolweft.gateway import ApiKey, hash_key
 
 __all__ = ("app", "parse_address", "serve")
 
@@ -23,6 +28,8 @@ log = logging.getLogger(__name__)
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
+# Its id in the ledger.
+_TOKEN_KEY: Final = "token-file"
 _PORT = re.compile(r":?(?P<port>\d{1,5})")
 _ADDRESS = re.compile(
     r"(?:\[(?P<ipv6>[0-9a-fA-F:.%]+)\]|(?P<host>[^:\[\]\s]+))(?::(?P<port>\d{1,5}))?"
@@ -38,6 +45,13 @@ def serve(
     ] = None,
     *,
     http: Annotated[bool, typer.Option("--http", help="HTTP instead of stdio.")] = False,
+    attach: Annotated[
+        str | None, typer.Option(metavar="URL", help="Stdio in front of a running HTTP service.")
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The service's key; --http makes a missing file."),
+    ] = None,
 ) -> None:
     """Serve the toolbox over MCP: stdio, or HTTP with --http.
 
@@ -48,13 +62,41 @@ def serve(
         raise UsageFault(
             f"an address, {address!r}, but no --http", hint=f"toolweft serve --http {address}"
         )
+    if token_file is not None and not http and attach is None:
+        raise UsageFault(
+            f"a token file, {str(token_file)!r}, but nobody who wants it",
+            hint="it belongs to --http or to --attach URL",
+        )
+    if attach is not None:
+        _attach(common, attach, http=http, token_file=token_file)
+        return
     overrides = {} if address is None else parse_address(address)
     settings = read_settings(common, overrides=overrides, log_level=logging.WARNING)
     for problem in settings.problems:
         log.warning("config.problem", extra={"problem": problem})
     if not http and sys.stdin.isatty():
         note("serving MCP over stdio; a client is expected at the other end (--http for HTTP)")
+    if token_file is not None:
+        settings = _with_key(settings, make_token(token_file))
     run_async(lambda: _serve(settings, http=http))
+
+
+def _attach(common: Common, url: str, *, http: bool, token_file: Path | None) -> None:
+    """Serve over stdio what a service at an address serves; no configuration is read."""
+    if http:
+        raise UsageFault(
+            "--http and --attach: one serves, the other is served",
+            hint=f"toolweft serve --attach {url}",
+        )
+    configure_logging(common.verbosity, usual=logging.WARNING)
+    token = None if token_file is None else load_token(token_file)
+    run_async(lambda: serve_attached(url, token=token))
+
+
+def _with_key(settings: Settings, token: Secret) -> Settings:
+    """The settings with one more accepted key, of this machine's own user."""
+    key = ApiKey(id=_TOKEN_KEY, sha256=hash_key(token.reveal()), tenant="local", user="local")
+    return replace(settings, http=replace(settings.http, keys=(*settings.http.keys, key)))
 
 
 def parse_address(text: str) -> dict[str, str]:

@@ -61,7 +61,7 @@ def render_tool(tool: CatalogTool) -> str:
         "severity": _because(tool.severity, tool.severity_reason),
         "callers": _because(" + ".join(sorted(tool.callers)) or "none", tool.callers_reason),
         "deferred": _because("yes" if tool.deferred else "no", tool.deferred_reason),
-        "time-out": f"{tool.timeout_s:g} s",
+        "time-out": _because(f"{tool.timeout_s:g} s", tool.timeout_reason),
         "source": f"{definition.namespace}, where it is called {definition.name!r}",
     }
     lines = [f"{key:<9} {value}" for key, value in facts.items()]

@@ -70,7 +70,7 @@ def _report_examples(
         not_ready=tuple(
             status.name
             for status in snapshot.sources.values()
-            if status.state != "ready" and source in (None, status.name, status.python_name)
+            if not status.is_usable and source in (None, status.name, status.python_name)
         ),
     )
     if common.json:
@@ -132,5 +132,5 @@ def _render_row(tool: CatalogTool) -> list[str]:
 
 
 def _render_summary(snapshot: Snapshot, *, shown: int) -> str:
-    ready = sum(source.state == "ready" for source in snapshot.sources.values())
+    ready = sum(source.is_usable for source in snapshot.sources.values())
     return f"{shown} tools; {ready} of {len(snapshot.sources)} sources ready"

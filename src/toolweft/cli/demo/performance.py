@@ -54,7 +54,7 @@ class Performance:
         found = [
             f"source {source.name!r} is {source.state}: {source.reason}"
             for source in self.sources
-            if source.state != "ready"
+            if not source.is_usable
         ]
         found += [
             f"{call.tool} ended with {call.status}" for call in self.calls if call.status != "ok"

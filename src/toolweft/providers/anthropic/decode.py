@@ -23,7 +23,7 @@ from toolweft.core.messages import (
 )
 from toolweft.core.programs import Container
 from toolweft.providers.anthropic.target import API, Platform
-from toolweft.providers.reading import read_arguments
+from toolweft.providers.reading import read_arguments, read_count
 
 __all__ = ("decode",)
 
@@ -153,19 +153,13 @@ def _read_stop(body: JsonObject, calls: Sequence[ModelCall]) -> tuple[StopReason
 def _read_usage(usage: Json) -> TokenUsage:
     if not isinstance(usage, dict):
         return TokenUsage()
-    details = usage.get("output_tokens_details")
     return TokenUsage(
-        input_tokens=_count(usage, "input_tokens"),
-        cache_read_tokens=_count(usage, "cache_read_input_tokens"),
-        cache_write_tokens=_count(usage, "cache_creation_input_tokens"),
-        output_tokens=_count(usage, "output_tokens"),
-        reasoning_tokens=_count(details if isinstance(details, dict) else {}, "thinking_tokens"),
+        input_tokens=read_count(usage, "input_tokens"),
+        cache_read_tokens=read_count(usage, "cache_read_input_tokens"),
+        cache_write_tokens=read_count(usage, "cache_creation_input_tokens"),
+        output_tokens=read_count(usage, "output_tokens"),
+        reasoning_tokens=read_count(usage.get("output_tokens_details"), "thinking_tokens"),
     )
-
-
-def _count(usage: JsonObject, key: str) -> int:
-    value = usage.get(key)
-    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _read_container(container: Json, *, now: datetime, is_busy: bool) -> Container | None:

@@ -167,6 +167,11 @@ class GeminiStream(WireStream):
         self._response = response
         self._events = _read_events(response, connection)
 
+    @property
+    def _size(self) -> int:
+        size: int = self._response.num_bytes_downloaded
+        return size
+
     async def _next(self) -> JsonObject | None:
         return await anext(self._events, None)
 

@@ -17,8 +17,8 @@ from toolweft.core.messages import (
     TokenUsage,
 )
 from toolweft.providers.gemini.generate_encode import API
-from toolweft.providers.gemini.numbers import count
 from toolweft.providers.gemini.target import PLATFORM
+from toolweft.providers.reading import read_count
 
 __all__ = ("decode",)
 
@@ -157,13 +157,13 @@ def _read_stop(
 def _read_usage(usage: Json) -> TokenUsage:
     if not isinstance(usage, dict):
         return TokenUsage()
-    cached = count(usage, "cachedContentTokenCount")
-    thought = count(usage, "thoughtsTokenCount")
+    cached = read_count(usage, "cachedContentTokenCount")
+    thought = read_count(usage, "thoughtsTokenCount")
     # The prompt's count holds what was cached, and the answer's does not hold thoughts.
-    asked = count(usage, "promptTokenCount") + count(usage, "toolUsePromptTokenCount")
+    asked = read_count(usage, "promptTokenCount") + read_count(usage, "toolUsePromptTokenCount")
     return TokenUsage(
         input_tokens=max(0, asked - cached),
         cache_read_tokens=cached,
-        output_tokens=count(usage, "candidatesTokenCount") + thought,
+        output_tokens=read_count(usage, "candidatesTokenCount") + thought,
         reasoning_tokens=thought,
     )

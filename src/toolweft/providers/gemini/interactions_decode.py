@@ -17,9 +17,8 @@ from toolweft.core.messages import (
     TokenUsage,
 )
 from toolweft.providers.gemini.interactions_encode import API, DEFAULT_SEARCH_NAME
-from toolweft.providers.gemini.numbers import count
 from toolweft.providers.gemini.target import PLATFORM
-from toolweft.providers.reading import read_arguments
+from toolweft.providers.reading import read_arguments, read_count
 
 __all__ = ("decode",)
 
@@ -132,13 +131,13 @@ def _find_reason(steps: Sequence[JsonObject]) -> str:
 def _read_usage(usage: Json) -> TokenUsage:
     if not isinstance(usage, dict):
         return TokenUsage()
-    cached = count(usage, "total_cached_tokens")
-    thought = count(usage, "total_thought_tokens")
+    cached = read_count(usage, "total_cached_tokens")
+    thought = read_count(usage, "total_thought_tokens")
     # The prompt's count holds what was cached, and the answer's does not hold thoughts.
-    asked = count(usage, "total_input_tokens") + count(usage, "total_tool_use_tokens")
+    asked = read_count(usage, "total_input_tokens") + read_count(usage, "total_tool_use_tokens")
     return TokenUsage(
         input_tokens=max(0, asked - cached),
         cache_read_tokens=cached,
-        output_tokens=count(usage, "total_output_tokens") + thought,
+        output_tokens=read_count(usage, "total_output_tokens") + thought,
         reasoning_tokens=thought,
     )

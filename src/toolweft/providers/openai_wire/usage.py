@@ -2,6 +2,7 @@
 
 from toolweft.core.json import Json
 from toolweft.core.messages import TokenUsage
+from toolweft.providers.reading import read_count
 
 __all__ = ("decode_usage",)
 
@@ -17,18 +18,13 @@ def decode_usage(usage: Json, *, read: str, written: str) -> TokenUsage:
     if not isinstance(usage, dict):
         return TokenUsage()
     inputs = usage.get(f"{read}_tokens_details")
-    cached = _count(inputs, "cached_tokens")
-    kept = _count(inputs, "cache_write_tokens")
+    cached = read_count(inputs, "cached_tokens")
+    kept = read_count(inputs, "cache_write_tokens")
     return TokenUsage(
         # The server counts those of its cache among them.
-        input_tokens=max(0, _count(usage, f"{read}_tokens") - cached - kept),
+        input_tokens=max(0, read_count(usage, f"{read}_tokens") - cached - kept),
         cache_read_tokens=cached,
         cache_write_tokens=kept,
-        output_tokens=_count(usage, f"{written}_tokens"),
-        reasoning_tokens=_count(usage.get(f"{written}_tokens_details"), "reasoning_tokens"),
+        output_tokens=read_count(usage, f"{written}_tokens"),
+        reasoning_tokens=read_count(usage.get(f"{written}_tokens_details"), "reasoning_tokens"),
     )
-
-
-def _count(counts: Json, name: str) -> int:
-    value = counts.get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) else 0

@@ -50,6 +50,8 @@ class ToolPages:
     tools: list[Json]
     # "" where the list ended as it should.
     fault: str = ""
+    # The shortest time that a page says it holds; None where none says.
+    ttl_s: float | None = None
 
 
 class Connection:
@@ -80,6 +82,7 @@ class Connection:
         tools: list[Json] = []
         cursor: str | None = None
         seen: set[str] = set()
+        ttls_s: list[float] = []
         while True:
             params = None if cursor is None else types.PaginatedRequestParams(cursor=cursor)
             try:
@@ -89,9 +92,10 @@ class Connection:
                     return ToolPages(tools=[])
                 raise
             tools += page.get("tools", ())
+            ttls_s += _read_ttl(page)
             cursor = page.get("nextCursor")
             if not cursor:
-                return ToolPages(tools=tools)
+                return ToolPages(tools=tools, ttl_s=min(ttls_s, default=None))
             if cursor in seen or len(seen) >= _MAX_PAGES:
                 pages = len(seen) + 1
                 return ToolPages(
@@ -231,6 +235,14 @@ async def open_connection(link: Link) -> AsyncIterator[Connection]:
     async with client:
         connection = Connection(client)
         yield connection
+
+
+def _read_ttl(page: JsonObject) -> list[float]:
+    """Seconds that a page holds; nothing where it does not say, and 0 is what servers say then."""
+    ttl_ms = page.get("ttlMs")
+    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int | float):
+        return []
+    return [ttl_ms / 1000] if ttl_ms > 0 else []
 
 
 def _read_error(error: MCPError) -> RawResult:

@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 __all__ = (
+    "FAULT_KEY",
     "FaultKind",
     "build_fault",
     "find_fault_kind",
@@ -23,7 +24,8 @@ __all__ = (
 # with an error status. unreachable: no HTTP answer at all. ended: the server forgot our session.
 FaultKind: TypeAlias = Literal["too_large", "malformed", "refused", "unreachable", "ended"]
 
-_KEY = "toolweft.fault"
+# Where an error says in its `data` which kind it is.
+FAULT_KEY = "toolweft.fault"
 # What the SDK says of a request whose connection ended; servers use the same code for faults of
 # their own, so the text is needed to tell them apart.
 _CLOSED_MESSAGE = "Connection closed"
@@ -31,12 +33,12 @@ _CLOSED_MESSAGE = "Connection closed"
 
 def build_fault(kind: FaultKind, message: str) -> types.ErrorData:
     """An error response in place of one that cannot be handed over."""
-    return types.ErrorData(code=types.INTERNAL_ERROR, message=message, data={_KEY: kind})
+    return types.ErrorData(code=types.INTERNAL_ERROR, message=message, data={FAULT_KEY: kind})
 
 
 def find_fault_kind(error: MCPError) -> str | None:
     """The kind of a fault built here; None where the server itself sent the error."""
-    return error.data.get(_KEY) if isinstance(error.data, dict) else None
+    return error.data.get(FAULT_KEY) if isinstance(error.data, dict) else None
 
 
 def is_closed(error: BaseException) -> bool:

@@ -88,10 +88,11 @@ class _Client(httpx2.AsyncClient):
                     return _answer(request, "too_large", cap)
         finally:
             await response.aclose()
+        # A session that the server forgot, whatever it says of it; the SDK sends its id with every
+        # request.
+        if response.status_code == HTTPStatus.NOT_FOUND and "mcp-session-id" in request.headers:
+            return self._end(request, "ended", f"{self._place} ended the session")
         if response.is_error and not _is_error_response(bytes(body)):
-            # A session that the server forgot; the SDK sends its id with every request.
-            if response.status_code == HTTPStatus.NOT_FOUND and "mcp-session-id" in request.headers:
-                return self._end(request, "ended", f"{self._place} ended the session")
             return _answer(request, "refused", _render_status(response, self._place))
         kept = [
             (name, value)

@@ -19,6 +19,7 @@ from toolweft.core.errors import SourceUnavailable
 from toolweft.core.secret import reveal
 from toolweft.sources.masking import all_values
 from toolweft.sources.mcp.stderr import StderrRing, render_tail
+from toolweft.sources.mcp.watch import watch_group
 from toolweft.sources.options import StdioServerOptions
 
 __all__ = ("ServerProcess", "open_process")
@@ -120,8 +121,9 @@ async def open_process(options: StdioServerOptions) -> AsyncIterator[ServerProce
     Raises:
         SourceUnavailable: it cannot be started.
     """
-    server = ServerProcess(await _spawn(options), options=options)
-    async with anyio.create_task_group() as tasks:
+    process = await _spawn(options)
+    server = ServerProcess(process, options=options)
+    async with watch_group(process.pid), anyio.create_task_group() as tasks:
         tasks.start_soon(server.keep_stderr)
         try:
             yield server

@@ -7,11 +7,10 @@ async def total(category: str) -> float: ...
 def delete_report(report: int) -> None: ...
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from toolweft.core.calls import CallerType
 from toolweft.core.tools import Severity, ToolDefinition, ToolExample
 
 __all__ = ("BoundTool", "Declaration", "find_declaration", "tool")
@@ -36,7 +35,7 @@ class Declaration:
     version: str | None = None
     defer_loading: bool | None = None
     always_listed: bool = False
-    allowed_callers: frozenset[CallerType] | None = None
+    allowed_callers: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ def tool(
     version: str | None = None,
     defer_loading: bool | None = None,
     always_listed: bool = False,
-    allowed_callers: frozenset[CallerType] | None = None,
+    allowed_callers: Collection[str] | None = None,
 ) -> Callable[[_Function], _Function]: ...
 
 
@@ -82,7 +81,7 @@ def tool(
         **options: `name` (the function's own by default), `description` (the first paragraph of
             its docstring), `category`, `severity` ("write"; "read_only" or "destructive" where
             that is the truth), `timeout_s`, `version`, `defer_loading`, `always_listed`,
-            `allowed_callers` (by severity).
+            `allowed_callers` ("direct", "programmatic"; by severity).
 
     Raises:
         TypeError: an option is unknown, or an example is no `ToolExample`.
@@ -96,7 +95,9 @@ def tool(
     declaration = Declaration(examples=tuple(examples), **options)
 
     def mark(marked: _Function) -> _Function:
-        setattr(marked, _ATTRIBUTE, declaration)
+        # Above @classmethod too: what is bound later shows the attributes of the function alone.
+        function = getattr(marked, "__func__", marked)
+        setattr(function, _ATTRIBUTE, declaration)
         return marked
 
     return mark if function is None else mark(function)

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import docstring_parser
@@ -20,11 +21,11 @@ class FunctionDocs:
 
 
 def read_docs(function: Callable[..., Any]) -> FunctionDocs:
-    """Read a Google, NumPy or reST docstring; empty where there is none.
+    """Read a Google, NumPy, Sphinx or Epydoc docstring, or a plain one; empty where there is none.
 
     Of the text, the first paragraph is the description: what follows is for people who read code.
     """
-    text = inspect.getdoc(function) or ""
+    text = _find_text(function)
     try:
         parsed = docstring_parser.parse(text)
     except docstring_parser.ParseError:
@@ -32,11 +33,22 @@ def read_docs(function: Callable[..., Any]) -> FunctionDocs:
     return FunctionDocs(
         description=_first_paragraph(parsed.description or ""),
         parameters={
-            parameter.arg_name: " ".join(parameter.description.split())
+            name.strip(): " ".join(parameter.description.split())
             for parameter in parsed.params
             if parameter.description
+            # NumPy's "x, y : int".
+            for name in parameter.arg_name.split(",")
         },
     )
+
+
+def _find_text(function: Callable[..., Any]) -> str:
+    while isinstance(function, partial):
+        function = function.func
+    # What an object does when it is called, or else what it is.
+    call = type(function).__call__
+    said = inspect.getdoc(call) if inspect.isfunction(call) else None
+    return said or inspect.getdoc(function) or ""
 
 
 def _first_paragraph(text: str) -> str:

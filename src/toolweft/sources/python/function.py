@@ -5,27 +5,39 @@ Built once, when the source is made; a call then costs a validation and the func
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
-from inspect import iscoroutinefunction, unwrap
+from inspect import (
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+    isroutine,
+    unwrap,
+)
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from toolweft.core.calls import RawResult, TextContent
+from toolweft.core.caller_names import parse_callers
+from toolweft.core.calls import CallerType, RawResult, TextContent
 from toolweft.core.countdown import Countdown
-from toolweft.core.errors import InvalidDefinition
+from toolweft.core.errors import InvalidDefinition, ToolweftError
 from toolweft.core.ids import SourceName, ToolName
-from toolweft.core.json import JsonObject
+from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.sources.python.declare import Declaration, find_declaration
 from toolweft.sources.python.docs import read_docs
 from toolweft.sources.python.invoke import Invoker, NoThread
-from toolweft.sources.python.load import load_handler
+from toolweft.sources.python.load import load_handler, parse_handler_path
 from toolweft.sources.python.results import read_returned
-from toolweft.sources.python.signature import build_output_schema, build_signature
+from toolweft.sources.python.signature import (
+    BoundSignature,
+    build_output_schema,
+    build_signature,
+)
 
-__all__ = ("FunctionTool", "build_function_tool", "build_spec_tool")
+__all__ = ("FunctionTool", "LateTool", "build_function_tool", "build_spec_tool")
 
 log = logging.getLogger(__name__)
 
@@ -89,16 +101,56 @@ class FunctionTool:
             return _failed(f"{type(exc).__name__}: {text}" if text else type(exc).__name__)
 
 
+class LateTool:
+    """A tool whose function is loaded when it is first called.
+
+    Args:
+        definition: of the tool.
+        load: gives the function's tool; may import, so it is called in a thread.
+        invoker: calls it.
+    """
+
+    def __init__(
+        self, definition: ToolDefinition, load: Callable[[], FunctionTool], *, invoker: Invoker
+    ) -> None:
+        self.definition = definition
+        self._load = load
+        self._invoker = invoker
+        self._loaded: FunctionTool | None = None
+
+    async def call(self, arguments: JsonObject, *, countdown: Countdown) -> RawResult:
+        """Load the function where that is still to do, and call it; tried again if it failed.
+
+        Raises:
+            NoThread: it was not loaded, or not called.
+        """
+        if self._loaded is None:
+            try:
+                self._loaded = await self._invoker.call(
+                    self._load,
+                    {},
+                    is_async=False,
+                    name=self.definition.name,
+                    countdown=countdown,
+                )
+            except NoThread:
+                raise
+            except ToolweftError as exc:
+                return _failed(str(exc))
+        return await self._loaded.call(arguments, countdown=countdown)
+
+
 def build_function_tool(
     function: Callable[..., Any], *, namespace: SourceName, invoker: Invoker
 ) -> FunctionTool:
     """A tool from a function, marked with `@tool` or not.
 
     Raises:
-        InvalidDefinition: it has no name, or a signature no JSON can fill.
+        InvalidDefinition: it has no name, a signature no JSON can fill, or is no plain function.
     """
     declared = find_declaration(function) or Declaration()
     name = declared.name or _find_name(function)
+    _check_function(function, tool=name)
     docs = read_docs(function)
     signature = build_signature(function, tool=name, documented=docs.parameters)
     definition = ToolDefinition(
@@ -106,57 +158,115 @@ def build_function_tool(
         namespace=namespace,
         description=docs.description if declared.description is None else declared.description,
         category=declared.category,
-        input_schema=signature.input_schema(),
+        input_schema=signature.input_schema,
         output_schema=build_output_schema(function),
         input_examples=declared.examples,
         severity=declared.severity,
         defer_loading=declared.defer_loading,
         always_listed=declared.always_listed,
-        allowed_callers=declared.allowed_callers,
+        allowed_callers=_callers(declared.allowed_callers, tool=name),
         timeout_s=declared.timeout_s,
         version=declared.version,
     )
     return FunctionTool(definition, function, bind=signature.bind, invoker=invoker)
 
 
-def build_spec_tool(spec: ToolSpec, *, namespace: SourceName, invoker: Invoker) -> FunctionTool:
+def build_spec_tool(
+    spec: ToolSpec, *, namespace: SourceName, invoker: Invoker
+) -> FunctionTool | LateTool:
     """A tool from a `ToolSpec`; what the spec leaves open is read from its handler.
+
+    With `parameters` and a `handler_path`, nothing is imported before the first call.
 
     Raises:
         InvalidDefinition: it has no handler, or two, or one whose signature no JSON can fill.
         ConfigError: its `handler_path` leads nowhere.
     """
-    function = _find_handler(spec)
-    docs = read_docs(function)
-    signature = build_signature(function, tool=spec.name, documented=docs.parameters)
+    _check_handlers(spec)
     definition = ToolDefinition(
         name=ToolName(spec.name),
         namespace=namespace,
-        description=spec.description or docs.description,
+        description=spec.description,
         category=spec.category,
-        input_schema=signature.input_schema() if spec.parameters is None else spec.parameters,
-        output_schema=build_output_schema(function),
         input_examples=tuple(spec.input_examples),
         severity=spec.severity,
         defer_loading=spec.defer_loading,
-        allowed_callers=spec.allowed_callers,
+        allowed_callers=_callers(spec.allowed_callers, tool=spec.name),
         timeout_s=spec.timeout_s,
         version=spec.version,
+    )
+    if spec.handler_path is None or spec.parameters is None:
+        return _bind_handler(spec, definition, invoker)
+    parse_handler_path(spec.handler_path, tool=spec.name)
+    definition = replace(definition, input_schema=spec.parameters)
+    return LateTool(definition, partial(_bind_handler, spec, definition, invoker), invoker=invoker)
+
+
+def _bind_handler(spec: ToolSpec, definition: ToolDefinition, invoker: Invoker) -> FunctionTool:
+    function = spec.handler
+    if function is None:
+        assert spec.handler_path is not None
+        function = load_handler(spec.handler_path, tool=spec.name)
+    _check_function(function, tool=spec.name)
+    docs = read_docs(function)
+    signature = build_signature(
+        function,
+        tool=spec.name,
+        documented=docs.parameters,
+        takes_more=spec.parameters is not None,
+    )
+    if spec.parameters is not None:
+        _check_parameters(spec.parameters, signature, tool=spec.name)
+    definition = replace(
+        definition,
+        description=spec.description or docs.description,
+        input_schema=signature.input_schema if spec.parameters is None else spec.parameters,
+        output_schema=build_output_schema(function),
     )
     return FunctionTool(definition, function, bind=signature.bind, invoker=invoker)
 
 
-def _find_handler(spec: ToolSpec) -> Callable[..., Any]:
+def _check_handlers(spec: ToolSpec) -> None:
     if (spec.handler is None) == (spec.handler_path is None):
         raise InvalidDefinition(
             f"tool {spec.name!r} needs exactly one of handler and handler_path, not "
             f"handler={spec.handler!r} and handler_path={spec.handler_path!r}",
             hint="give a function, or the place where one is",
         )
-    if spec.handler is not None:
-        return spec.handler
-    assert spec.handler_path is not None
-    return load_handler(spec.handler_path, tool=spec.name)
+
+
+def _check_parameters(parameters: JsonSchema, signature: BoundSignature, *, tool: str) -> None:
+    """Refuse parameters that the handler does not take: no call could use them."""
+    taken = signature.input_schema
+    named = parameters.get("properties")
+    if taken["additionalProperties"] is not False or not isinstance(named, dict):
+        return
+    unknown = [name for name in named if name not in taken["properties"]]
+    if unknown:
+        raise InvalidDefinition(
+            f"the parameters of tool {tool!r} name {unknown[0]!r}, which its handler does not take",
+            hint=f"the handler takes: {', '.join(taken['properties']) or 'nothing'}",
+        )
+
+
+def _check_function(function: Callable[..., Any], *, tool: str) -> None:
+    if isinstance(function, type):
+        raise InvalidDefinition(
+            f"tool {tool!r} is the class {function.__qualname__!r}, not a function",
+            hint="give an object of it for its methods, or a function that returns one",
+        )
+    called: Any = function
+    if not isroutine(function) and not isinstance(function, partial):
+        called = type(function).__call__
+    if isgeneratorfunction(called) or isasyncgenfunction(called):
+        raise InvalidDefinition(
+            f"tool {tool!r} is a generator, which gives one item after another",
+            hint="return its items together: a list",
+        )
+
+
+def _callers(given: Collection[str] | None, *, tool: str) -> frozenset[CallerType] | None:
+    return None if given is None else parse_callers(given, place=f"allowed_callers of {tool!r}")
 
 
 def _find_name(function: Callable[..., Any]) -> str:

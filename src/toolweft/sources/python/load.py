@@ -1,4 +1,4 @@
-"""Finding tools in Python modules and files: the ones their author marked, nothing else."""
+"""Loading tools from Python modules, files and objects in them."""
 
 import importlib
 import importlib.util
@@ -8,33 +8,39 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from toolweft.core.errors import ConfigError
-from toolweft.core.tools import ToolSpec
-from toolweft.sources.python.declare import BoundTool, find_declaration
+from toolweft.core.errors import ConfigError, InvalidDefinition
+from toolweft.sources.python.members import PythonTool, find_tools
+from toolweft.sources.python.targets import split_target
 
-__all__ = ("load_handler", "load_python_tools")
+__all__ = ("load_handler", "load_python_tools", "parse_handler_path")
+
+_MISSING = object()
 
 
-def load_python_tools(target: str) -> Sequence[Callable[..., Any] | ToolSpec | BoundTool]:
-    """The marked functions, `ToolSpec`s and `BoundTool`s of a module, in its own order.
+def load_python_tools(target: str) -> Sequence[PythonTool]:
+    """The tools of a module, or of an object in one, in their own order.
 
     Args:
-        target: "package.module", or the path of a `.py` file.
+        target: "package.module" or the path of a `.py` file, and perhaps ":" and the name of an
+            object, a function or a list of such.
 
     Raises:
         ConfigError: it cannot be imported, or has no tools.
     """
-    module = _load_file(Path(target)) if target.endswith(".py") else _load_module(target)
-    found: dict[int, Callable[..., Any] | ToolSpec | BoundTool] = {}
-    for value in vars(module).values():
-        if isinstance(value, ToolSpec | BoundTool) or _is_marked(value):
-            # By identity: a function with two names is one tool.
-            found.setdefault(id(value), value)
-    if not found:
-        raise ConfigError(
-            f"{target!r} has no tools", hint="mark functions with @toolweft.tool or make ToolSpecs"
-        )
-    return tuple(found.values())
+    place, attribute = split_target(target)
+    found: Any = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    if attribute:
+        found = _find_attribute(found, attribute)
+        if found is _MISSING:
+            raise ConfigError(
+                f"{place!r} has no {attribute!r}", hint="check the name after the colon"
+            )
+    try:
+        if isinstance(found, list | tuple):
+            return tuple(tool for item in found for tool in find_tools(item))
+        return find_tools(found)
+    except InvalidDefinition as exc:
+        raise ConfigError(f"{target!r} has no tools: {exc.message}", hint=exc.hint) from exc
 
 
 def load_handler(path: str, *, tool: str) -> Callable[..., Any]:
@@ -43,15 +49,8 @@ def load_handler(path: str, *, tool: str) -> Callable[..., Any]:
     Raises:
         ConfigError: there is none.
     """
-    module_name, _, attribute = path.partition(":")
-    if not module_name or not attribute:
-        raise ConfigError(
-            f"handler_path {path!r} of tool {tool!r} is not 'package.module:function'",
-            hint="name the module, a colon, and the function",
-        )
-    handler: Any = _load_module(module_name)
-    for part in attribute.split("."):
-        handler = getattr(handler, part, None)
+    module_name, attribute = parse_handler_path(path, tool=tool)
+    handler = _find_attribute(_load_module(module_name), attribute)
     if not callable(handler):
         raise ConfigError(
             f"handler_path of tool {tool!r}: {module_name!r} has no function {attribute!r}",
@@ -61,8 +60,25 @@ def load_handler(path: str, *, tool: str) -> Callable[..., Any]:
     return found
 
 
-def _is_marked(value: object) -> bool:
-    return callable(value) and find_declaration(value) is not None
+def parse_handler_path(path: str, *, tool: str) -> tuple[str, str]:
+    """Module and function of "package.module:function".
+
+    Raises:
+        ConfigError: it does not look so.
+    """
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not attribute:
+        raise ConfigError(
+            f"handler_path {path!r} of tool {tool!r} is not 'package.module:function'",
+            hint="name the module, a colon, and the function",
+        )
+    return module_name, attribute
+
+
+def _find_attribute(found: Any, attribute: str) -> Any:
+    for part in attribute.split("."):
+        found = getattr(found, part, _MISSING)
+    return found
 
 
 def _load_module(name: str) -> ModuleType:

@@ -1,6 +1,6 @@
 """What a Python function returned, as a raw result. Bytes are blobs, everything else plain JSON."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
@@ -27,6 +27,12 @@ def read_returned(value: Any) -> RawResult:
         return value
     if isinstance(value, _BINARY):
         return RawResult(content=(_to_blob(value),))
+    if isinstance(value, Iterator | AsyncIterator):
+        # Reading it here would hold up the event loop, and it may never end.
+        raise TypeError(
+            f"the function returned a {type(value).__name__}, which gives one item after another: "
+            "a tool returns them together, as in list(...)"
+        )
     if isinstance(value, list | tuple) and _holds_binary(value):
         return RawResult(content=tuple(_to_content(item) for item in value))
     return RawResult(structured=_to_plain(value))

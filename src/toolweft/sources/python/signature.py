@@ -5,21 +5,25 @@ parameter's own as alias: any parameter name works, also `json`, `copy` or `_pri
 """
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.json import JsonObject, JsonSchema
+from toolweft.sources.python.annotations import adapt_annotation, gives_blobs
 
 __all__ = ("BoundSignature", "build_output_schema", "build_signature")
 
 # Annotations that say nothing about the JSON that comes back.
-_MUTE = (inspect.Signature.empty, Any, None, object, bytes)
-_EXTRA = "_extra"
+_MUTE = (inspect.Signature.empty, Any, None, type(None), object)
+_RECEIVERS = ("self", "cls")
 
 
 class _Schema(GenerateJsonSchema):
@@ -30,6 +34,14 @@ class _Schema(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def encode_default(self, dft: Any) -> Any:
+        try:
+            encoded = to_jsonable_python(dft, bytes_mode="base64")
+            json.dumps(encoded, allow_nan=False)
+        except ValueError as exc:
+            raise PydanticSerializationError(f"no JSON: {exc}") from exc
+        return encoded
 
 
 class BoundSignature:
@@ -46,15 +58,11 @@ class BoundSignature:
             if isinstance(parameter.default, FieldInfo)
         )
         self._validate = model.__pydantic_validator__.validate_python
-        self._model = model
-
-    def input_schema(self) -> JsonSchema:
-        """A schema of type object; properties in the function's order."""
-        schema = self._model.model_json_schema(schema_generator=_Schema)
-        schema.pop("title", None)
+        # Of type object; properties in the function's order.
+        self.input_schema: JsonSchema = model.model_json_schema(schema_generator=_Schema)
+        self.input_schema.pop("title", None)
         # Said of the generated model, not by the user.
-        schema.pop("description", None)
-        return schema
+        self.input_schema.pop("description", None)
 
     def bind(self, arguments: JsonObject) -> dict[str, Any]:
         """Keyword arguments, converted; those left out stay out, for the function's defaults.
@@ -72,7 +80,11 @@ class BoundSignature:
 
 
 def build_signature(
-    function: Callable[..., Any], *, tool: str, documented: Mapping[str, str]
+    function: Callable[..., Any],
+    *,
+    tool: str,
+    documented: Mapping[str, str],
+    takes_more: bool = False,
 ) -> BoundSignature:
     """Read a function's signature.
 
@@ -80,17 +92,18 @@ def build_signature(
         function: sync or async, a method, a partial, or a callable object.
         tool: its tool's name, for messages.
         documented: parameter -> description, used where the annotation has none.
+        takes_more: whether `**more` is allowed: something else says what it takes.
 
     Raises:
         InvalidDefinition: a parameter cannot be given by name, or its type has no JSON form.
     """
-    parameters, takes_more = _read_parameters(function, tool=tool)
+    parameters, has_more = _read_parameters(function, tool=tool, takes_more=takes_more)
     fields: dict[str, Any] = {
         f"argument_{position}": _build_field(parameter, documented.get(name))
         for position, (name, parameter) in enumerate(parameters.items())
     }
     config = ConfigDict(
-        extra="allow" if takes_more else "forbid", arbitrary_types_allowed=False, title=tool
+        extra="allow" if has_more else "forbid", arbitrary_types_allowed=False, title=tool
     )
     try:
         return BoundSignature(create_model("Arguments", __config__=config, **fields), parameters)
@@ -107,18 +120,20 @@ def build_output_schema(function: Callable[..., Any]) -> JsonSchema | None:
         annotation = inspect.signature(function, eval_str=True).return_annotation
     except (NameError, TypeError, ValueError):
         return None
-    if any(annotation is mute for mute in _MUTE):
+    if any(annotation is mute for mute in _MUTE) or gives_blobs(annotation):
         return None
     try:
-        schema = TypeAdapter(annotation).json_schema(mode="serialization", schema_generator=_Schema)
+        adapter = TypeAdapter(adapt_annotation(annotation))
+        schema = adapter.json_schema(mode="serialization", schema_generator=_Schema)
     except (PydanticUserError, NameError, TypeError):
         return None
     return schema or None
 
 
 def _read_parameters(
-    function: Callable[..., Any], *, tool: str
+    function: Callable[..., Any], *, tool: str, takes_more: bool
 ) -> tuple[dict[str, inspect.Parameter], bool]:
+    """The parameters that a call may give, and whether it may give more."""
     try:
         signature = inspect.signature(function, eval_str=True)
     except (NameError, TypeError, ValueError) as exc:
@@ -126,27 +141,46 @@ def _read_parameters(
             f"the signature of tool {tool!r} cannot be read: {_first_line(exc)}",
             hint="its annotations must name types its module can see",
         ) from exc
+    # What a partial has filled in is not a caller's to see or to change: it may be a secret.
+    filled = function.keywords if isinstance(function, partial) else {}
     parameters: dict[str, inspect.Parameter] = {}
-    takes_more = False
+    has_more = False
     for name, parameter in signature.parameters.items():
+        if name in filled:
+            continue
+        if not parameters and name in _RECEIVERS and parameter.annotation is parameter.empty:
+            raise _unfit(tool, parameter, "which is the object of a method", _GIVE_OBJECT)
         match parameter.kind:
+            case inspect.Parameter.VAR_KEYWORD if takes_more:
+                has_more = True
             case inspect.Parameter.VAR_KEYWORD:
-                takes_more = True
-            case inspect.Parameter.VAR_POSITIONAL | inspect.Parameter.POSITIONAL_ONLY:
-                raise InvalidDefinition(
-                    f"tool {tool!r} has the parameter {str(parameter)!r}, which has no name to "
-                    "give it by",
-                    hint="use parameters that can be given by keyword",
-                )
+                raise _unfit(tool, parameter, "which says nothing of what it takes", _NAME_THEM)
+            case inspect.Parameter.VAR_POSITIONAL:
+                raise _unfit(tool, parameter, "which has no name to give it by", _NAME_THEM)
+            case inspect.Parameter.POSITIONAL_ONLY:
+                raise _unfit(tool, parameter, "which cannot be given by name", _BY_KEYWORD)
             case _:
                 parameters[name] = parameter
-    return parameters, takes_more
+    return parameters, has_more
+
+
+_NAME_THEM = (
+    "name each parameter; a decorator keeps those of its function with functools.wraps, and "
+    "ToolSpec(parameters=...) says what **more may be"
+)
+_BY_KEYWORD = "use parameters that can be given by keyword: without '/' after them"
+_GIVE_OBJECT = "give the method of an object, as in tools=[desk.count]"
+
+
+def _unfit(tool: str, parameter: inspect.Parameter, why: str, hint: str) -> InvalidDefinition:
+    return InvalidDefinition(
+        f"tool {tool!r} has the parameter {str(parameter)!r}, {why}", hint=hint
+    )
 
 
 def _build_field(parameter: inspect.Parameter, description: str | None) -> tuple[Any, Any]:
     annotation = parameter.annotation
-    if annotation is inspect.Parameter.empty:
-        annotation = Any
+    annotation = Any if annotation is inspect.Parameter.empty else adapt_annotation(annotation)
     default = ... if parameter.default is inspect.Parameter.empty else parameter.default
     told = [part for part in get_args(annotation)[1:] if isinstance(part, FieldInfo)]
     told += [default] if isinstance(default, FieldInfo) else []

@@ -1,8 +1,8 @@
 """Python functions as a source: validated arguments in, plain JSON out, errors as data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 import anyio
 
@@ -15,11 +15,10 @@ from toolweft.core.ports import SourceListener
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.sources.python.declare import BoundTool
 from toolweft.sources.python.invoke import Invoker
+from toolweft.sources.python.members import PythonTool, find_tools
 from toolweft.sources.reporting import Reporter
 
 __all__ = ("PythonSource", "PythonTool")
-
-PythonTool: TypeAlias = Callable[..., Any] | ToolSpec | BoundTool
 
 
 class _Callable(Protocol):
@@ -39,24 +38,26 @@ class PythonSource:
 
     Args:
         name: the namespace.
-        tools: functions, marked with `@tool` or not, `ToolSpec`s and `BoundTool`s; distinct names.
+        tools: functions, marked with `@tool` or not, `ToolSpec`s and `BoundTool`s, and modules and
+            objects that have some; distinct names.
         listener: hears of the tools.
 
     Raises:
         InvalidDefinition: one of them cannot be a tool; the message names it.
+        InvalidValue: one of them allows callers there are not.
         ConfigError: a `handler_path` leads nowhere.
     """
 
     kind = "python"
 
     def __init__(
-        self, name: SourceName, tools: Sequence[PythonTool], *, listener: SourceListener
+        self, name: SourceName, tools: Sequence[object], *, listener: SourceListener
     ) -> None:
         self.name = name
         self.reporter = Reporter(name, kind=self.kind, listener=listener)
         self._invoker = Invoker()
         self._tools: dict[ToolName, _Callable] = {}
-        for candidate in tools:
+        for candidate in (tool for given in tools for tool in find_tools(given)):
             built = self._build(candidate)
             if built.definition.name in self._tools:
                 raise InvalidDefinition(
@@ -104,8 +105,4 @@ class PythonSource:
             return FunctionTool(definition, candidate.handler, bind=dict, invoker=self._invoker)
         if isinstance(candidate, ToolSpec):
             return build_spec_tool(candidate, namespace=self.name, invoker=self._invoker)
-        if not callable(candidate):
-            raise InvalidDefinition(
-                f"{candidate!r} is no tool", hint="give a function, a ToolSpec or a BoundTool"
-            )
         return build_function_tool(candidate, namespace=self.name, invoker=self._invoker)

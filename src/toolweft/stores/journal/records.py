@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from types import NoneType
 from typing import Final
 
 from toolweft.core.calls import Failure
@@ -20,6 +21,7 @@ from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.core.ports import GuestBlob, GuestNames, GuestReply
 from toolweft.core.principals import Principal
 from toolweft.core.programs import ProgramError, ProgramLimits
+from toolweft.core.tools import SEVERITIES
 
 __all__ = ("parse_run", "render_run")
 
@@ -70,7 +72,22 @@ def parse_run(data: bytes) -> JournalRun:
     Raises:
         ValueError, KeyError, TypeError: they are none.
     """
-    first, *calls, last = [json.loads(line) for line in data.split(b"\n") if line]
+    try:
+        first, *calls, last = [json.loads(line) for line in data.split(b"\n") if line]
+        _check(first, code=str, language=str, backend=str, container_id=str)
+        _check(last, status=str, stdout=str, value=str, wall_s=(int, float), withheld=str)
+        return _parse(first, calls, last)
+    except (AttributeError, RecursionError) as exc:
+        raise ValueError(str(exc)) from None
+
+
+def _check(fields: JsonObject, **kinds: type | tuple[type, ...]) -> None:
+    for name, kind in kinds.items():
+        if not isinstance(fields[name], kind):
+            raise TypeError(f"{name} is {fields[name]!r:.40}")
+
+
+def _parse(first: JsonObject, calls: Sequence[JsonObject], last: JsonObject) -> JournalRun:
     if first["journal"] != _FORMAT:
         raise ValueError(f"format {first['journal']!r} where {_FORMAT} is known")
     names = first["names"]
@@ -144,6 +161,10 @@ def _render_arguments(arguments: bytes) -> bytes:
 
 
 def _parse_calls(lines: Sequence[JsonObject]) -> tuple[JournalCall, ...]:
+    for fields in lines:
+        _check(fields, call=int, name=str, line=(int, NoneType), delivered=(int, NoneType))
+        if fields["severity"] not in (None, *SEVERITIES):
+            raise ValueError(f"severity is {fields['severity']!r:.40}")
     return tuple(
         JournalCall(
             index=fields["call"],

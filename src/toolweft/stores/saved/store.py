@@ -7,6 +7,7 @@
 A version is written aside and appears by one rename. Work with files is done in threads.
 """
 
+import errno
 import json
 import logging
 import re
@@ -23,6 +24,7 @@ from toolweft.core.errors import ConfigError, StorageFull, ToolNotFound
 from toolweft.core.ids import QualifiedName, RunId
 from toolweft.core.journal import JournalRun
 from toolweft.core.saved import SavedParameter, SavedProgram
+from toolweft.core.tools import SEVERITIES
 from toolweft.stores.journal.records import parse_run, render_run
 from toolweft.stores.private_files import make_folder, remove, subfolders, write_lines
 from toolweft.stores.saved.options import SavedOptions
@@ -38,7 +40,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}\Z")
 # Others may save under the same name at the same moment.
 _ATTEMPTS: Final = 20
-_BROKEN: Final = (OSError, ValueError, KeyError, TypeError)
+_TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY)
+_BROKEN: Final = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 class FileSavedStore:
@@ -93,8 +96,13 @@ class FileSavedStore:
                 text = json.dumps(stored.to_dict(), indent=2, ensure_ascii=False)
                 (incoming / "tool.json").unlink(missing_ok=True)
                 write_lines(incoming / "tool.json", (f"{text}\n".encode(),))
-                if not (home / str(version)).exists():
+                try:
                     incoming.rename(home / str(version))
+                except OSError as exc:
+                    # Somebody else was first.
+                    if exc.errno not in _TAKEN:
+                        raise
+                else:
                     return stored
             raise FileExistsError("others save under this name at the same time")
         except OSError as exc:
@@ -160,6 +168,8 @@ class FileSavedStore:
     def _read(self, name: str, version: int) -> SavedProgram:
         folder = self._folder / name / str(version)
         fields = json.loads((folder / "tool.json").read_bytes())
+        if fields["severity"] not in SEVERITIES:
+            raise ValueError(f"its severity is {fields['severity']!r:.40}")
         return SavedProgram(
             name=name,
             version=version,

@@ -1,0 +1,89 @@
+"""From the start of a gateway to its first answered search, whatever its servers do.
+
+Stand-ins list what real servers listed; once their tools are remembered, all of them hang.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+
+from benchmarks.harness import ROOT, Report
+
+__all__ = ("add_ready",)
+
+_STAND_IN = ROOT / "benchmarks" / "servers" / "recorded.py"
+_STARTS = 5
+_LIST_TIMEOUT_S = 60
+
+
+def _write_desk(folder: Path, *, servers: list[str], recorded: Path, eager: bool) -> Path:
+    entries = {
+        name: {
+            "command": sys.executable,
+            "args": ["-S", str(_STAND_IN), str(recorded / f"{name}.json"), str(folder / "gate")],
+            "eager": eager,
+        }
+        for name in servers
+    }
+    path = folder / ("eager.json" if eager else "lazy.json")
+    path.write_text(json.dumps({"mcpServers": entries}), "utf-8")
+    return path
+
+
+def _list_tools(config: Path, environ: dict[str, str]) -> tuple[float, int]:
+    """Seconds of a whole `toolweft tools`, and how many there were."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "toolweft", "tools", "--json", "--config", str(config)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_LIST_TIMEOUT_S,
+    )
+    return time.perf_counter() - start, len(json.loads(done.stdout)["tools"])
+
+
+async def _first_search_ms(config: Path, environ: dict[str, str]) -> float:
+    parameters = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "toolweft", "serve", "--config", str(config)],
+        env=environ,
+    )
+    start = time.perf_counter()
+    async with Client(parameters) as client:
+        answer = await client.call_tool("search_tools", {"queries": ["list open issues"]})
+        passed_ms = (time.perf_counter() - start) * 1000
+    if "list_issues" not in str(answer.content):
+        raise SystemExit(f"the search found nothing of the desk: {answer.content}")
+    return passed_ms
+
+
+async def add_ready(report: Report, *, servers: list[str], recorded: Path, scratch: Path) -> None:
+    """Add what a start costs: with nothing known, and with every server hanging."""
+    known = [name for name in servers if (recorded / f"{name}.json").exists()]
+    lazy = _write_desk(scratch, servers=known, recorded=recorded, eager=False)
+    eager = _write_desk(scratch, servers=known, recorded=recorded, eager=True)
+    environ = {
+        **os.environ,
+        "XDG_CACHE_HOME": str(scratch / "cache"),
+        "TOOLWEFT_LEDGER__URL": f"sqlite:///{scratch / 'ready.db'}",
+    }
+    cold_s, tools = _list_tools(lazy, environ)
+    report.add("stand_in_cold_s", cold_s)
+    report.add("ready_tools", tools)
+    (scratch / "gate").touch()
+    found: dict[str, list[float]] = {"gateway_ready_ms": [], "gateway_ready_eager_ms": []}
+    for _ in range(_STARTS):
+        found["gateway_ready_ms"].append(await _first_search_ms(lazy, environ))
+        found["gateway_ready_eager_ms"].append(await _first_search_ms(eager, environ))
+    for name, times_ms in found.items():
+        report.add(name, statistics.median(times_ms), at_most=1000)
+        report.add(f"{name}_min", min(times_ms))
