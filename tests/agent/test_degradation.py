@@ -17,7 +17,7 @@ from tests.agent.world import (
 from tests.programs.fakes import make_tool
 
 from toolweft.agent.degradation import list_tools, saved_in
-from toolweft.agent.events import Notice, TurnStarted
+from toolweft.agent.events import Notice, ToolFinished, TurnStarted
 from toolweft.agent.options import AgentOptions
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ProviderError, SandboxUnavailable
@@ -118,6 +118,9 @@ async def test_a_saved_program_that_fits_stands_in() -> None:
         result = await stage.run("the weekly report")
     assert (result.status, result.text) == ("saved_program", '{"mm":12}')
     assert result.is_ok
+    (told,) = stage.of(ToolFinished)
+    assert (told.tool, told.status) == ("saved.weekly_report", "ok")
+    assert [(made.tool, made.status) for made in result.calls] == [("saved.weekly_report", "ok")]
     assert result.error is not None
     assert result.error.code == "model_unavailable"
 
@@ -153,7 +156,9 @@ async def test_a_saved_program_that_fails_is_no_answer() -> None:
     async with open_stage(Planner(AWAY), tools=(REPORT,)) as stage:
         stage.world.road.answers["saved.weekly_report"] = Failure(code="x", message="no")
         find_saved(stage)
-        assert (await stage.run("weekly report")).status == "unavailable"
+        result = await stage.run("weekly report")
+    assert result.status == "unavailable"
+    assert [(made.tool, made.status) for made in result.calls] == [("saved.weekly_report", "x")]
 
 
 async def test_no_saved_program_is_run_once_something_was_done() -> None:
