@@ -39,6 +39,8 @@ CLOSE_TIMEOUT_S: Final = 2.0
 MAX_ANSWER_BYTES: Final = 64 * 1024**2
 # Events name themselves again and again.
 MAX_STREAM_BYTES: Final = 4 * MAX_ANSWER_BYTES
+# Of the time that one event may take.
+_MAX_STREAM_TIMEOUTS: Final = 3
 # What is longer is parsed beside the event loop.
 _MAX_AT_ONCE_BYTES: Final = 1024**2
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -294,6 +296,9 @@ class WireStream(ABC):
         self._connection = connection
         self._response = response
         self._first: JsonObject | None = None
+        # Pieces that come in time one after the other could go on for ever.
+        self._allowed_s = _MAX_STREAM_TIMEOUTS * connection.options.timeout_s
+        self._ends_s = anyio.current_time() + self._allowed_s
 
     async def read_first(self) -> None:
         """Wait until the stream has begun.
@@ -332,9 +337,14 @@ class WireStream(ABC):
         self._response.stream.restart(self._connection.check_event_size)
         try:
             # Beside the SDK's own, which starts anew with every sign of life between events.
-            with anyio.fail_after(self._connection.options.timeout_s):
+            with anyio.fail_after(
+                min(self._connection.options.timeout_s, self._ends_s - anyio.current_time())
+            ):
                 event = await self._next()
         except TimeoutError:
+            if anyio.current_time() >= self._ends_s:
+                whole = f"the answer did not end within {self._allowed_s:g} s"
+                raise self._connection.error(whole) from None
             raise self._connection.late() from None
         self._connection.check_size(self._size, cap=MAX_STREAM_BYTES)
         return event
