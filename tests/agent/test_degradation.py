@@ -17,7 +17,8 @@ from tests.agent.world import (
 from tests.programs.fakes import make_tool
 
 from toolweft.agent.degradation import list_tools, saved_in
-from toolweft.agent.events import Notice, TurnStarted
+from toolweft.agent.events import Notice, ToolFinished, TurnStarted
+from toolweft.agent.options import AgentOptions
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ProviderError, SandboxUnavailable
 from toolweft.core.events import ModelReplied
@@ -86,6 +87,30 @@ async def test_calls_that_share_an_id_are_not_made_and_it_is_asked_once_more() -
     assert len(planner.requests[2].messages) == 3
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_stream_that_breaks_off_before_any_text_is_paid_and_asked_once_more(
+    times: int,
+) -> None:
+    """The model may have thought for long, or written arguments."""
+    begun = ProviderError("the answer broke off", retryable=True, has_begun=True)
+    planner = Planner(*[begun] * times, say("Whole."), prices=PRICES)
+    async with open_stage(planner) as stage:
+        result = await stage.run()
+    assert result.status == ("done" if times == 1 else "unavailable")
+    assert [notice.kind for notice in stage.of(Notice)][:1] == ["retry"]
+    (bill,) = stage.spending.bills
+    assert bill.requests == 2
+    assert result.cost_usd is not None
+    # Each time the most that it may have cost, of which the longest answer alone is:
+    assert result.cost_usd >= times * AgentOptions().max_tokens * PRICES.output / 1e6
+
+
+async def test_a_request_that_was_never_answered_costs_nothing() -> None:
+    async with open_stage(Planner(AWAY, prices=PRICES)) as stage:
+        result = await stage.run()
+    assert (result.status, result.cost_usd) == ("unavailable", 0.0)
+
+
 async def test_a_saved_program_that_fits_stands_in() -> None:
     async with open_stage(Planner(AWAY), tools=(REPORT, WEATHER)) as stage:
         stage.world.road.answers["saved.weekly_report"] = {"mm": 12}
@@ -93,6 +118,9 @@ async def test_a_saved_program_that_fits_stands_in() -> None:
         result = await stage.run("the weekly report")
     assert (result.status, result.text) == ("saved_program", '{"mm":12}')
     assert result.is_ok
+    (told,) = stage.of(ToolFinished)
+    assert (told.tool, told.status) == ("saved.weekly_report", "ok")
+    assert [(made.tool, made.status) for made in result.calls] == [("saved.weekly_report", "ok")]
     assert result.error is not None
     assert result.error.code == "model_unavailable"
 
@@ -128,7 +156,9 @@ async def test_a_saved_program_that_fails_is_no_answer() -> None:
     async with open_stage(Planner(AWAY), tools=(REPORT,)) as stage:
         stage.world.road.answers["saved.weekly_report"] = Failure(code="x", message="no")
         find_saved(stage)
-        assert (await stage.run("weekly report")).status == "unavailable"
+        result = await stage.run("weekly report")
+    assert result.status == "unavailable"
+    assert [(made.tool, made.status) for made in result.calls] == [("saved.weekly_report", "x")]
 
 
 async def test_no_saved_program_is_run_once_something_was_done() -> None:

@@ -20,11 +20,11 @@ from tests.agent.world import (
 from tests.programs.fakes import make_snapshot, make_tool
 
 from toolweft.agent.events import Notice, ToolFinished, ToolsRevealed
-from toolweft.core.calls import Caller
+from toolweft.core.calls import Caller, TextContent
 from toolweft.core.errors import ProviderError, RemoteContainerGone
 from toolweft.core.ids import ContainerId, RunId
-from toolweft.core.messages import ModelCall, ModelReply, ToolsMessage
-from toolweft.core.programs import Container
+from toolweft.core.messages import ModelCall, ModelReply, ToolsMessage, UserMessage
+from toolweft.core.programs import CONTAINER_LOST, Container
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONTAINER = Container(
@@ -155,7 +155,9 @@ async def test_a_program_whose_container_is_gone_is_begun_once_more() -> None:
     assert result.status == "done"
     again = planner.requests[2]
     # What the program had begun is taken off; what stood before it stays.
-    assert again.messages == planner.requests[1].messages
+    *kept, told = again.messages
+    assert tuple(kept) == planner.requests[1].messages
+    assert told == UserMessage(content=(TextContent(CONTAINER_LOST),))
     assert again.container_id is None
     assert [notice.kind for notice in stage.of(Notice)] == ["container"]
 

@@ -9,6 +9,7 @@ import pytest
 from tests.agent.models import ONE_CENT, USAGE, FakeModel, last_text, make_reply
 
 from toolweft.agent import Spending, WorkerOptions, WorkerPool
+from toolweft.agent.events import AgentEvent, Notice
 from toolweft.core.calls import LOCAL
 from toolweft.core.countdown import Countdown
 from toolweft.core.errors import (
@@ -99,6 +100,32 @@ async def test_where_nobody_answers_the_error_has_every_reason() -> None:
     with pytest.raises(WorkerFailed, match=r"a:1: it is down; c:3: it refused: policy") as raised:
         await pool.ask()
     assert (raised.value.is_retryable, raised.value.retry_after_s) == (True, 7.0)
+
+
+async def test_whoever_is_passed_over_is_told_of_once() -> None:
+    told: list[AgentEvent] = []
+    missing = ProviderError("a:1: no such model (404)", status=404)
+    pool = Pool(
+        FakeModel(missing, name="a:1"),
+        planner=FakeModel("from the planner", DOWN, DOWN, name="c:3"),
+        fallback=lambda request: "from the function",
+        emit=told.append,
+    )
+    assert await pool.ask() == "from the planner"
+    assert await pool.ask() == "from the function"
+    assert await pool.ask() == "from the function"
+    assert told == [
+        Notice(kind="degraded", text="worker a:1: no such model (404); c:3 stands in"),
+        Notice(kind="degraded", text="worker c:3: it is down; the fallback stands in"),
+    ]
+
+
+async def test_nobody_stands_in_for_the_last_one() -> None:
+    told: list[AgentEvent] = []
+    pool = Pool(FakeModel(DOWN), emit=told.append)
+    with pytest.raises(WorkerFailed):
+        await pool.ask()
+    assert told == []
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,18 @@ def test_a_worker_answers_inside_a_program(shell: Shell) -> None:
     assert "| this one" in ended.err
 
 
+def test_it_says_that_the_planner_stands_in_for_a_worker(shell: Shell) -> None:
+    asks = program("print(await worker('Which?'), await worker('And?'))")
+    write(shell, asks, {"text": "this"}, {"text": "that"}, {"text": "Done."})
+    refusals = [{"text": "", "stop": "refusal"}] * 2
+    shell.write("worker.json", json.dumps({"replies": refusals}))
+    ended = shell("ask", "Ask.", "--worker", "scripted:worker.json")
+    assert ended.code == 0, ended.err
+    assert "| this that" in ended.err
+    told = "degraded: worker scripted:worker.json: it refused; scripted:answers.json stands in"
+    assert ended.err.count(told) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

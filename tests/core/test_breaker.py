@@ -1,5 +1,6 @@
 """A breaker stops what keeps failing, lets it be tried, and goes back."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolweft.core import breaker as breaker_module
 from toolweft.core.breaker import Breaker, BreakerOptions, BreakerState, Permit
 from toolweft.testing import FakeClock
 
@@ -189,6 +191,48 @@ def test_of_a_permit_the_first_word_counts(clock: FakeClock) -> None:
         permit.fail(is_hard=True)
 
     assert breaker.state == "closed"
+
+
+class SummingBreaker(Breaker):
+    """Counts the failures of its window anew at each call."""
+
+    def _count(self, *, has_failed: bool, is_hard: bool, now_s: float) -> None:
+        kept = [end for end in self._ended if end[0] > now_s - self._options.window_s]
+        kept = [*kept, (now_s, has_failed)][-breaker_module._MAX_COUNTED :]
+        self._ended = deque(kept)
+        self._run = self._run + 1 if is_hard else 0
+        failed = sum(has_failed for _, has_failed in kept)
+        is_full = len(kept) >= self._options.min_calls
+        is_failing = is_full and failed >= self._options.failure_share * len(kept)
+        if self._run >= self._options.max_run or (has_failed and is_failing):
+            self._move("open")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["succeed", "hard", "soft"]), st.integers(0, 40)), max_size=300
+    ),
+    st.integers(3, 40),
+    st.sampled_from([0.3, 0.5, 0.9]),
+)
+def test_it_opens_when_one_that_counts_anew_at_each_call_does(
+    steps: list[tuple[str, int]], most: int, share: float
+) -> None:
+    clock = FakeClock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(breaker_module, "_MAX_COUNTED", most)
+        options = replace(OPTIONS, min_calls=3, failure_share=share)
+        pair = [
+            kind(options, clock=clock, random=lambda: 0.0) for kind in (Breaker, SummingBreaker)
+        ]
+        for step, tenths in steps:
+            clock.advance(tenths * 0.1)
+            permits = [breaker.try_enter() for breaker in pair]
+            for permit in permits:
+                if permit is not None:
+                    permit.succeed() if step == "succeed" else permit.fail(is_hard=step == "hard")
+            one, other = pair
+            assert (one.state, one.retry_after_s) == (other.state, other.retry_after_s)
 
 
 LEGAL: set[tuple[BreakerState, BreakerState]] = {

@@ -13,6 +13,7 @@ from toolweft.bootstrap import Agent
 from toolweft.core.calls import TextContent
 from toolweft.core.errors import ConfigError
 from toolweft.core.messages import ResultsMessage
+from toolweft.core.programs import CONTAINER_LOST
 from toolweft.providers.prefix import prefix_hash
 from toolweft.testing.vendors import anthropic, openai_http
 from toolweft.testing.vendors import anthropic_blocks as blocks
@@ -120,6 +121,38 @@ async def test_a_program_at_anthropic_calls_our_tools(tmp_path: Path) -> None:
         assert server.requests[1]["container"] == "container_01"
     assert (result.status, result.text) == ("done", "Only bo."), result.error
     assert [(c.caller, c.status) for c in result.calls] == [("programmatic", "ok")] * 2
+
+
+async def test_a_model_is_told_that_its_container_at_anthropic_is_gone(tmp_path: Path) -> None:
+    def begin(program: str) -> anthropic.Turn:
+        called = blocks.use(
+            "local-get_expenses", {"person": "bo"}, call_id=f"toolu_{program}", program=program
+        )
+        return anthropic.Turn(blocks=(blocks.code("...", program=program), called))
+
+    second = "srvtoolu_2"
+    ended = anthropic.Turn(
+        blocks=(blocks.code_result("41000", program=second), blocks.say("Only bo."))
+    )
+    more = "[catalog.configs.get_expenses]\nalways_listed = true\n"
+    async with AnthropicServer([begin("srvtoolu_1"), begin(second), ended]) as server:
+
+        @toolweft.tool(name="get_expenses", severity="read_only")
+        def lose_container(person: str) -> int:
+            """Get the expenses of a person, in cents."""
+            if len(server.requests) == 1:
+                server.end_containers()
+            return SPENT[person]
+
+        settings = load(tmp_path, (ANTHROPIC, server), native="on", more=more)
+        result = await Agent(ANTHROPIC.name, config=settings, tools=[lose_container]).run("Who?")
+        assert len(server.refusals) == 1
+        _, again, last = server.requests
+    assert (result.status, result.text) == ("done", "Only bo."), result.error
+    (message,) = again["messages"]
+    assert message["content"][-1]["text"] == CONTAINER_LOST
+    assert "container" not in again
+    assert last["container"]
 
 
 async def test_a_program_at_openai_calls_our_tools(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ async def test_its_containers_are_not_left_behind(tmp_path: Path) -> None:
         assert box.containers.gauges().containers_idle == before
 
 
-async def test_others_neither_save_nor_remove_nor_see_the_runs(tmp_path: Path) -> None:
+async def test_others_neither_save_nor_test_nor_remove_nor_see_the_runs(tmp_path: Path) -> None:
     async with open_desk(tmp_path, **{"journal.principals": "all"}) as app:
         box, other = app.toolbox_for(LOCAL), app.toolbox_for(ANN)
         await save(box, "total", "A = 1\nawait local.add(a=A, b=1)")
@@ -145,9 +145,12 @@ async def test_others_neither_save_nor_remove_nor_see_the_runs(tmp_path: Path) -
         for attempt in (
             other.save(outcome.run_id, "mine", description="Mine."),
             other.saved.remove("total"),
+            # It would show them what the run of another got.
+            other.saved.test("total"),
         ):
             with pytest.raises(CallDenied, match="whoever runs this toolweft"):
                 await attempt
+        assert (await box.saved.test("total")).is_same
         assert (await other.saved.replay(outcome.run_id)).is_same
         # Not even by the id.
         with pytest.raises(toolweft.ToolweftError, match="the journal has no run"):

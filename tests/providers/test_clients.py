@@ -272,6 +272,7 @@ async def test_a_stream_that_breaks_off_is_told_alike_and_not_begun_again(
         assert len(server.requests) == 1
     assert caught.value.message.startswith(f"{provider.name}: the answer")
     assert caught.value.message.count(provider.name) == 1
+    assert caught.value.has_begun
 
 
 async def test_no_answer_that_tells_an_error_shows_the_key(clock: FakeClock) -> None:

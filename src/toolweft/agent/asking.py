@@ -158,7 +158,7 @@ class Planners:
             return Answered(reply=reply, model=provider.name, cost_usd=cost_usd)
         except ProviderError as exc:
             status = exc.code
-            if not written:
+            if not (written or exc.has_begun):
                 # Vendors charge nothing for a request that failed before it was answered.
                 cost_usd = self._spending.release(reservation)
                 raise

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 import anyio
 
-from toolweft.agent.decisions import Fault
-from toolweft.agent.declaring import Declarations, Found
-from toolweft.agent.degradation import list_tools
+from toolweft.agent.call_answers import CallAnswer, Done, gather_answers, refuse_call
+from toolweft.agent.declaring import Declarations
+from toolweft.agent.degradation import SavedMatch, list_tools
 from toolweft.agent.economics import PromptMeter
 from toolweft.agent.events import (
     Emit,
@@ -21,16 +21,16 @@ from toolweft.agent.events import (
     ToolFinished,
 )
 from toolweft.agent.results import CallMade
-from toolweft.core.calls import Blob, Content, LinkContent, TextContent
+from toolweft.core.calls import CallerType
 from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerExpired, ContainerNotFound, InvalidArguments
 from toolweft.core.json import JsonObject
-from toolweft.core.messages import Message, ModelCall, ModelResult, ModelTool, ResultsMessage
+from toolweft.core.messages import Message, ModelCall
 from toolweft.core.programs import ProgramOutcome
 from toolweft.core.providers import ModelCapabilities
 from toolweft.toolbox import TOOL_NAMES, Toolbox, ToolboxReply
 
-__all__ = ("CallDesk", "Done")
+__all__ = ("CallDesk",)
 
 log = logging.getLogger(__name__)
 
@@ -38,27 +38,6 @@ _GONE: Final = frozenset({ContainerExpired.code, ContainerNotFound.code})
 # Of the four, those that change nothing.
 _READING: Final = frozenset({"search_tools", "describe_tools"})
 _FRESH: Final = "[container {old} is gone, and its variables with it: this ran in a fresh one]\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What came of the calls of one reply."""
-
-    results: ResultsMessage
-    # Tools that were not declared before, to be added behind the results.
-    added: tuple[ModelTool, ...] = ()
-    # Names of hidden tools that the results reveal.
-    revealed: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    has_success: bool = False
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What came of one call."""
-
-    reply: ToolboxReply
-    found: Found = field(default_factory=Found)
 
 
 class CallDesk:
@@ -109,7 +88,7 @@ class CallDesk:
             capabilities: of the model that made them.
             history: what it was told before.
         """
-        answers: list[_Answer | None] = [None] * len(calls)
+        answers: list[CallAnswer | None] = [None] * len(calls)
         locks: dict[str, anyio.Lock] = {}
 
         async def answer_one(position: int, call: ModelCall) -> None:
@@ -124,7 +103,16 @@ class CallDesk:
         async with anyio.create_task_group() as tasks:
             for position, call in enumerate(calls):
                 tasks.start_soon(answer_one, position, call)
-        return _gather(calls, [answer for answer in answers if answer is not None])
+        return gather_answers(calls, [answer for answer in answers if answer is not None])
+
+    async def call_saved(self, match: SavedMatch) -> ToolboxReply:
+        """What a saved program answers that no model called."""
+        started_s = self._clock.monotonic_s()
+        reply = await self._toolbox.invoke(
+            "call_tool", {"name": match.tool, "arguments": match.arguments}
+        )
+        self._note_call(reply, call_id="", tool=match.tool, caller="direct", started_s=started_s)
+        return reply
 
     def may_repeat(self, calls: Iterable[ModelCall]) -> bool:
         """Whether all of these calls change nothing, or nothing more if they are made again."""
@@ -134,7 +122,7 @@ class CallDesk:
 
     async def _answer(
         self, call: ModelCall, capabilities: ModelCapabilities, history: Sequence[Message]
-    ) -> _Answer:
+    ) -> CallAnswer:
         started_s = self._clock.monotonic_s()
         try:
             answer = await self._invoke(call, capabilities, history)
@@ -142,38 +130,53 @@ class CallDesk:
             # A fault of ours must not end a conversation in which calls were made.
             log.exception("agent.call_failed", extra={"tool": call.name})
             reason = f"toolweft failed: {type(exc).__name__}"
-            answer = _Answer(_refuse("internal_error", reason))
-        reply = answer.reply
-        elapsed_ms = (self._clock.monotonic_s() - started_s) * 1_000
+            answer = CallAnswer(refuse_call("internal_error", reason))
         if call.name != "run_code":
-            status = reply.code or ("tool_error" if reply.is_error else "ok")
-            tool = _called_tool(call)
-            self.made.append(
-                CallMade(tool=tool, caller=call.caller.type, status=status, duration_ms=elapsed_ms)
+            self._note_call(
+                answer.reply,
+                call_id=call.id,
+                tool=_called_tool(call),
+                caller=call.caller.type,
+                started_s=started_s,
+                is_told=call.name != "search_tools" or answer.reply.is_error,
             )
-            if call.name != "search_tools" or reply.is_error:
-                self._emit(
-                    ToolFinished(
-                        call_id=call.id,
-                        tool=tool,
-                        status=status,
-                        duration_ms=elapsed_ms,
-                        is_programmatic=call.caller.type == "programmatic",
-                    )
-                )
         return answer
+
+    def _note_call(
+        self,
+        reply: ToolboxReply,
+        *,
+        call_id: str,
+        tool: str,
+        caller: CallerType,
+        started_s: float,
+        is_told: bool = True,
+    ) -> None:
+        status = reply.code or ("tool_error" if reply.is_error else "ok")
+        elapsed_ms = (self._clock.monotonic_s() - started_s) * 1_000
+        self.made.append(CallMade(tool=tool, caller=caller, status=status, duration_ms=elapsed_ms))
+        if is_told:
+            self._emit(
+                ToolFinished(
+                    call_id=call_id,
+                    tool=tool,
+                    status=status,
+                    duration_ms=elapsed_ms,
+                    is_programmatic=caller == "programmatic",
+                )
+            )
 
     async def _invoke(
         self, call: ModelCall, capabilities: ModelCapabilities, history: Sequence[Message]
-    ) -> _Answer:
+    ) -> CallAnswer:
         if call.arguments is None:
             reason = f"the arguments of {call.name} cannot be read: {call.fault}"
-            return _Answer(_refuse(InvalidArguments.code, reason, "send one JSON object"))
+            return CallAnswer(refuse_call(InvalidArguments.code, reason, "send one JSON object"))
         if call.caller.type == "programmatic" and call.name in TOOL_NAMES:
             reason = f"{call.name} may not be called from a program"
-            return _Answer(_refuse("denied", reason, "call the tools themselves"))
+            return CallAnswer(refuse_call("denied", reason, "call the tools themselves"))
         if call.name == "run_code":
-            return _Answer(await self._run(call, call.arguments))
+            return CallAnswer(await self._run(call, call.arguments))
         if call.name == "search_tools":
             return await self._search(call, call.arguments, capabilities, history)
         declared = self._declarations.resolve(
@@ -187,7 +190,7 @@ class CallDesk:
         else:
             arguments = {"name": declared, "arguments": call.arguments}
             reply = await self._toolbox.invoke("call_tool", arguments, caller=call.caller)
-        return _Answer(reply)
+        return CallAnswer(reply)
 
     # ------------------------------------------------------------------------------------- search
 
@@ -197,16 +200,16 @@ class CallDesk:
         arguments: JsonObject,
         capabilities: ModelCapabilities,
         history: Sequence[Message],
-    ) -> _Answer:
+    ) -> CallAnswer:
         try:
             reply = await self._toolbox.invoke("search_tools", arguments)
         except Exception:
             log.exception("agent.search_failed")
-            reply = _refuse("search_failed", "tools cannot be searched now")
+            reply = refuse_call("search_failed", "tools cannot be searched now")
         if reply.is_error:
             if reply.code == InvalidArguments.code:
-                return _Answer(reply)
-            return _Answer(self._list_instead(reply))
+                return CallAnswer(reply)
+            return CallAnswer(self._list_instead(reply))
         queries = arguments.get("queries")
         asked = [queries] if isinstance(queries, str) else queries or []
         self._emit(
@@ -220,7 +223,7 @@ class CallDesk:
             snapshot=self._toolbox.snapshot,
             history=history,
         )
-        return _Answer(reply, found)
+        return CallAnswer(reply, found)
 
     def _list_instead(self, reply: ToolboxReply) -> ToolboxReply:
         listed = list_tools(self._toolbox.snapshot, budget_tokens=self._listed_tokens)
@@ -344,43 +347,6 @@ class CallDesk:
             # It was refused, or is gone since, and nobody knows what it did.
             return False
         return tool.severity == "read_only" or bool(tool.definition.hints.idempotent)
-
-
-def _gather(calls: Sequence[ModelCall], answers: Sequence[_Answer]) -> Done:
-    pairs = list(zip(calls, answers, strict=True))
-    faults = [(call.name, a.reply.code, a.reply.reason) for call, a in pairs if a.reply.is_error]
-    added = {tool.name: tool for _, answer in pairs for tool in answer.found.added}
-    return Done(
-        results=ResultsMessage(results=tuple(_as_result(call, answer) for call, answer in pairs)),
-        added=tuple(added.values()),
-        revealed=tuple(dict.fromkeys(name for _, a in pairs for name in a.found.revealed)),
-        faults=tuple(faults),
-        has_success=len(faults) < len(pairs),
-    )
-
-
-def _as_result(call: ModelCall, answer: _Answer) -> ModelResult:
-    reply = answer.reply
-    text = (TextContent(reply.text),) if reply.text else ()
-    return ModelResult(
-        call_id=call.id,
-        name=call.name,
-        content=(*text, *map(_as_content, reply.content)),
-        is_error=reply.is_error,
-        caller=call.caller,
-        revealed=answer.found.revealed,
-    )
-
-
-def _as_content(block: Content) -> TextContent | Blob:
-    if isinstance(block, LinkContent):
-        return TextContent(f"[{block.name or 'resource'}: {block.uri}]")
-    return block
-
-
-def _refuse(code: str, reason: str, hint: str = "") -> ToolboxReply:
-    text = f"{code}: {reason}\nhint: {hint}" if hint else f"{code}: {reason}"
-    return ToolboxReply(text=text, is_error=True, code=code, reason=reason)
 
 
 def _container_of(call: ModelCall) -> str | None:

@@ -86,6 +86,7 @@ class ProgramFinished:
 class ToolFinished:
     """A call that no program here made was answered."""
 
+    # "" where no model made it: a saved program stood in.
     call_id: str
     tool: str
     # "ok", or the failure's code.

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from toolweft.agent.asking import Answered, Planners
-from toolweft.agent.calls import CallDesk, Done
+from toolweft.agent.call_answers import Done
+from toolweft.agent.calls import CallDesk
 from toolweft.agent.decisions import (
     CUT_SHORT,
     GO_ON,
@@ -55,7 +56,7 @@ from toolweft.core.messages import (
     TokenUsage,
     ToolsMessage,
 )
-from toolweft.core.programs import Container
+from toolweft.core.programs import CONTAINER_LOST, Container
 from toolweft.core.providers import Provider
 from toolweft.toolbox import Toolbox
 
@@ -342,6 +343,9 @@ class _Task:
             self._meter.restart()
             for message in self._history:
                 self._meter.add(message)
+        # A turn that the vendor paused goes on: nothing is said in between.
+        if not isinstance(self._history[-1], AssistantMessage):
+            self._append(user_message(CONTAINER_LOST))
         self._emit(Notice(kind="container", text="the vendor's container is gone: once more"))
 
     # ------------------------------------------------------------------------------------ the end
@@ -356,9 +360,7 @@ class _Task:
         if match is None:
             return self._result(EndedError("unavailable", error=failure))
         self._emit(Notice(kind="degraded", text=f"{failure.message}; {match.tool} stands in"))
-        reply = await self._with.toolbox.invoke(
-            "call_tool", {"name": match.tool, "arguments": match.arguments}
-        )
+        reply = await self._desk.call_saved(match)
         if reply.is_error:
             return self._result(EndedError("unavailable", error=failure))
         text = match.render(reply.text)

@@ -28,8 +28,9 @@ async def stream_events(work: Callable[[Emit], Awaitable[None]]) -> AsyncIterato
     send, receive = anyio.create_memory_object_stream[AgentEvent](math.inf)
 
     def emit(event: AgentEvent) -> None:
-        # The reader has gone, and the work is about to be cancelled.
-        with suppress(anyio.BrokenResourceError):
+        # The reader has gone, and the work is about to be cancelled; or the work is over, and a
+        # program that it left running goes on.
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             send.send_nowait(event)
 
     async def run() -> None:

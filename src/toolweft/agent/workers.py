@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 import anyio
 
 from toolweft.agent.answers import AnswerForm, DoesNotFitError, Wish, parse_form
+from toolweft.agent.events import Emit, Notice
 from toolweft.agent.recording import record_reply
 from toolweft.agent.spending import Reservation, Spending
 from toolweft.core.calls import TextContent
@@ -87,6 +88,7 @@ class WorkerPool:
         ledger: records each ask.
         clock: for deadlines and records.
         options: how they are asked.
+        emit: hears of each model that another stands in for, the first time.
 
     Raises:
         ConfigError: nobody is there to be asked.
@@ -102,6 +104,7 @@ class WorkerPool:
         ledger: Ledger,
         clock: Clock,
         options: WorkerOptions = WorkerOptions(),
+        emit: Emit | None = None,
     ) -> None:
         self._chain = (*workers, *(() if planner is None else (planner,)))
         if not self._chain and fallback is None:
@@ -111,6 +114,9 @@ class WorkerPool:
         self._ledger = ledger
         self._clock = clock
         self._options = options
+        self._emit = emit
+        # Models of the chain that were passed over, by their place.
+        self._passed_over: set[int] = set()
         self._slots = anyio.Semaphore(options.max_parallel, fast_acquire=True)
         self._asking = 0
         # Set when a request has ended, whose reservation may be what the next one waits for.
@@ -136,7 +142,7 @@ class WorkerPool:
 
     async def _ask_chain(self, request: WorkerRequest, form: AnswerForm | None) -> Json:
         failures: list[tuple[str, ProviderError]] = []
-        for provider in self._chain:
+        for position, provider in enumerate(self._chain):
             try:
                 return await self._ask(provider, request, form)
             except BudgetSpent:
@@ -145,9 +151,20 @@ class WorkerPool:
             except ProviderError as exc:
                 log.info("worker.failed", extra={"model": provider.name, "code": exc.code})
                 failures.append((provider.name, exc))
+                self._tell(position, exc)
         if self._fallback is not None:
             return await _fall_back(self._fallback, request, form)
         raise _no_answer(failures)
+
+    def _tell(self, position: int, error: ProviderError) -> None:
+        """That the next one answers in a model's place, which may cost more."""
+        rest = self._chain[position + 1 :]
+        stand_in = rest[0].name if rest else "the fallback" if self._fallback else ""
+        if self._emit is None or not stand_in or position in self._passed_over:
+            return
+        self._passed_over.add(position)
+        text = f"worker {_name_failure(self._chain[position].name, error)}; {stand_in} stands in"
+        self._emit(Notice(kind="degraded", text=text))
 
     async def _ask(
         self, provider: Provider, request: WorkerRequest, form: AnswerForm | None
@@ -193,7 +210,9 @@ class WorkerPool:
             usage, status = reply.usage, "ok"
             cost_usd = self._spending.settle(reservation, usage)
         except ProviderError as exc:
-            status, cost_usd = exc.code, self._spending.release(reservation)
+            status = exc.code
+            give_back = self._spending.forfeit if exc.has_begun else self._spending.release
+            cost_usd = give_back(reservation)
             raise
         except TimeoutError:
             status, cost_usd = CallTimeout.code, self._spending.forfeit(reservation)
@@ -298,11 +317,12 @@ async def _fall_back(fallback: Fallback, request: WorkerRequest, form: AnswerFor
     return value
 
 
+def _name_failure(name: str, error: ProviderError) -> str:
+    return error.message if error.message.startswith(name) else f"{name}: {error.message}"
+
+
 def _no_answer(failures: Sequence[tuple[str, ProviderError]]) -> WorkerFailed:
-    reasons = (
-        exc.message if exc.message.startswith(name) else f"{name}: {exc.message}"
-        for name, exc in failures
-    )
+    reasons = (_name_failure(name, exc) for name, exc in failures)
     waits = [exc.retry_after_s for _, exc in failures if exc.retry_after_s is not None]
     return WorkerFailed(
         f"no worker answered: {'; '.join(reasons)}",

@@ -150,11 +150,11 @@ class Agent:
 
         async def run(emit: Emit) -> None:
             if self._open is not None:
-                conversation = self._converse(self._open)
+                conversation = self._converse(self._open, emit)
                 await work(conversation, task, history=messages, container=container, emit=emit)
                 return
             async with self._opened() as parts:
-                conversation = self._converse(parts)
+                conversation = self._converse(parts, emit)
                 await work(conversation, task, history=messages, container=container, emit=emit)
 
         async with aclosing(stream_events(run)) as events:  # type: ignore[type-var]  # a generator
@@ -198,7 +198,7 @@ class Agent:
                 toolbox = app.toolbox_for(self._principal)
             yield _Open(toolbox=toolbox)
 
-    def _converse(self, parts: "_Open") -> Conversation:
+    def _converse(self, parts: "_Open", emit: Emit | None = None) -> Conversation:
         spending = Spending(max_cost_usd=self._options.max_cost_usd)
         planners = tuple(map(_provider, self._planners))
         toolbox = parts.toolbox
@@ -211,6 +211,7 @@ class Agent:
                 ledger=toolbox.ledger,
                 clock=toolbox.clock,
                 options=WorkerOptions(max_tokens=self._options.max_tokens),
+                emit=emit,
             )
             toolbox = toolbox.with_workers(pool)
         if parts.declarations is None:

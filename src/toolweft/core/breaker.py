@@ -59,7 +59,9 @@ class Breaker:
         # Changes with the state: what was let through before says nothing of the present.
         self._generation = 0
         # Moment and outcome, oldest first.
-        self._ended: deque[tuple[float, bool]] = deque(maxlen=_MAX_COUNTED)
+        self._ended: deque[tuple[float, bool]] = deque()
+        # How many of them failed.
+        self._failed = 0
         self._run = 0
         self._opened = 0
         self._opens_again_s = 0.0
@@ -119,19 +121,21 @@ class Breaker:
     def _count(self, *, has_failed: bool, is_hard: bool, now_s: float) -> None:
         options = self._options
         self._run = self._run + 1 if is_hard else 0
-        self._ended.append((now_s, has_failed))
-        while self._ended[0][0] <= now_s - options.window_s:
-            self._ended.popleft()
-        failed = sum(has_failed for _, has_failed in self._ended)
-        is_full = len(self._ended) >= options.min_calls
-        is_failing = is_full and failed >= options.failure_share * len(self._ended)
+        ended = self._ended
+        ended.append((now_s, has_failed))
+        self._failed += has_failed
+        while len(ended) > _MAX_COUNTED or ended[0][0] <= now_s - options.window_s:
+            _, had_failed = ended.popleft()
+            self._failed -= had_failed
+        is_full = len(ended) >= options.min_calls
+        is_failing = is_full and self._failed >= options.failure_share * len(ended)
         if self._run >= options.max_run or (has_failed and is_failing):
             self._move("open")
 
     def _move(self, state: BreakerState) -> None:
         self._state = state
         self._generation += 1
-        self._probing = self._succeeded = self._run = 0
+        self._probing = self._succeeded = self._run = self._failed = 0
         self._ended.clear()
         if state == "closed":
             self._opened = 0

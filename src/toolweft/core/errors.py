@@ -234,6 +234,7 @@ class ProviderError(ToolweftError):
         is_retryable: of this one error; asking again later may help.
         retry_after_s: how long the vendor asked to wait; None where it did not say.
         status: the HTTP status; None where there was no answer.
+        has_begun: the answer had begun, so that the vendor may charge for it.
     """
 
     code = "provider_error"
@@ -246,11 +247,13 @@ class ProviderError(ToolweftError):
         retryable: bool = False,
         retry_after_s: float | None = None,
         status: int | None = None,
+        has_begun: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.is_retryable = retryable
         self.retry_after_s = retry_after_s
         self.status = status
+        self.has_begun = has_begun
 
 
 class BudgetSpent(ProviderError):

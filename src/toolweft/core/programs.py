@@ -7,13 +7,14 @@ calls and containers) and everything that shows an outcome.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from toolweft.core.calls import Blob
 from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
 from toolweft.core.json import Json
 
 __all__ = (
+    "CONTAINER_LOST",
     "LIMIT_CEILINGS",
     "LIMIT_NAMES",
     "SESSION_LIMITS",
@@ -28,6 +29,12 @@ __all__ = (
     "ProgramStats",
     "ProgramStatus",
     "ProgramWarning",
+)
+
+# Told to a model whose container at its vendor is gone.
+CONTAINER_LOST: Final = (
+    "[The container in which programs ran is gone, and with it their variables and files."
+    " Programs begin anew in a fresh one.]"
 )
 
 ProgramStatus = Literal[

@@ -230,7 +230,12 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
         if not fold.is_ended:
             early = ProviderError("it ended early", retryable=True)
             raise self._cut_off(written, early, may_repeat=exchange.may_repeat)
-        yield ReplyDone(self._decode(exchange, fold.body, stream.request_id))
+        try:
+            reply = self._decode(exchange, fold.body, stream.request_id)
+        except ProviderError as exc:
+            exc.has_begun = True
+            raise
+        yield ReplyDone(reply)
 
     def _decode(self, exchange: Exchange, body: JsonObject, request_id: str) -> ModelReply:
         try:
@@ -256,6 +261,7 @@ class ProviderClient(ABC, Generic[OptionsT, TargetT]):
             retryable=may_repeat and cause.is_retryable,
             retry_after_s=cause.retry_after_s,
             status=cause.status,
+            has_begun=True,
         )
         return self._connection.mask(error)
 

@@ -6,10 +6,11 @@ each vendor's own; what leaves here are the plain bodies. Nothing is ever tried 
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -38,6 +39,10 @@ CLOSE_TIMEOUT_S: Final = 2.0
 MAX_ANSWER_BYTES: Final = 64 * 1024**2
 # Events name themselves again and again.
 MAX_STREAM_BYTES: Final = 4 * MAX_ANSWER_BYTES
+# Of the time that one event may take.
+_MAX_STREAM_TIMEOUTS: Final = 3
+# What is longer is parsed beside the event loop.
+_MAX_AT_ONCE_BYTES: Final = 1024**2
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -69,6 +74,9 @@ class WireAnswer:
 
 class Connection(ABC, Generic[OptionsT]):
     """Requests to one place; an async context manager that owns the connections."""
+
+    # Of one event of a stream: an image may stand in it.
+    max_event_bytes: ClassVar = MAX_ANSWER_BYTES
 
     def __init__(self, options: OptionsT, *, clock: Clock) -> None:
         self.options = options
@@ -164,14 +172,36 @@ class Connection(ABC, Generic[OptionsT]):
         error.args = (error.message,)
         return error
 
-    def parse(self, data: bytes | str, *, what: str = "the answer") -> JsonObject:
+    async def parse_answer(self, data: bytes) -> JsonObject:
+        """The JSON object that an answer is; a long one is parsed while others run.
+
+        Raises:
+            ProviderError: it is none.
+        """
+        if len(data) <= _MAX_AT_ONCE_BYTES:
+            return self.parse(data)
+        parse = partial(self.parse, data, load=_load_patiently)
+        return await to_thread.run_sync(parse, abandon_on_cancel=True)
+
+    def parse(
+        self,
+        data: bytes | str,
+        *,
+        what: str = "the answer",
+        load: Callable[[bytes | str], Json] = json.loads,
+    ) -> JsonObject:
         """The JSON object that these bytes are.
+
+        Args:
+            data: the bytes.
+            what: they are, for messages.
+            load: reads JSON; raises what `json.loads` does.
 
         Raises:
             ProviderError: they are none.
         """
         try:
-            value = json.loads(data)
+            value = load(data)
         except (ValueError, RecursionError):
             raise self.error(f"{what} is not JSON") from None
         if not isinstance(value, dict):
@@ -184,8 +214,27 @@ class Connection(ABC, Generic[OptionsT]):
         Raises:
             ProviderError: there are more.
         """
-        if size > cap:
-            raise self.error(f"the answer is above the cap of {cap:,} bytes")
+        self._check(size, cap, what="the answer")
+
+    def check_event_size(self, size: int) -> None:
+        """Hold the bytes of one event against the cap.
+
+        Raises:
+            ProviderError: there are more.
+        """
+        self._check(size, self.max_event_bytes, what="an event of the stream")
+
+    async def cap(self, answer: Any) -> None:
+        """Hold an answer of which nothing was read against the cap while it comes."""
+        from toolweft.providers.capped import cap_answer
+
+        cap_answer(answer, self.check_size)
+
+    def _check(self, size: int, most: int, *, what: str) -> None:
+        if size > most:
+            error = self.error(f"{what} is above the cap of {most:,} bytes")
+            error.has_begun = True
+            raise error
 
     def _secrets(self) -> list[str]:
         """What stands in no message; the longest first, as one may hold another."""
@@ -235,10 +284,21 @@ class WireStream(ABC):
         request_id: the vendor's own; empty where it gave none.
     """
 
-    def __init__(self, connection: Connection[Any], *, request_id: str = "") -> None:
+    def __init__(self, connection: Connection[Any], *, response: Any, request_id: str = "") -> None:
+        """Nothing is read.
+
+        Args:
+            connection: it came over.
+            response: of which the events are read; its bytes are capped.
+            request_id: the vendor's own.
+        """
         self.request_id = request_id
         self._connection = connection
+        self._response = response
         self._first: JsonObject | None = None
+        # Pieces that come in time one after the other could go on for ever.
+        self._allowed_s = _MAX_STREAM_TIMEOUTS * connection.options.timeout_s
+        self._ends_s = anyio.current_time() + self._allowed_s
 
     async def read_first(self) -> None:
         """Wait until the stream has begun.
@@ -273,11 +333,18 @@ class WireStream(ABC):
             await self._close()
 
     async def _read(self) -> JsonObject | None:
+        # A stream may be long; an event may not.
+        self._response.stream.restart(self._connection.check_event_size)
         try:
             # Beside the SDK's own, which starts anew with every sign of life between events.
-            with anyio.fail_after(self._connection.options.timeout_s):
+            with anyio.fail_after(
+                min(self._connection.options.timeout_s, self._ends_s - anyio.current_time())
+            ):
                 event = await self._next()
         except TimeoutError:
+            if anyio.current_time() >= self._ends_s:
+                whole = f"the answer did not end within {self._allowed_s:g} s"
+                raise self._connection.error(whole) from None
             raise self._connection.late() from None
         self._connection.check_size(self._size, cap=MAX_STREAM_BYTES)
         return event
@@ -301,6 +368,14 @@ def encode_body(body: JsonObject) -> bytes:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     # Half a surrogate pair, which a tool's text may hold, is no UTF-8.
     return text.encode("utf-8", "replace")
+
+
+def _load_patiently(data: bytes | str) -> Json:
+    """As `json.loads`, but not in one go.
+
+    The parser holds the interpreter's lock to its end, also in a thread, unless it calls Python.
+    """
+    return json.loads(data, object_hook=lambda value: value, parse_int=lambda text: int(text))
 
 
 def missing_sdk(models: str, *, package: str, extra: str) -> ConfigError:

@@ -43,9 +43,8 @@ class SdkConnection(Connection[OptionsT], Generic[OptionsT]):
         except self._failures() as exc:
             # Chained to nothing: the SDK's errors hold the request with its headers.
             raise self.convert(exc, body) from None
-        self.check_size(len(response.content))
         request_id = response.headers.get(self.id_header, "")
-        return WireAnswer(body=self.parse(response.content), request_id=request_id)
+        return WireAnswer(body=await self.parse_answer(response.content), request_id=request_id)
 
     async def _open_stream(
         self, path: str, body: JsonObject, headers: Mapping[str, str]
@@ -73,6 +72,9 @@ class SdkConnection(Connection[OptionsT], Generic[OptionsT]):
         import httpx2
 
         sdk = self._sdk
+        if isinstance(exc.__cause__, ProviderError):
+            # Ours, raised while the SDK read.
+            return exc.__cause__
         if isinstance(exc, sdk.APITimeoutError):
             is_late = not isinstance(exc.__cause__, httpx2.ConnectTimeout)
             return self.late() if is_late else self.unreached()
@@ -110,8 +112,9 @@ class SdkStream(WireStream):
         sent: JsonObject,
         failures: type[Exception],
     ) -> None:
-        headers = events.response.headers
-        super().__init__(connection, request_id=headers.get(connection.id_header, ""))
+        response = events.response
+        request_id = response.headers.get(connection.id_header, "")
+        super().__init__(connection, response=response, request_id=request_id)
         self._sdk_connection = connection
         self._sent = sent
         self._failures = failures
@@ -141,4 +144,4 @@ class SdkStream(WireStream):
         return event
 
     async def _close(self) -> None:
-        await self._events.response.aclose()
+        await self._response.aclose()

@@ -311,6 +311,8 @@ class ActiveRun:
         with anyio.move_on_after(timeout_s):
             while not self.is_over:
                 await self._wake.wait()
+                # Set for another reason than the end, it would not be waited for again.
+                self._wake = anyio.Event()
 
 
 def _parse_call(frame: Frame, *, index: int, countdown: Countdown) -> GuestCall:

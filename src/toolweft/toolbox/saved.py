@@ -108,7 +108,14 @@ class ToolboxSaved:
         return await self._parts.store.find(name, version=version)
 
     async def test(self, name: str, *, version: int | None = None) -> ReplayReport:
-        """Replay the run that a version came from, and compare; raises as `find` and `replay`."""
+        """Replay the run that a version came from, and compare.
+
+        Raises:
+            CallDenied: another principal than the local one asks, whose run it is not.
+            ToolNotFound: there is none.
+            RunNotReplayable: the store has not all of its run.
+        """
+        self._check_local()
         program = await self.find(name, version=version)
         run = await self._parts.store.load_run(program)
         return await self._parts.replayer.replay(run, principal=self._owner)
@@ -142,6 +149,6 @@ class ToolboxSaved:
     def _check_local(self) -> None:
         if self._owner != LOCAL:
             raise CallDenied(
-                "only whoever runs this toolweft may save and remove programs",
-                hint="they are tools for everybody: ask for it to be saved",
+                "only whoever runs this toolweft may save, test and remove programs",
+                hint="they are tools for everybody, from its own runs: ask for it to be done",
             )

@@ -178,3 +178,23 @@ async def test_a_stream_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> 
                 async for _ in stream:
                     pass
             await stream.aclose()
+
+
+async def test_a_stream_that_drips_on_is_left() -> None:
+    async def drip(_: Request) -> Response:
+        async def events() -> AsyncIterator[str]:
+            while True:
+                yield "data: {}\n\n"
+                await anyio.sleep(0.05)
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    app = Starlette(routes=[Route("/v1/x", drip, methods=["POST"])])
+    async with ServedApp(app) as address:
+        options = replace(OPTIONS, base_url=f"{address}/v1", timeout_s=1.0)
+        async with OpenAIConnection(options, clock=FakeClock()) as connection:
+            stream = await connection.open_stream("/x", {})
+            with pytest.raises(ProviderError, match="did not end within 3 s"):
+                async for _ in stream:
+                    pass
+            await stream.aclose()

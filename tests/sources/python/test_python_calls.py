@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +23,10 @@ from pydantic import BaseModel
 from tests.sources.support import PATIENT_S, WaitingListener, use
 
 from toolweft.core.calls import MISSING, Blob, RawResult, TextContent
-from toolweft.core.errors import SourceUnavailable
-from toolweft.core.ids import SourceName
+from toolweft.core.clock import SystemClock
+from toolweft.core.countdown import Countdown
+from toolweft.core.errors import Overloaded, SourceUnavailable
+from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.sources import BoundTool, PythonSource
 from toolweft.sources.python.results import read_returned
@@ -148,6 +151,41 @@ async def test_a_cancelled_sync_function_is_left_behind() -> None:
             scope.cancel()
     assert scope.cancelled_caught
     release.set()
+
+
+async def test_threads_that_are_left_behind_count_until_they_return() -> None:
+    release, all_begun = threading.Event(), anyio.Event()
+    begun: list[int] = []
+
+    def wait() -> str:
+        begun.append(threading.get_ident())
+        if len(begun) == 40:
+            anyio.from_thread.run_sync(all_begun.set)
+        release.wait(60)
+        return "done"
+
+    source = serve(wait)
+
+    async def leave_behind() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(40):
+                tasks.start_soon(use, source, "wait")
+            await all_begun.wait()
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+    try:
+        with anyio.fail_after(PATIENT_S):
+            for _ in range(3):
+                await leave_behind()
+            countdown = Countdown(0.1, clock=SystemClock())
+            with pytest.raises(Overloaded, match=r"wait was not called: all 40 threads .* 40 of"):
+                await source.call_tool(ToolName("wait"), {}, countdown=countdown)
+        assert len(set(begun)) == len(begun) == 40
+    finally:
+        release.set()
+    # They return, and their places with them.
+    assert (await use(source, "wait")).structured == "done"
 
 
 async def test_a_sync_wrapper_of_an_async_function_is_awaited() -> None:

@@ -30,6 +30,8 @@ class AnthropicConnection(SdkConnection[AnthropicConnectionOptions]):
     """Requests to one place; an async context manager that owns the connections."""
 
     id_header = "request-id"
+    # The SDK copies what it has of an event with each piece that comes, on the event loop.
+    max_event_bytes = 16 * 1024**2
 
     def _load_sdk(self) -> ModuleType:
         try:
@@ -55,7 +57,9 @@ class AnthropicConnection(SdkConnection[AnthropicConnectionOptions]):
             default_headers=headers,
             open_telemetry=False,
             # A key and a history are not sent to wherever an answer points.
-            http_client=sdk.DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout),
+            http_client=sdk.DefaultAsyncHttpxClient(
+                follow_redirects=False, timeout=timeout, event_hooks={"response": [self.cap]}
+            ),
         )
 
     def _failures(self) -> type[Exception]:

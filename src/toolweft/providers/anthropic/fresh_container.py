@@ -2,21 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from toolweft.core.calls import TextContent
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import AssistantMessage, UserMessage
+from toolweft.core.programs import CONTAINER_LOST
 from toolweft.providers.anthropic.responses import Said
 from toolweft.providers.anthropic.said import ReadMessage
 from toolweft.providers.anthropic.target import API
 
 __all__ = ("FreshStart", "plan_fresh_start")
-
-_LOST: Final = (
-    "[The container in which programs ran is gone, and with it their variables and files."
-    " Programs begin anew in a fresh one.]"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +44,7 @@ def plan_fresh_start(read: Sequence[ReadMessage], *, read_only: frozenset[str]) 
                     return FreshStart(obstacle=call.name)
     kept = [item.given for item in read[:start]]
     said = [said for item in read[start:] for said in _keep_said(item)]
-    return FreshStart(messages=(*kept, *said, UserMessage(content=(TextContent(_LOST),))))
+    return FreshStart(messages=(*kept, *said, UserMessage(content=(TextContent(CONTAINER_LOST),))))
 
 
 def _find_open_program(read: Sequence[ReadMessage]) -> int:

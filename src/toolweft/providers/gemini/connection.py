@@ -59,7 +59,9 @@ class GeminiConnection(Connection[GeminiConnectionOptions]):
         options = self.options
         timeout = httpx2.Timeout(options.timeout_s, connect=options.connect_timeout_s)
         # A key and a history are not sent to wherever an answer points.
-        self._http = httpx2.AsyncClient(follow_redirects=False, timeout=timeout)
+        self._http = httpx2.AsyncClient(
+            follow_redirects=False, timeout=timeout, event_hooks={"response": [self.cap]}
+        )
         return self._sdk.Client(
             # Given, so that neither is looked for in the environment.
             api_key=options.key.reveal(),
@@ -77,17 +79,12 @@ class GeminiConnection(Connection[GeminiConnectionOptions]):
 
     async def _post(self, path: str, body: JsonObject, headers: Mapping[str, str]) -> WireAnswer:
         response = await self._send(path, body, headers)
-        pieces: list[bytes] = []
-        size = 0
         try:
-            async for piece in self.read_pieces(response):
-                size += len(piece)
-                self.check_size(size)
-                pieces.append(piece)
+            data = b"".join([piece async for piece in self.read_pieces(response)])
         finally:
             with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await response.aclose()
-        return WireAnswer(body=self.parse(b"".join(pieces)))
+        return WireAnswer(body=await self.parse_answer(data))
 
     async def _open_stream(
         self, path: str, body: JsonObject, headers: Mapping[str, str]
@@ -163,8 +160,7 @@ class GeminiStream(WireStream):
     """The events as they are read out of the bytes."""
 
     def __init__(self, response: Any, *, connection: GeminiConnection) -> None:
-        super().__init__(connection)
-        self._response = response
+        super().__init__(connection, response=response)
         self._events = _read_events(response, connection)
 
     @property

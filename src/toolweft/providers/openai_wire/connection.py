@@ -60,7 +60,9 @@ class OpenAIConnection(SdkConnection[OpenAIConnectionOptions]):
             max_retries=0,
             default_headers={**headers, **options.headers},
             # A key and a history are not sent to wherever an answer points.
-            http_client=sdk.DefaultAsyncHttpx2Client(follow_redirects=False, timeout=timeout),
+            http_client=sdk.DefaultAsyncHttpx2Client(
+                follow_redirects=False, timeout=timeout, event_hooks={"response": [self.cap]}
+            ),
         )
 
     def _choose_headers(self, headers: Mapping[str, str], *, accept: str) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from pydantic import ValidationError
 
 from toolweft.core.caller_names import parse_callers
 from toolweft.core.calls import CallerType, RawResult, TextContent
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidDefinition, ToolweftError
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.sources.python.declare import Declaration, find_declaration
 from toolweft.sources.python.docs import read_docs
-from toolweft.sources.python.invoke import Invoker
+from toolweft.sources.python.invoke import Invoker, NoThread
 from toolweft.sources.python.load import load_handler, parse_handler_path
 from toolweft.sources.python.results import read_returned
 from toolweft.sources.python.signature import (
@@ -67,15 +68,23 @@ class FunctionTool:
         self._invoker = invoker
         self._is_async = _is_async(function)
 
-    async def call(self, arguments: JsonObject) -> RawResult:
-        """Call the function; whatever it raises is a failed result."""
+    async def call(self, arguments: JsonObject, *, countdown: Countdown) -> RawResult:
+        """Call the function; whatever it raises is a failed result.
+
+        Raises:
+            NoThread: it was not called.
+        """
         try:
             keywords = self._bind(arguments)
         except ValidationError as exc:
             return _failed(_render_faults(exc))
         try:
             returned = await self._invoker.call(
-                self._function, keywords, is_async=self._is_async, name=self.definition.name
+                self._function,
+                keywords,
+                is_async=self._is_async,
+                name=self.definition.name,
+                countdown=countdown,
             )
             return read_returned(returned)
         except asyncio.CancelledError:
@@ -84,6 +93,8 @@ class FunctionTool:
                 raise
             # Nobody cancels this call: the function awaited something that was cancelled.
             return _failed("the function awaited a task that was cancelled")
+        except NoThread:
+            raise
         except (Exception, SystemExit) as exc:
             log.debug("tool.raised", extra={"tool": self.definition.name}, exc_info=True)
             text = str(exc)
@@ -107,16 +118,26 @@ class LateTool:
         self._invoker = invoker
         self._loaded: FunctionTool | None = None
 
-    async def call(self, arguments: JsonObject) -> RawResult:
-        """Load the function where that is still to do, and call it; tried again if it failed."""
+    async def call(self, arguments: JsonObject, *, countdown: Countdown) -> RawResult:
+        """Load the function where that is still to do, and call it; tried again if it failed.
+
+        Raises:
+            NoThread: it was not loaded, or not called.
+        """
         if self._loaded is None:
             try:
                 self._loaded = await self._invoker.call(
-                    self._load, {}, is_async=False, name=self.definition.name
+                    self._load,
+                    {},
+                    is_async=False,
+                    name=self.definition.name,
+                    countdown=countdown,
                 )
+            except NoThread:
+                raise
             except ToolweftError as exc:
                 return _failed(str(exc))
-        return await self._loaded.call(arguments)
+        return await self._loaded.call(arguments, countdown=countdown)
 
 
 def build_function_tool(

@@ -26,7 +26,7 @@ class _Callable(Protocol):
 
     definition: ToolDefinition
 
-    async def call(self, arguments: JsonObject) -> RawResult: ...
+    async def call(self, arguments: JsonObject, *, countdown: Countdown) -> RawResult: ...
 
 
 class PythonSource:
@@ -83,6 +83,7 @@ class PythonSource:
 
         Raises:
             SourceUnavailable: there is none of that name.
+            Overloaded: a sync one got no thread in its time.
         """
         built = self._tools.get(name)
         if built is None:
@@ -90,7 +91,7 @@ class PythonSource:
                 f"source {self.name!r} has no tool named {name!r}",
                 hint=f"it has: {', '.join(sorted(self._tools))}",
             )
-        return await built.call(arguments)
+        return await built.call(arguments, countdown=countdown)
 
     def _build(self, candidate: PythonTool) -> _Callable:
         from toolweft.sources.python.function import (
