@@ -25,10 +25,10 @@ test: env  ## every test, with branch coverage
 	@$(BIN)/coverage report
 
 test-unprivileged:  ## every test as another user: nobody, or make ... TEST_USER=NAME
-	@PYTEST_ARGS="$(PYTEST_ARGS)" scripts/test_restricted.sh --user $(TEST_USER)
+	@WORKERS=$(WORKERS) PYTEST_ARGS="$(PYTEST_ARGS)" scripts/test_restricted.sh --user $(TEST_USER)
 
 test-no-userns:  ## every test where user namespaces are forbidden
-	@PYTEST_ARGS="$(PYTEST_ARGS)" scripts/test_restricted.sh --no-userns
+	@WORKERS=$(WORKERS) PYTEST_ARGS="$(PYTEST_ARGS)" scripts/test_restricted.sh --no-userns
 
 check: env  ## format, lint, types, layers, security, sizes
 	@BIN=$(BIN) scripts/check.sh

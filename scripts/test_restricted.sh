@@ -24,6 +24,8 @@ FORBID='
 # What becomes the other user, and what forbids namespaces, in front of a command.
 become=()
 nest=()
+# Where tests keep files: the address of a socket has 107 characters at most.
+place=()
 
 usage() {
   sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
@@ -76,6 +78,7 @@ prepare_other_user() {
   "${become[@]}" test -x "$folder/tree" || fail "$user cannot enter $folder; set TMPDIR to elsewhere"
   cd "$folder/tree"
   export HOME=$folder/home TMPDIR=$folder/tmp USER=$user LOGNAME=$user
+  place=(--basetemp "$folder/tmp/p")
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   unset "${!XDG_@}"
 }
@@ -107,7 +110,8 @@ main() {
   fi
   [ "$userns" = yes ] || forbid_namespaces
   # shellcheck disable=SC2086  the arguments are words
-  [ $# -gt 0 ] || set -- .venv/bin/python -m pytest ${PYTEST_ARGS:-}
+  [ $# -gt 0 ] ||
+    set -- .venv/bin/python -m pytest -n "${WORKERS:-3}" --dist loadfile "${place[@]}" ${PYTEST_ARGS:-}
   # Not exec: the folder is removed afterwards. The status is the command's.
   "${become[@]}" "${nest[@]}" "$@"
 }
