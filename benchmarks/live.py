@@ -93,7 +93,7 @@ def _load_tools(*, with_examples: bool) -> list[toolweft.ToolSpec]:
     return [build(tool) for tool in json.loads((_DATA / "tools.json").read_text("utf-8"))]
 
 
-def _never() -> None:
+def _never(**_arguments: Any) -> None:
     raise AssertionError("nothing is called here")
 
 
