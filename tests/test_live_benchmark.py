@@ -71,6 +71,7 @@ def _first(expected: Any) -> Any:
     return "anything" if expected == "*" else expected
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.anyio
 async def test_right_calls_are_counted_in_every_way(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
