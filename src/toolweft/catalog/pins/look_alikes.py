@@ -12,6 +12,9 @@ Kept = TypeVar("Kept", bound=str)
 # Below that, one letter is most of a name: `add` and `and`.
 _MIN_CHARACTERS: Final = 5
 
+# Each name is compared with those near it, which takes minutes for a hundred thousand.
+_MAX_COMPARED_NAMES = 20_000
+
 
 class NameIndex:
     """The names of all tools, and which of them pass for another."""
@@ -58,6 +61,8 @@ class NameIndex:
         owners = self._owners.get(name, ())
         self._owners[name] = (*owners, source)
         if owners:
+            return
+        if len(self._owners) > _MAX_COMPARED_NAMES:
             return
         plain = plain_name(name)
         for other, reason in self._find(name, plain):
