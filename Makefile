@@ -10,7 +10,7 @@ CACHE := .cache
 TEST_USER ?= nobody
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unprivileged test-no-userns check bench fuzz dist clean env env-demo env-bench
+.PHONY: help demo test test-unprivileged test-no-userns check bench conformance fuzz dist clean env env-demo env-bench
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -35,6 +35,11 @@ check: env  ## format, lint, types, layers, security, sizes
 
 bench: env-bench  ## every script of benchmarks/, results in .cache/bench
 	@BIN=$(BIN) scripts/bench.sh $(CACHE)/bench
+
+conformance: env  ## the protocol's own suites, directly and through the gateway; needs npm
+	@scripts/node.sh $(CACHE)/conformance/release requirements/conformance-release.txt
+	@scripts/node.sh $(CACHE)/conformance/preview requirements/conformance-preview.txt
+	@$(BIN)/python scripts/conformance.py $(CACHE)/conformance $(CONFORMANCE_ARGS)
 
 fuzz: env  ## random programs and frames against the sandbox; goes on where it ended
 	@$(BIN)/python -m fuzz --programs 2000 --frames 50000 --state $(CACHE)/fuzz.json

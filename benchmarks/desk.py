@@ -1,9 +1,10 @@
 """What a desk of many servers costs: tokens of surface and answers, memory of catalog and index.
 
-    python -m benchmarks.desk --config FILE --recorded DIR [--json]
+    python -m benchmarks.desk --config FILE --recorded DIR [--install DIR] [--json]
 
-Definitions come from DIR/<server>.json. No server of the desk is started; how soon a gateway is
-ready is measured with stand-ins that list the same.
+Definitions come from DIR/<server>.json, and no server of the desk is started: how soon a gateway is
+ready is measured with stand-ins that list the same. With --install the desk's own servers are set
+up in a folder, from PyPI and npm, and a first start of all of them is measured too.
 """
 
 import json
@@ -20,6 +21,7 @@ import anyio
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
+from benchmarks.desk_install import add_cold, install_desk, needed_packages
 from benchmarks.desk_ready import add_ready
 from benchmarks.harness import ROOT, Report, Rows, Tokenizer, data_root, load_tokenizer, parser
 from benchmarks.workload_tokens import list_tokens
@@ -47,6 +49,10 @@ def _requests(servers: Collection[str]) -> list[str]:
     own = [row[2:] for row in rows if row[0] == "recorded" and row[1].split("/")[0] in servers]
     step = max(1, len(own) // _MAX_REQUESTS)
     return [wordings[i % len(wordings)] for i, wordings in enumerate(own[::step])][:_MAX_REQUESTS]
+
+
+def _count_tools(recordings: Collection[Any], servers: Collection[str]) -> int:
+    return sum(len(file["tools"]) for file in recordings if file["server"] in servers)
 
 
 async def _add_answers(
@@ -102,6 +108,12 @@ async def _measure(options: Any, report: Report) -> None:
         files = [json.loads(file.read_text("utf-8")) for file in sorted(recorded.glob("*.json"))]
         shown = [list_tokens(f["tools"], tokens) for f in files if f["server"] in servers]
         report.add("full_list_tokens", sum(shown))
+        if options.install is None:
+            report.add("desk_cold_s", None, at_most=10)
+        else:
+            folder = options.install.absolute()
+            install_desk(folder, needed_packages(config, root / "summary.json"))
+            add_cold(report, config=config, folder=folder, expected=_count_tools(files, servers))
         await add_ready(report, servers=list(servers), recorded=recorded, scratch=scratch)
         live = _megabytes("live", config, recorded, scratch)
         report.add("mb_per_1000_tools", live, at_most=5)
@@ -114,6 +126,12 @@ def main() -> None:
     options = parser(str(__doc__).splitlines()[0])
     options.add_argument("--config", type=Path, help="an mcp.json")
     options.add_argument("--recorded", type=Path, help="folder with <server>.json definitions")
+    options.add_argument(
+        "--install",
+        type=Path,
+        metavar="DIR",
+        help="set up the desk's servers in DIR and start them",
+    )
     given = options.parse_args()
     report = Report("desk")
     anyio.run(_measure, given, report)

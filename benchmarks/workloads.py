@@ -2,7 +2,8 @@
 
 Each folder with gold programs is replayed twice, as a Python source and as an MCP server over
 stdio; a folder for a real server is run through that server. A program is right when the JSON it
-prints equals the answer.
+prints equals the answer. A folder with gold call sequences is replayed in order, by direct calls
+and from programs; each result has to be the recorded one.
 
     python -m benchmarks.workloads --data DIR [--desk DIR] [--rows FILE] [--json]
 """
@@ -18,6 +19,8 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 import toolweft
+from benchmarks.gold_sequences import add_gold_set
+from benchmarks.gold_sets import find_gold_sets
 from benchmarks.harness import (
     ROOT,
     Report,
@@ -146,7 +149,11 @@ async def _measure(options: Any, report: Report) -> None:
     desk = options.desk or data_root(None, "servers")
     desk = desk if (desk / "mcp.json").exists() else None
     savings: dict[str, dict[str, float]] = {}
-    for workload in find_workloads(data_root(options.data, "workloads")):
+    root = data_root(options.data, "workloads")
+    for gold in find_gold_sets(root):
+        with tempfile.TemporaryDirectory(prefix="toolweft-bench-") as scratch:
+            await add_gold_set(gold, Path(scratch), report, rows)
+    for workload in find_workloads(root):
         with tempfile.TemporaryDirectory(prefix="toolweft-bench-") as scratch:
             await _one(workload, Path(scratch), desk, report, rows, tokens, savings)
     if savings:

@@ -101,6 +101,7 @@ async def run_example(name: str, environment: Mapping[str, str], home: Path) -> 
 
 def test_every_file_is_tried_here() -> None:
     tried = {*AGENTS, "library.py", "planner_and_worker.py", "anthropic_client.py", "team.py"}
+    tried.add("mixed_sources.py")
     assert {path.name for path in EXAMPLES.glob("*.py")} == tried
     configured = {"azure.toml", "compatible_server.toml", "gateway.toml"}
     assert {path.name for path in EXAMPLES.glob("*.toml")} == configured
@@ -177,6 +178,16 @@ async def test_the_library_needs_no_model(tmp_path: Path) -> None:
     printed = (await run_example("library.py", {}, tmp_path)).splitlines()
     assert printed[0] == "local.get_expenses"
     assert printed[-2:] == ["3 people", "bo"]
+
+
+async def test_one_program_uses_sources_of_every_kind(tmp_path: Path) -> None:
+    printed = (await run_example("mixed_sources.py", {}, tmp_path)).splitlines()
+    assert printed[0] == "bo is 295.00 euros over budget, 3422.00 kroner"
+    assert sorted(printed[1:]) == [
+        "budgets.getBudget ok",
+        "local.get_expenses ok",
+        "rates.get_rate ok",
+    ]
 
 
 async def test_the_gateways_configuration_opens_what_it_says(tmp_path: Path) -> None:

@@ -12,12 +12,15 @@ from typing import Any
 
 __all__ = (
     "CODE_EXECUTION_TOOL",
+    "NOBODY",
     "Agent",
     "AgentResult",
     "AnthropicClient",
+    "Ask",
     "Caller",
     "CallerInfo",
     "CallerType",
+    "CallingClient",
     "CompletionResponse",
     "Container",
     "ContainerInfo",
@@ -47,10 +50,13 @@ __all__ = (
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Agent": ("toolweft.bootstrap", "Agent"),
+    "NOBODY": ("toolweft.core.client", "NOBODY"),
+    "Agent": ("toolweft.bootstrap.agent", "Agent"),
     "AgentResult": ("toolweft.agent", "AgentResult"),
     "AnthropicClient": ("toolweft.bootstrap.clients", "AnthropicClient"),
+    "Ask": ("toolweft.core.client", "Ask"),
     "CODE_EXECUTION_TOOL": ("toolweft.providers.anthropic.declared_tools", "CODE_EXECUTION_TOOL"),
+    "CallingClient": ("toolweft.core.client", "CallingClient"),
     "Caller": ("toolweft.core.calls", "Caller"),
     "CallerInfo": ("toolweft.providers.anthropic.views", "CallerInfo"),
     "CallerType": ("toolweft.providers.anthropic.views", "CallerType"),

@@ -1,10 +1,13 @@
 from toolweft.agent import AgentResult as AgentResult
-from toolweft.bootstrap import Agent as Agent
 from toolweft.bootstrap import open_toolbox as open
+from toolweft.bootstrap.agent import Agent as Agent
 from toolweft.bootstrap.clients import AnthropicClient as AnthropicClient
 from toolweft.core.calls import Caller as Caller
 from toolweft.core.calls import Principal as Principal
 from toolweft.core.calls import ToolResult as ToolResult
+from toolweft.core.client import NOBODY as NOBODY
+from toolweft.core.client import Ask as Ask
+from toolweft.core.client import CallingClient as CallingClient
 from toolweft.core.errors import ToolweftError as ToolweftError
 from toolweft.core.programs import Container as Container
 from toolweft.core.programs import ProgramLimits as ProgramLimits
@@ -31,12 +34,15 @@ from toolweft.toolbox.answers import SearchAnswer as SearchAnswer
 
 __all__ = (
     "CODE_EXECUTION_TOOL",
+    "NOBODY",
     "Agent",
     "AgentResult",
     "AnthropicClient",
+    "Ask",
     "Caller",
     "CallerInfo",
     "CallerType",
+    "CallingClient",
     "CompletionResponse",
     "Container",
     "ContainerInfo",

@@ -183,6 +183,17 @@ async def test_the_error_says_when_to_ask_again(told: float | None, wait_s: floa
     )
 
 
+@pytest.mark.promise("agent.degraded")
+@pytest.mark.parametrize("status", [401, 404])
+async def test_what_is_wrong_for_good_is_worth_no_wait(status: int) -> None:
+    wrong = ProviderError("no such key", hint="look at it", status=status, retry_after_s=30.0)
+    async with open_stage(Planner(wrong)) as stage:
+        result = await stage.run()
+    assert result.error == Failure(
+        code="model_unavailable", message="no model answered: no such key", hint="look at it"
+    )
+
+
 async def test_tools_are_listed_where_they_cannot_be_searched() -> None:
     planner = Planner(use(call("search_tools", queries=["rain"])), say("Done."))
 

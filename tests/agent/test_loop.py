@@ -393,6 +393,26 @@ async def test_a_conversation_goes_on_from_its_history() -> None:
     assert second.history[-1] == AssistantMessage(text="Two.")
 
 
+async def test_a_program_that_still_runs_when_the_model_answers_is_stopped() -> None:
+    async def rain(city: str) -> str:
+        await anyio.sleep_forever()
+        return city
+
+    planner = Planner(
+        use(program("print(await sky.rain(city='Oslo'))", wait_s=0)), say("I do not wait.")
+    )
+    async with open_stage(planner) as stage:
+        stage.world.road.answers["sky.rain"] = rain
+        result = await stage.run()
+        (started,) = stage.of(ProgramFinished)
+        with anyio.fail_after(5):
+            reply = await stage.box.invoke("run_code", {"run_id": started.run_id, "wait_s": 5})
+
+    assert (result.status, started.status) == ("done", "running")
+    assert reply.is_error
+    assert "the task that started it is over" in reply.text
+
+
 async def test_a_program_that_outlasts_the_wait_is_waited_for_by_its_id() -> None:
     go_on = anyio.Event()
 

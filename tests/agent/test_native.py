@@ -162,6 +162,25 @@ async def test_a_program_whose_container_is_gone_is_begun_once_more() -> None:
     assert [notice.kind for notice in stage.of(Notice)] == ["container"]
 
 
+async def test_a_container_that_is_over_is_left_out_and_the_model_is_told_once() -> None:
+    over = replace(CONTAINER, status="idle")
+    planner = Planner(
+        use(call("search_tools", queries=["rain"])),
+        use(call("search_tools", "c2", queries=["wind"])),
+        say("Done."),
+        say("Again."),
+        capabilities=NATIVE,
+    )
+    async with open_stage(planner) as stage:
+        result = await stage.run(container=over)
+        await stage.run(history=result.history, container=result.container)
+
+    told = UserMessage(content=(TextContent(CONTAINER_LOST),))
+    assert [request.container_id for request in planner.requests] == [None] * 4
+    assert [request.messages.count(told) for request in planner.requests] == [1] * 4
+    assert [notice.kind for notice in stage.of(Notice)] == ["container"]
+
+
 @pytest.mark.promise("agent.once")
 @pytest.mark.parametrize("fails", [1, 2])
 async def test_it_is_not_begun_again_where_something_would_be_done_twice(fails: int) -> None:

@@ -108,7 +108,7 @@ class Stage:
         conversation = Conversation(
             toolbox=self.box,
             planners=self.planners,
-            declarations=Declarations(self.box.surface(), self.box.snapshot),
+            declarations=Declarations(self.box.surface(for_agent=True), self.box.snapshot),
             options=self.options,
             spending=self.spending,
             find_saved=self.find_saved,

@@ -49,6 +49,35 @@ def test_unchanged_tools_of_a_changed_source_are_the_same_objects_too() -> None:
     assert catalog.snapshot.tools["git.b"].definition.description == "new"
 
 
+async def test_many_tools_looked_through_before_are_as_if_they_had_not_been() -> None:
+    listed = tuple(tool(f"t{number}", description=f"tool {number}") for number in range(150))
+    ahead, at_once = Catalog(CatalogOptions()), Catalog(CatalogOptions())
+
+    await ahead.prepare(status("git"), listed)
+    assert ahead.snapshot.version == 0
+    ahead.source_changed(status("git"), listed)
+    at_once.source_changed(status("git"), listed)
+
+    assert ahead.snapshot == at_once.snapshot
+    assert len(ahead.snapshot.tools) == 150
+
+
+async def test_what_was_looked_through_is_not_used_under_another_name_or_for_other_tools() -> None:
+    listed = tuple(tool(f"t{number}", "a-b") for number in range(150))
+    catalog, other = Catalog(CatalogOptions()), Catalog(CatalogOptions())
+
+    await catalog.prepare(status("a-b"), listed)
+    # Both would be `a_b` in Python, so they get other names.
+    for each in (catalog, other):
+        each.source_changed(status("a.b"), [tool("x", "a.b")])
+        each.source_changed(status("a-b"), listed)
+    assert list(catalog.snapshot.tools) == list(other.snapshot.tools)
+
+    await catalog.prepare(status("a-b"), listed)
+    catalog.source_changed(status("a-b"), listed[:1])
+    assert len(catalog.snapshot.tools) == 2
+
+
 def test_a_change_that_changes_nothing_makes_no_snapshot() -> None:
     catalog = catalog_of(tool("a"))
     before = catalog.snapshot

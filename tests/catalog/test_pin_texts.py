@@ -133,11 +133,49 @@ def test_one_source_may_name_its_own_tools_as_it_likes() -> None:
     assert list(index.look_alikes(SourceName("a"))) == []
 
 
+def test_a_name_is_found_among_thousands_that_differ_in_one_letter() -> None:
+    mine = {f"do_issue_{number:05}" for number in range(12_000)}
+    index = NameIndex()
+    index.update({SourceName("a"): mine, SourceName("b"): ["do_issue_1234", "do_lssue_00007"]})
+
+    assert list(index.look_alikes(SourceName("b"))) == [
+        (name, "a", f"it is one letter away from 'do_issue_{end}'")
+        for name, ends in (
+            ("do_issue_1234", ("01234", "10234", "11234")),
+            ("do_lssue_00007", ("00007",)),
+        )
+        for end in ends
+    ]
+    assert ("do_issue_00007", "b") in {
+        (name, owner) for name, owner, _ in index.look_alikes(SourceName("a"))
+    }
+
+
+def test_names_that_are_gone_are_thrown_out_and_the_others_stay() -> None:
+    index = NameIndex()
+    for turn in range(5):
+        many = {f"tool_{turn}_{number}_{number}" for number in range(200)}
+        index.update({SourceName("a"): {*many, "send_email"}, SourceName("b"): ["send_emails"]})
+
+    assert [name for name, _, _ in index.look_alikes(SourceName("b"))] == ["send_emails"]
+
+
+def test_a_change_elsewhere_costs_a_source_nothing_and_tells_whom_it_concerns() -> None:
+    index = NameIndex()
+    names = {SourceName("a"): frozenset({"send_email"}), SourceName("b"): frozenset({"other"})}
+    index.update(names)
+    change = index.update({**names, SourceName("c"): ["send_emails"]})
+
+    assert change.names == {"send_emails"}
+    assert change.sources == {"a", "c"}
+    assert index.update({**names, SourceName("c"): ["send_emails"]}).names == frozenset()
+
+
 NAMES = st.sets(st.text("aеl1_", min_size=4, max_size=7), max_size=5)  # noqa: RUF001
 
 
-def found_in(index: NameIndex, sources: dict[SourceName, set[str]]) -> set[tuple[str, str, str]]:
-    return {(s, n, owner) for s in sources for n, owner, _ in index.look_alikes(s)}
+def found_in(index: NameIndex, sources: dict[SourceName, set[str]]) -> set[tuple[str, str]]:
+    return {(source, name) for source in sources for name, _, _ in index.look_alikes(source)}
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), NAMES), min_size=1, max_size=5))

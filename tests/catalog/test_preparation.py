@@ -205,3 +205,13 @@ def test_examples_are_checked_and_capped_with_a_logged_reason(
 def test_an_input_schema_without_a_type_is_completed() -> None:
     catalog = catalog_of(tool("x", input_schema={"properties": {"a": {}}}))
     assert only(catalog).definition.input_schema["type"] == "object"
+
+
+def test_a_sound_tool_that_cannot_be_called_through_us_is_shown_as_unavailable() -> None:
+    catalog = catalog_of(tool("slow", unavailable="it runs only as a task"), tool("good"))
+    slow = catalog.snapshot.tools["git.slow"]
+    assert (slow.status, slow.status_reason) == ("unavailable", "it runs only as a task")
+    assert slow.pin_hash
+    assert catalog.snapshot.tools["git.good"].status == "available"
+    catalog.source_changed(status("git"), [tool("slow"), tool("good")])
+    assert catalog.snapshot.tools["git.slow"].status == "available"

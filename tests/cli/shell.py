@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from tests import refusing
 
+from toolweft.cli.application import app
 from toolweft.cli.boundary import run_guarded
-from toolweft.cli.main import app
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TOOLWEFT = Path(sys.executable).with_name("toolweft")

@@ -27,4 +27,4 @@ def test_a_failed_server_is_one_line_with_the_last_of_its_words(
 
     warn_of_failed_sources(Snapshot(version=1, tools={}, sources={status.name: status}))
 
-    assert capsys.readouterr().err == f"warning: server 'git' is not available: {said}\n"
+    assert capsys.readouterr().err == f"warning: source 'git' is not available: {said}\n"

@@ -118,7 +118,7 @@ _EVERY_CLIENT = """
 import contextlib, io, json, sys
 from pathlib import Path
 from toolweft.cli.boundary import run_guarded
-from toolweft.cli.main import app
+from toolweft.cli.application import app
 from toolweft.config.clients import CLIENTS, client_path
 from toolweft.cli.clients import read_surroundings
 

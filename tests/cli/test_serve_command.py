@@ -53,6 +53,16 @@ async def test_a_client_over_stdio_searches_and_runs_a_program(shell: Shell) -> 
     assert "[2, 'hi']" in str(ran.content)
 
 
+async def test_a_client_over_stdio_is_passed_every_tool(shell: Shell) -> None:
+    async with over_stdio(shell, "--pass-through") as client:
+        listed = {tool.name for tool in (await client.list_tools()).tools}
+        added = await client.call_tool("add", {"a": 1, "b": 1})
+
+    assert listed >= {"add", "echo"}
+    assert not listed & FOUR
+    assert [block.text for block in added.content] == ["2"]
+
+
 @pytest.mark.promise("handles.links")
 async def test_a_client_reads_what_was_too_large_to_show(shell: Shell) -> None:
     async with over_stdio(shell) as client:
@@ -183,6 +193,7 @@ async def test_a_front_serves_what_a_service_with_the_same_token_file_serves(
     ("arguments", "said"),
     [
         (("--attach", "http://a/mcp", "--http"), "one serves, the other is served"),
+        (("--attach", "http://a/mcp", "--pass-through"), "decided by the service"),
         (("--token-file", "t"), "nobody who wants it"),
         (("--attach", "nowhere"), "'nowhere' is not an http:// or https:// address"),
         (("--attach", "http://a/mcp", "8765"), "but no --http"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolweft.config import Settings, explain, load_settings
-from toolweft.config.models import EmbedderModel
+from toolweft.config.search_models import EmbedderModel
 from toolweft.core.errors import ConfigError
 from toolweft.search.embedding.options import EmbedderOptions
 

@@ -53,7 +53,7 @@ def test_every_option_of_every_component_has_a_key() -> None:
         "catalog": (CatalogOptions, {"profile", "rules", "advised_file"}),
         "sandbox": (SandboxOptions, set()),
         "limits": (ProgramLimits, set()),
-        "programs": (ProgramOptions, {"limits", "containers"}),
+        "programs": (ProgramOptions, {"limits", "containers", "park_s"}),
         "containers": (ContainerOptions, set()),
         "calls": (CallOptions, set()),
         "toolbox": (ToolboxOptions, set()),
@@ -66,7 +66,7 @@ def test_every_option_of_every_component_has_a_key() -> None:
         keys = set(ConfigModel.model_fields[name].annotation.model_fields)
         wanted = {field.name for field in fields(options)} - elsewhere
         assert keys - {"default_config", "configs", "embedder"} == wanted, name
-    assert set(RuleModel.model_fields) | {"server", "tool", "origin"} == {
+    assert set(RuleModel.model_fields) | {"server", "tool", "origin", "pin_hash"} == {
         field.name for field in fields(ToolRule)
     }
 

@@ -194,11 +194,18 @@ def test_every_key_of_a_server_reaches_its_options(desk: Desk, transport: str) -
         "max_message_bytes": ("max_message_bytes", 1024),
         "eager": ("eager", True),
         "idle_stop_s": ("idle_stop_s", 60),
+        "resources": ("resources", False),
+        "prompts": ("prompts", False),
+        "mode": ("mode", "serial"),
+        "isolation": ("isolation", "principal"),
+        "max_principals": ("max_principals", 3),
     }
-    decided_elsewhere = {"recorded", "type", "disabled", "default_config", "configs"}
+    decided_elsewhere = {"auth", "recorded", "type", "disabled", "default_config", "configs"}
     assert set(ServerModel.model_fields) == set(values) | decided_elsewhere
     options = {"command": StdioServerOptions, "url": HttpServerOptions}[transport]
-    wanted = {field.name for field in fields(options)} - {"name", "secrets"}
+    # How questions are shown is decided for all servers together, and tokens come from `auth`.
+    given_elsewhere = {"name", "secrets", "label_asks", "oauth"}
+    wanted = {field.name for field in fields(options)} - given_elsewhere
     desk.write("mcp.json", {"mcpServers": {"a": {key: values[key][1] for key in wanted}}})
 
     (server,) = desk.load().servers

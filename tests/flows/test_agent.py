@@ -9,9 +9,9 @@ from tests.agent.vendors import FORMS, Call, Form, Say, Search, load, serve
 import toolweft
 from toolweft.agent.events import Notice, ProgramFinished, SearchFinished, TaskFinished
 from toolweft.agent.results import AgentResult
-from toolweft.bootstrap import Agent
+from toolweft.bootstrap.agent import Agent
 from toolweft.core.calls import TextContent
-from toolweft.core.errors import ConfigError
+from toolweft.core.errors import ConfigError, InvalidValue
 from toolweft.core.messages import ResultsMessage
 from toolweft.core.programs import CONTAINER_LOST
 from toolweft.providers.prefix import prefix_hash
@@ -100,7 +100,7 @@ async def test_searches_reveal_tools_natively(form: Form, tmp_path: Path) -> Non
 
 
 async def test_a_program_at_anthropic_calls_our_tools(tmp_path: Path) -> None:
-    wire, program = "local-get_expenses", "srvtoolu_1"
+    wire, program = "local_get_expenses", "srvtoolu_1"
     turns = [
         anthropic.Turn(
             blocks=(
@@ -126,7 +126,7 @@ async def test_a_program_at_anthropic_calls_our_tools(tmp_path: Path) -> None:
 async def test_a_model_is_told_that_its_container_at_anthropic_is_gone(tmp_path: Path) -> None:
     def begin(program: str) -> anthropic.Turn:
         called = blocks.use(
-            "local-get_expenses", {"person": "bo"}, call_id=f"toolu_{program}", program=program
+            "local_get_expenses", {"person": "bo"}, call_id=f"toolu_{program}", program=program
         )
         return anthropic.Turn(blocks=(blocks.code("...", program=program), called))
 
@@ -177,6 +177,70 @@ async def test_a_program_at_openai_calls_our_tools(tmp_path: Path) -> None:
     assert [(c.caller, c.status) for c in result.calls] == [("programmatic", "ok")]
 
 
+@pytest.mark.parametrize(
+    "caller",
+    [
+        *(5, "program", [], ["direct"], {"type": ["direct"]}, {"type": "program"}),
+        {"type": "code_execution_20260120"},
+        {"type": "code_execution_20260120", "tool_id": ""},
+        {"type": "worker_20270101", "tool_id": "srvtoolu_404"},
+    ],
+)
+async def test_a_call_of_nobody_knows_whom_is_not_made_and_the_model_is_told(
+    caller: Any, tmp_path: Path
+) -> None:
+    called = blocks.use("call_tool", {"name": "local.list_team", "arguments": {}}, call_id="t1")
+    turns = [
+        anthropic.Turn(blocks=({**called, "caller": caller},)),
+        anthropic.Turn(blocks=({**called, "id": "t2"},)),
+        anthropic.Turn(blocks=(blocks.say("Three."),)),
+    ]
+    async with AnthropicServer(turns) as server:
+        settings = load(tmp_path, (ANTHROPIC, server), native="on")
+        result = await Agent(ANTHROPIC.name, config=settings, tools=TOOLS).run("Who?")
+        assert server.refusals == []
+        (told,) = server.requests[1]["messages"][-1]["content"]
+    assert (result.status, result.text) == ("done", "Three."), result.error
+    assert [call.status for call in result.calls] == ["invalid_arguments", "ok"]
+    assert "its caller is" in told["content"][0]["text"]
+
+
+@pytest.mark.parametrize("caller", [None, {}, {"type": None}, "direct", {"type": "direct"}])
+async def test_a_call_without_a_word_of_its_caller_is_the_models_own(
+    caller: Any, tmp_path: Path
+) -> None:
+    called = blocks.use("call_tool", {"name": "local.list_team", "arguments": {}}, call_id="t1")
+    turns = [
+        anthropic.Turn(blocks=({**called, "caller": caller},)),
+        anthropic.Turn(blocks=(blocks.say("Three."),)),
+    ]
+    async with AnthropicServer(turns) as server:
+        settings = load(tmp_path, (ANTHROPIC, server), native="on")
+        result = await Agent(ANTHROPIC.name, config=settings, tools=TOOLS).run("Who?")
+        assert server.refusals == []
+    assert [(c.caller, c.status) for c in result.calls] == [("direct", "ok")]
+
+
+async def test_a_program_without_a_container_is_asked_for_again_before_it_calls(
+    tmp_path: Path,
+) -> None:
+    def begin(**overrides: Any) -> anthropic.Turn:
+        called = blocks.use("local_list_team", {}, call_id="t1", program="srvtoolu_1")
+        begun = blocks.code("...", program="srvtoolu_1")
+        return anthropic.Turn(blocks=(begun, called), overrides=overrides)
+
+    ended = anthropic.Turn(
+        blocks=(blocks.code_result("3", program="srvtoolu_1"), blocks.say("Three."))
+    )
+    more = "[catalog.configs.list_team]\nalways_listed = true\n"
+    async with AnthropicServer([begin(container=None), begin(), ended]) as server:
+        settings = load(tmp_path, (ANTHROPIC, server), native="on", more=more)
+        result = await Agent(ANTHROPIC.name, config=settings, tools=TOOLS).run("Who?")
+        assert server.refusals == []
+    assert (result.status, result.text) == ("done", "Three."), result.error
+    assert [(c.caller, c.status) for c in result.calls] == [("programmatic", "ok")]
+
+
 @toolweft.tool(severity="destructive")
 def drop_table() -> None:
     """Drop the table."""
@@ -191,7 +255,7 @@ async def test_the_road_enforces_the_caller_whatever_the_wire_says(tmp_path: Pat
             blocks=(
                 blocks.code("...", program=program),
                 blocks.use("local-drop_table", {}, call_id="toolu_1", program=program),
-                blocks.use("local-list_team", {}, call_id="toolu_2", program=program),
+                blocks.use("local_list_team", {}, call_id="toolu_2", program=program),
             )
         ),
         anthropic.Turn(blocks=(blocks.code_result("no", program=program), blocks.say("No."))),
@@ -323,6 +387,49 @@ def test_bounds_are_above_zero(tmp_path: Path, bound: str) -> None:
     settings = _settings(tmp_path, "")
     with pytest.raises(ConfigError, match=f"{bound} is 0"):
         Agent("openai:gpt-5.6-sol", config=settings, **{bound: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("planner", 5), ("worker", object()), ("config", 5), ("tools", list_team)),
+        *(("tools", "local.list_team"), ("toolbox", "desk"), ("max_turns", "3")),
+        *(("max_turns", 1.5), ("max_turns", True), ("max_cost", "1"), ("max_cost", float("nan"))),
+        *(("max_tokens", []), ("fallback", "none"), ("system", 5), ("system", None)),
+        ("principal", "ann"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_named_with_what_to_give(
+    name: str, value: Any, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"planner": "openai:gpt-5.6-sol", "config": _settings(tmp_path, "")}
+    with pytest.raises(ConfigError) as caught:
+        Agent(**{**given, name: value})
+    assert caught.value.message.startswith(f"{name} is {value!r:.80}")
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("give")
+
+
+def test_a_model_of_several_is_named_by_its_number(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"planner\[1\] is 5, of type int"):
+        Agent(["openai:gpt-5.6-sol", 5], config=_settings(tmp_path, ""))  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"task": 5}, "task is 5, of type int"),
+        ({"task": "x", "history": "Hello."}, "history is 'Hello.', of type str"),
+        ({"task": "x", "history": [{"role": "user"}]}, r"history\[0\] is {'role': 'user'}"),
+    ],
+)
+async def test_a_task_and_a_history_are_of_their_types(
+    arguments: Any, match: str, tmp_path: Path
+) -> None:
+    agent = Agent("openai:gpt-5.6-sol", config=_settings(tmp_path, ""))
+    with pytest.raises(InvalidValue, match=match) as caught:
+        await agent.run(**arguments)
+    assert caught.value.hint is not None
 
 
 def test_an_agent_needs_a_planner(tmp_path: Path) -> None:

@@ -10,8 +10,15 @@ import anyio
 import pytest
 
 from toolweft import CODE_EXECUTION_TOOL, AnthropicClient, CallerInfo, CallerType, ToolSpec
+from toolweft.bootstrap import clients
 from toolweft.core.calls import TextContent
-from toolweft.core.errors import ConfigError, InvalidValue, ProviderError, RemoteContainerGone
+from toolweft.core.errors import (
+    ConfigError,
+    InvalidValue,
+    ProviderError,
+    RemoteContainerGone,
+    ToolFailed,
+)
 from toolweft.core.messages import UserMessage
 from toolweft.providers.anthropic import AnthropicOptions
 from toolweft.providers.anthropic.models import find_model
@@ -453,6 +460,43 @@ async def test_nothing_and_numbers_that_cannot_be_are_named() -> None:
         await client.complete([])
     with pytest.raises(InvalidValue, match="max_tokens is 0"):
         await client.complete([ASK], max_tokens=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("messages", "Hi."), ("messages", 5), ("tools", 5), ("system", None), ("system", 5)),
+        *(("container_id", 5), ("max_tokens", "5"), ("max_tokens", 1.5), ("max_tokens", True)),
+        *(("temperature", "hot"), ("temperature", float("nan")), ("temperature", -1)),
+    ],
+)
+async def test_an_argument_of_a_wrong_type_is_named(name: str, value: Any) -> None:
+    client = AnthropicClient("key", base_url="http://127.0.0.1:9")
+    with pytest.raises(InvalidValue) as caught:
+        await client.complete(**{"messages": [ASK], name: value})
+    assert caught.value.message.startswith(f"{name} is {value!r}")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("api_key", b"sk-secret", "api_key is of type bytes"),
+        *(("model", 5, "model is 5, of type int"), ("base_url", 5, "base_url is 5, of type int")),
+        *(("enable_ptc", "no", "enable_ptc is 'no'"), ("options", {}, "options is {}")),
+    ],
+)
+def test_a_client_is_made_of_the_right_types(name: str, value: Any, match: str) -> None:
+    with pytest.raises(ConfigError, match=match) as caught:
+        AnthropicClient(**{"api_key": "key", name: value})
+    assert caught.value.hint
+    assert "secret" not in caught.value.message
+
+
+def test_the_handler_that_is_never_called_says_what_to_do() -> None:
+    with pytest.raises(ToolFailed, match="the arguments were emp") as caught:
+        clients._call_elsewhere(emp="x")
+    assert "tool_results" in str(caught.value.hint)
 
 
 async def test_images_results_and_references_of_plain_messages_arrive() -> None:

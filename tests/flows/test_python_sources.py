@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,30 @@ async def test_a_sync_function_that_takes_too_long_fails_its_call_alone(
 def len_of(text: str) -> int:
     """Count the characters of a text."""
     return len(text)
+
+
+async def test_what_only_the_types_of_a_function_refuse_are_wrong_arguments_too(
+    ledger: dict[str, str],
+) -> None:
+    called: list[date] = []
+
+    def book(day: date) -> str:
+        called.append(day)
+        return day.isoformat()
+
+    program = """
+try:
+    await book(day="2026-13-02")
+except ToolError as error:
+    print(error.code, error.hint)
+"""
+    async with toolweft.open(tools=[book], overrides=ledger) as box:
+        direct = await box.call("book", {"day": "2026-13-02"})
+        outcome = await box.run(program)
+
+    assert direct.failure is not None
+    assert direct.failure.code == "invalid_arguments"
+    assert direct.failure.message.startswith("the arguments of book do not fit: $.day: ")
+    hint = "correct them and call again; the function was not called"
+    assert outcome.stdout == f"invalid_arguments {hint}\n"
+    assert called == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from toolweft.core.calls import Blob, Content, LinkContent, Principal, TextContent
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.clock import Clock
 from toolweft.core.errors import Overloaded
 from toolweft.core.json import JsonObject, JsonSchema
@@ -97,6 +98,7 @@ class FakeToolbox:
         arguments: JsonObject,
         *,
         on_output: Callable[[str], None] | None = None,
+        client: CallingClient = NOBODY,
     ) -> FakeReply:
         return await getattr(self, f"_{name}")(arguments, on_output)
 

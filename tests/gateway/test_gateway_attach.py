@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -22,16 +23,22 @@ pytestmark = pytest.mark.network
 
 
 @asynccontextmanager
-async def fronted(url: str, *, mode: str, key: str | None = None) -> AsyncIterator[mcp.Client]:
+async def forwarded(url: str, *, key: str | None = None) -> AsyncIterator[Any]:
+    """A transport through a front of that service."""
     token = None if key is None else Secret(key, reference="file:test")
     forwarder = build_forwarder(url, token=token)
     to_front, from_client = anyio.create_memory_object_stream(0)
     to_client, from_front = anyio.create_memory_object_stream(0)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(forwarder.run, from_client, to_client)
-        async with mcp.Client(nullcontext((from_front, to_front)), mode=mode) as client:
-            yield client
+        yield nullcontext((from_front, to_front))
         tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def fronted(url: str, *, mode: str, key: str | None = None) -> AsyncIterator[mcp.Client]:
+    async with forwarded(url, key=key) as transport, mcp.Client(transport, mode=mode) as client:
+        yield client
 
 
 async def echo(client: mcp.Client, text: str) -> str:

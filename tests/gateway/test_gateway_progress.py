@@ -1,9 +1,20 @@
 """Printed text as progress."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
 import anyio
 import pytest
 
-from toolweft.gateway.progress import report_output
+from toolweft.gateway.outbox import open_outbox
+
+
+@asynccontextmanager
+async def printed(session: "FakeSession") -> AsyncIterator[Callable[[str], None]]:
+    request = SimpleNamespace(session=session, request_id=1)
+    async with open_outbox(request, log_level=None) as outbox:
+        yield outbox.print
 
 
 class FakeSession:
@@ -26,7 +37,7 @@ class FakeSession:
 async def test_what_is_printed_together_is_sent_together() -> None:
     session = FakeSession()
 
-    async with report_output(session) as on_output:
+    async with printed(session) as on_output:
         on_output("one")
         on_output("\n")
 
@@ -38,7 +49,7 @@ async def test_what_comes_while_sending_goes_into_the_next_notification() -> Non
     session.may_send = anyio.Event()
 
     with anyio.fail_after(5):
-        async with report_output(session) as on_output:
+        async with printed(session) as on_output:
             on_output("a")
             await session.is_sending.wait()
             on_output("b")
@@ -58,7 +69,7 @@ async def test_what_comes_while_the_last_one_is_sent_is_not_lost() -> None:
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            async with report_output(session) as on_output:
+            async with printed(session) as on_output:
                 on_output("a")
                 tasks.start_soon(release)
             assert session.sent == [(1.0, "a")]
@@ -67,7 +78,7 @@ async def test_what_comes_while_the_last_one_is_sent_is_not_lost() -> None:
 async def test_nothing_is_sent_where_nothing_is_printed() -> None:
     session = FakeSession()
 
-    async with report_output(session):
+    async with printed(session):
         pass
 
     assert session.sent == []
@@ -78,7 +89,7 @@ async def test_an_error_inside_ends_the_sending() -> None:
     session.may_send = anyio.Event()
 
     async def fail() -> None:
-        async with report_output(session) as on_output:
+        async with printed(session) as on_output:
             on_output("a")
             raise KeyError("stop")
 

@@ -82,11 +82,13 @@ def test_a_text_that_stands_for_bytes_says_how() -> None:
     parameters = {
         "raw": encoded,
         "picture": {"anyOf": [encoded, {"type": "null"}], "description": "PNG of the cover."},
+        "file": {**encoded, "description": "Bytes, in base64."},
         "odd": {"type": "string", "contentEncoding": "a\n) -> None: ...\nimport os #"},
     }
     stub = render_stub(make_tool("books.add", parameters=parameters, required=["raw"]))
     assert "    raw: str,  # base64\n" in stub
     assert "  # base64; PNG of the cover.\n" in stub
+    assert "  # Bytes, in base64.\n" in stub
     assert all(not line.startswith(")") or line == ") -> Any: ..." for line in stub.splitlines())
 
 

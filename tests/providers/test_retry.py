@@ -69,9 +69,28 @@ async def test_nobody_waits_beyond_the_deadline(clock: FakeClock) -> None:
     asked = ProviderError("limit", retryable=True, retry_after_s=61.0, status=429)
     attempts = Attempts(asked, clock=clock)
 
-    with pytest.raises(ProviderError, match="limit"):
+    with pytest.raises(ProviderError, match="limit; it asks to wait 61 s, and no request waits"):
         await attempts.run()
     assert attempts.waited_s == []
+
+
+@pytest.mark.parametrize(("asked_s", "shown"), [(86_400.0, "86,400 s"), (1e300, "1e[+]300 s")])
+async def test_a_long_wait_is_told_of_the_last_try_too(
+    clock: FakeClock, asked_s: float, shown: str
+) -> None:
+    asked = ProviderError("limit", retryable=True, retry_after_s=asked_s, status=429)
+    attempts = Attempts(PASSING, PASSING, asked, clock=clock)
+
+    with pytest.raises(ProviderError, match=f"it asks to wait {shown}") as caught:
+        await attempts.run()
+    assert (attempts.made, caught.value.retry_after_s) == (3, asked_s)
+
+
+async def test_a_wait_that_helps_nothing_is_not_told(clock: FakeClock) -> None:
+    attempts = Attempts(ProviderError("no", status=401, retry_after_s=3600.0), clock=clock)
+
+    with pytest.raises(ProviderError, match=r"^no$"):
+        await attempts.run()
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ from typing import Any
 import anyio
 
 from toolweft.core.clock import SystemClock
-from toolweft.core.countdown import Countdown
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.snapshot import SourceStatus
 from toolweft.core.tools import ToolDefinition
 from toolweft.sources import StdioServerOptions, StdioSource
 from toolweft.sources.mcp.backoff import Backoff, Patience
-from toolweft.testing import RecordingListener
+from toolweft.testing import RecordingListener, build_call
 
 SERVERS = Path(__file__).parent.parent / "fixtures" / "servers"
 # Any date will do: the road enforces deadlines, sources only pass them on.
@@ -31,6 +30,9 @@ class WaitingListener(RecordingListener):
     def __init__(self) -> None:
         super().__init__()
         self._changed = anyio.Event()
+
+    async def prepare(self, status: SourceStatus, definitions: Sequence[ToolDefinition]) -> None:
+        """Do nothing: what comes is taken as it comes."""
 
     def source_changed(
         self, status: SourceStatus, definitions: Sequence[ToolDefinition] | None
@@ -78,9 +80,8 @@ def build_stdio(
 async def use(source: Any, tool: str, **arguments: Any) -> Any:
     """Call a tool, within a time that only a fault exceeds."""
     with anyio.fail_after(PATIENT_S):
-        return await source.call_tool(
-            ToolName(tool), arguments, countdown=Countdown(FAR_S, clock=SystemClock())
-        )
+        call = build_call(tool, arguments, timeout_s=FAR_S)
+        return await source.call_tool(ToolName(tool), call)
 
 
 def is_alive(pid: int) -> bool:

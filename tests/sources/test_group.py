@@ -2,11 +2,9 @@ import anyio
 import pytest
 from tests.sources.support import WaitingListener, use
 
-from toolweft.core.calls import RawResult
-from toolweft.core.countdown import Countdown
+from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.errors import ConfigError, SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
-from toolweft.core.json import JsonObject
 from toolweft.sources import BrokenSource, PythonSource, SourceGroup
 from toolweft.sources.reporting import Reporter
 
@@ -30,9 +28,7 @@ class Faulty:
             await anyio.sleep_forever()
         raise RuntimeError("a fault of ours")
 
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
-    ) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         raise NotImplementedError
 
 

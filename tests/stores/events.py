@@ -6,6 +6,7 @@ from toolweft.core.calls import DIRECT, Caller, Principal
 from toolweft.core.events import (
     CallFinished,
     CallStarted,
+    ContentUsed,
     ModelReplied,
     RunFinished,
     RunStarted,
@@ -118,7 +119,20 @@ def model_replied(
     )
 
 
+def content_used() -> ContentUsed:
+    return ContentUsed(
+        call_id=CallId("call_1"),
+        at=AT,
+        principal=ANN,
+        what="docs: resources/read memo://1",
+        status="ok",
+        duration_ms=1.5,
+        bytes_out=40,
+    )
+
+
 EVERY_KIND = (
+    content_used(),
     call_started(),
     call_finished(),
     run_started(),

@@ -6,12 +6,14 @@ import os
 import stat
 import sys
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolweft.core.contents import Contents, Listing
 from toolweft.core.discovery import Discovery
 from toolweft.stores import DiscoveryOptions, FileDiscoveryCache, clear_discoveries
 from toolweft.testing import FakeClock
@@ -43,6 +45,63 @@ def files(folder: Path, kind: str) -> list[Path]:
 
 def all_files(folder: Path) -> list[Path]:
     return list(folder.rglob("*.json"))
+
+
+async def test_contents_come_back_as_they_were(tmp_path: Path) -> None:
+    entry = {"uri": "a:1", "name": "one", "_meta": {"n": 2**60, "none": None}}
+    contents = Contents(
+        resources=Listing(entries=(entry,), ttl_s=0.0, is_public=True),
+        prompts=Listing(entries=({"name": "p"}, {"name": "q"}), ttl_s=1.5),
+        can_read=True,
+        can_subscribe=True,
+    )
+    await build(tmp_path).save(KEY, discovery(contents=contents))
+
+    loaded = await build(tmp_path).load(KEY)
+
+    assert loaded is not None
+    assert loaded.contents == contents
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"resources": {"entries": ["text"], "ttl_s": None, "is_public": False}},
+        {"prompts": {"entries": [{}], "ttl_s": "soon", "is_public": False}},
+        {"can_read": "yes"},
+        {"templates": []},
+    ],
+)
+async def test_contents_of_another_kind_are_as_good_as_none(tmp_path: Path, odd: object) -> None:
+    await build(tmp_path).save(KEY, discovery())
+    (content,) = files(tmp_path, "contents")
+    text = json.dumps({**json.loads(content.read_bytes()), "contents": odd}).encode()
+    name = sha256(text).hexdigest()
+    content.with_name(f"{name}.json").write_bytes(text)
+    content.with_name(f"{name}.json").chmod(0o600)
+    (address,) = files(tmp_path, "servers")
+    address.write_text(json.dumps({**json.loads(address.read_bytes()), "content": name}))
+
+    assert await build(tmp_path).load(KEY) is None
+
+
+async def test_the_contents_are_not_known_of_a_listing_of_before_there_were_any(
+    tmp_path: Path,
+) -> None:
+    await build(tmp_path).save(KEY, discovery())
+    (content,) = files(tmp_path, "contents")
+    older = json.loads(content.read_bytes())
+    del older["contents"]
+    name = sha256(json.dumps(older).encode()).hexdigest()
+    content.with_name(f"{name}.json").write_text(json.dumps(older))
+    content.with_name(f"{name}.json").chmod(0o600)
+    (address,) = files(tmp_path, "servers")
+    address.write_text(json.dumps({**json.loads(address.read_bytes()), "content": name}))
+
+    loaded = await build(tmp_path).load(KEY)
+
+    assert loaded is not None
+    assert loaded.contents is None
 
 
 async def test_a_listing_comes_back_as_it_was(cache: FileDiscoveryCache, tmp_path: Path) -> None:

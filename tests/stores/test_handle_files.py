@@ -295,3 +295,22 @@ def test_no_order_of_steps_passes_a_cap(steps: list[tuple[str, str, str, int]]) 
                 usage.settle(owner, handle, is_kept=what == "keep")
         assert usage.bytes_of("a") <= 100
         assert usage.bytes_of("a") + usage.bytes_of("b") <= 150
+
+
+def test_what_is_stored_while_the_folder_is_looked_through_counts() -> None:
+    usage = Usage(HandleOptions(folder=Path("unused"), max_handles=2))
+    usage.grow("ann", "h1", 5)
+    usage.settle("ann", "h1", is_kept=True)
+
+    def look() -> dict[str, dict[str, int]]:
+        usage.grow("ann", "h2", 7)
+        usage.settle("ann", "h2", is_kept=True)
+        usage.forget("ann", "h1")
+        return {"ann": {"h1": 5}, "ben": {"h3": 1}}
+
+    usage.replace_by(look)
+
+    assert (usage.bytes_of("ann"), usage.bytes_of("ben")) == (7, 1)
+    usage.grow("ann", "h4", 1)
+    with pytest.raises(StorageFull, match="2 handles already"):
+        usage.grow("ann", "h5", 1)

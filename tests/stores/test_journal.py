@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.calls import Failure, Principal
-from toolweft.core.errors import RunNotFound
+from toolweft.core.errors import RunNotFound, RunNotReplayable
 from toolweft.core.ids import ContainerId, QualifiedName, RunId
 from toolweft.core.journal import JournalCall, JournalRun
 from toolweft.core.ports import GuestBlob, GuestNames, GuestReply
@@ -214,7 +214,7 @@ async def test_a_folder_that_cannot_be_written_loses_the_run_and_says_so(
     assert "journal.lost" in [record.message for record in caplog.records]
 
 
-async def test_a_broken_file_reads_as_none(
+async def test_a_broken_file_is_told_as_unreadable_not_as_missing(
     options: JournalOptions, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with FileJournal(options, clock=clock) as journal:
@@ -222,9 +222,12 @@ async def test_a_broken_file_reads_as_none(
     [path] = options.folder.rglob("*.jsonl")
     path.write_bytes(path.read_bytes()[:-30])
     async with FileJournal(options, clock=clock) as journal:
-        with pytest.raises(RunNotFound):
+        with pytest.raises(
+            RunNotReplayable, match="is in the journal and cannot be read"
+        ) as caught:
             await journal.find(RunId("run_1"), owner=ANN)
 
+    assert str(path) in str(caught.value.hint)
     assert "journal.unreadable" in [record.message for record in caplog.records]
 
 

@@ -10,6 +10,7 @@ from tests.stores.events import (
     EVERY_KIND,
     call_finished,
     call_started,
+    content_used,
     model_replied,
     run_finished,
     search_done,
@@ -41,6 +42,24 @@ def test_every_kind_of_event_becomes_a_row(event: Event) -> None:
 
     assert (row["tenant"], row["user"], row["key"]) == (ANN.tenant, ANN.user, ANN.key)
     assert row["at_us"] == round(AT.timestamp() * 1_000_000)
+
+
+def test_every_field_of_a_read_has_a_column() -> None:
+    row = cells(content_used())
+
+    filled = {name: value for name, value in row.items() if value is not None}
+    assert filled == {
+        "kind": "content_used",
+        "at_us": row["at_us"],
+        "tenant": "acme",
+        "user": "ann",
+        "key": "key_1",
+        "call_id": "call_1",
+        "tool": "docs: resources/read memo://1",
+        "status": "ok",
+        "duration_ms": 1.5,
+        "bytes_out": 40,
+    }
 
 
 def test_every_field_of_a_call_has_a_column() -> None:

@@ -4,6 +4,7 @@ import json
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -140,6 +141,52 @@ async def test_a_broken_version_hides_neither_the_one_before_nor_the_others(
     assert await store.latest() == [first]
     assert "saved.unreadable" in [record.message for record in caplog.records]
     with pytest.raises(ToolNotFound, match="version 2"):
+        await store.find("count_people")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("timeout_s", -1), ("timeout_s", 0), ("timeout_s", "30"), ("timeout_s", True)),
+        *(("needs", 5), ("needs", "desk.add"), ("needs", [5]), ("description", 5)),
+        *(("returns", "all"), ("severity", ["write"]), ("output_schema", "any"), ("run_id", None)),
+        *(("environment", 5), ("saved_at", "yesterday"), ("saved_at", 5), ("parameters", {})),
+    ],
+)
+async def test_a_changed_field_is_refused_by_file_name_and_value(
+    field: str, value: Any, store: FileSavedStore, folder: Path
+) -> None:
+    await store.add(PROGRAM, make_run())
+    file = folder / "count_people" / "1" / "tool.json"
+    fields = json.loads(file.read_text())
+    file.write_text(json.dumps({**fields, field: value}))
+
+    with pytest.raises(ToolNotFound) as caught:
+        await store.find("count_people")
+    assert f"tool.json: {field} is {value!r:.40}, not " in caught.value.message
+    assert caught.value.hint is not None
+
+    file.write_text(json.dumps({key: told for key, told in fields.items() if key != field}))
+    with pytest.raises(ToolNotFound, match=f"tool.json: {field} is missing"):
+        await store.find("count_people")
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        (5, r"parameters\[0\] is 5, not an object"),
+        ({"name": "a b"}, r"parameters\[0\].name is 'a b', not a name that Python takes"),
+        ({"name": "city"}, r"parameters\[0\].constant is missing"),
+    ],
+)
+async def test_a_changed_parameter_is_named_by_its_number(
+    item: Any, told: str, store: FileSavedStore, folder: Path
+) -> None:
+    await store.add(PROGRAM, make_run())
+    file = folder / "count_people" / "1" / "tool.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "parameters": [item]}))
+
+    with pytest.raises(ToolNotFound, match=told):
         await store.find("count_people")
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -60,6 +61,31 @@ async def wait_for_failure(ledger: SqlLedger) -> LedgerUnavailable:
             except LedgerUnavailable as error:
                 return error
             await anyio.sleep(0.01)
+
+
+async def test_a_late_ledger_is_opened_by_the_first_event_or_on_demand() -> None:
+    opened: list[str] = []
+
+    def open_sink(name: str) -> BreakableSink:
+        opened.append(name)
+        return BreakableSink(MemorySink())
+
+    def late(name: str) -> SqlLedger:
+        options = LedgerOptions(url="sqlite://")
+        sink = partial(open_sink, name)
+        return SqlLedger(options, clock=FakeClock(), open_sink=sink, is_late=True)
+
+    async with late("unused"):
+        pass
+    assert opened == []
+    async with late("used") as ledger:
+        assert opened == []
+        await ledger.commit(call_started())
+        assert opened == ["used"]
+    async with late("wanted") as ledger:
+        ledger.want()
+        await ledger.flush()
+    assert opened == ["used", "wanted"]
 
 
 async def test_missing_folders_and_the_file_are_made_for_their_owner_alone(

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 
 from toolweft.core.calls import RawResult, TextContent
-from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable, ToolFailed
 from toolweft.core.ids import ToolName
 from toolweft.core.ports import Source, SourceListener
@@ -13,14 +12,14 @@ from toolweft.testing import (
     FakeSource,
     RecordingListener,
     SourceRequest,
+    build_call,
     build_definition,
 )
 
 
 async def ask(source: Source, tool: str, **arguments: Any) -> RawResult:
-    return await source.call_tool(
-        ToolName(tool), arguments, countdown=Countdown(5.0, clock=FakeClock(monotonic_s=0.0))
-    )
+    call = build_call(tool, arguments, timeout_s=5.0, clock=FakeClock(monotonic_s=0.0))
+    return await source.call_tool(ToolName(tool), call)
 
 
 async def test_a_plain_value_comes_as_structured() -> None:

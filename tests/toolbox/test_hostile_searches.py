@@ -98,7 +98,9 @@ async def test_a_hundred_thousand_tools_are_searched_in_bounded_time() -> None:
     nouns = ("issue", "room", "invoice", "forecast", "message", "file", "account", "order")
     tools = [
         build_definition(
-            f"s{i % 50}.do_{nouns[i % 8]}_{i}", description=f"Do {i} with a {nouns[i // 8 % 8]}"
+            # Spread, so that no name looks like another.
+            f"s{i % 50}.do_{nouns[i % 8]}_{i * 2654435761 % 2**32:08x}",
+            description=f"Do {i} with a {nouns[i // 8 % 8]}",
         )
         for i in range(100_000)
     ]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import anyio
@@ -22,11 +23,13 @@ from toolweft.agent.events import (
 )
 from toolweft.agent.results import CallMade
 from toolweft.core.calls import CallerType
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.clock import Clock
 from toolweft.core.errors import ContainerExpired, ContainerNotFound, InvalidArguments
+from toolweft.core.ids import RunId
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import Message, ModelCall
-from toolweft.core.programs import ProgramOutcome
+from toolweft.core.programs import GOING, ProgramOutcome
 from toolweft.core.providers import ModelCapabilities
 from toolweft.toolbox import TOOL_NAMES, Toolbox, ToolboxReply
 
@@ -50,9 +53,10 @@ class CallDesk:
         clock: for durations.
         emit: hears of everything.
         listed_tokens: of the tools that are listed where a search fails altogether.
+        client: who is asked what tools ask.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
         self,
         toolbox: Toolbox,
         *,
@@ -61,9 +65,11 @@ class CallDesk:
         clock: Clock,
         emit: Emit,
         listed_tokens: int,
+        client: CallingClient = NOBODY,
     ) -> None:
         self.made: list[CallMade] = []
         self._toolbox = toolbox
+        self._use = partial(toolbox.invoke, client=client)
         self._declarations = declarations
         self._meter = meter
         self._clock = clock
@@ -73,6 +79,8 @@ class CallDesk:
         # done twice.
         self._harmless: set[str] = set()
         self._was_renewed = False
+        # Programs that go on after what was waited for them.
+        self._running: set[RunId] = set()
 
     async def answer(
         self,
@@ -108,11 +116,15 @@ class CallDesk:
     async def call_saved(self, match: SavedMatch) -> ToolboxReply:
         """What a saved program answers that no model called."""
         started_s = self._clock.monotonic_s()
-        reply = await self._toolbox.invoke(
-            "call_tool", {"name": match.tool, "arguments": match.arguments}
-        )
+        reply = await self._use("call_tool", {"name": match.tool, "arguments": match.arguments})
         self._note_call(reply, call_id="", tool=match.tool, caller="direct", started_s=started_s)
         return reply
+
+    def leave(self) -> None:
+        """Stop the programs that still run: nobody will ask for what they find."""
+        for run_id in self._running:
+            self._toolbox.containers.cancel_run(run_id, reason="the task that started it is over")
+        self._running.clear()
 
     def may_repeat(self, calls: Iterable[ModelCall]) -> bool:
         """Whether all of these calls change nothing, or nothing more if they are made again."""
@@ -170,8 +182,9 @@ class CallDesk:
         self, call: ModelCall, capabilities: ModelCapabilities, history: Sequence[Message]
     ) -> CallAnswer:
         if call.arguments is None:
-            reason = f"the arguments of {call.name} cannot be read: {call.fault}"
-            return CallAnswer(refuse_call(InvalidArguments.code, reason, "send one JSON object"))
+            reason = f"{call.name} was not called: {call.fault}"
+            hint = "call it again, with one JSON object as its arguments"
+            return CallAnswer(refuse_call(InvalidArguments.code, reason, hint))
         if call.caller.type == "programmatic" and call.name in TOOL_NAMES:
             reason = f"{call.name} may not be called from a program"
             return CallAnswer(refuse_call("denied", reason, "call the tools themselves"))
@@ -186,10 +199,10 @@ class CallDesk:
             history=history,
         )
         if declared is None:
-            reply = await self._toolbox.invoke(call.name, call.arguments, caller=call.caller)
+            reply = await self._use(call.name, call.arguments, caller=call.caller)
         else:
             arguments = {"name": declared, "arguments": call.arguments}
-            reply = await self._toolbox.invoke("call_tool", arguments, caller=call.caller)
+            reply = await self._use("call_tool", arguments, caller=call.caller)
         return CallAnswer(reply)
 
     # ------------------------------------------------------------------------------------- search
@@ -202,7 +215,7 @@ class CallDesk:
         history: Sequence[Message],
     ) -> CallAnswer:
         try:
-            reply = await self._toolbox.invoke("search_tools", arguments)
+            reply = await self._use("search_tools", arguments)
         except Exception:
             log.exception("agent.search_failed")
             reply = refuse_call("search_failed", "tools cannot be searched now")
@@ -263,7 +276,7 @@ class CallDesk:
         return reply
 
     async def _run_once(self, call: ModelCall, arguments: JsonObject) -> ToolboxReply:
-        return await self._toolbox.invoke(
+        return await self._use(
             "run_code",
             arguments,
             on_output=lambda text: self._emit(ProgramPrinted(call_id=call.id, text=text)),
@@ -291,7 +304,10 @@ class CallDesk:
     ) -> None:
         container_id = None if outcome.container is None else str(outcome.container.id)
         wall_s = outcome.stats.wall_s
-        if outcome.status != "running":
+        if outcome.status in GOING:
+            self._running.add(outcome.run_id)
+        else:
+            self._running.discard(outcome.run_id)
             self._meter.withhold(outcome.stats.tokens_withheld)
             self.made.extend(
                 CallMade(
@@ -331,7 +347,7 @@ class CallDesk:
 
     def _judge(self, container_id: str, outcome: ProgramOutcome, *, is_first: bool) -> None:
         """Remember whether all that was done in a container may be done twice."""
-        is_harmless = outcome.status != "running" and all(
+        is_harmless = outcome.status not in GOING and all(
             self._is_harmless(record.tool) for record in outcome.calls
         )
         if is_harmless and is_first:

@@ -95,13 +95,14 @@ def describe_unavailable(error: ProviderError, *, retry_after_s: float) -> Failu
 
     Args:
         error: of the last model that was asked.
-        retry_after_s: where the vendor does not say.
+        retry_after_s: where the vendor does not say. A key that is wrong stays wrong, and nothing
+            is said of waiting.
     """
-    wait_s = retry_after_s if error.retry_after_s is None else error.retry_after_s
-    # A key that is wrong stays wrong: waiting helps only where the error may pass.
-    hint = error.hint or "ask again later, or name another planner to stand in"
+    wait_s = None
+    hint = error.hint or "name another planner to stand in"
     if error.is_retryable:
-        hint = f"ask again in {wait_s:g} s; {hint}"
+        wait_s = retry_after_s if error.retry_after_s is None else error.retry_after_s
+        hint = f"ask again in {wait_s:,g} s; {hint}"
     return Failure(
         code="model_unavailable",
         message=f"no model answered: {error.message}",

@@ -40,6 +40,7 @@ from toolweft.agent.remote import RemotePrograms
 from toolweft.agent.results import AgentResult
 from toolweft.agent.spending import Spending
 from toolweft.core.calls import Failure
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.errors import (
     BudgetSpent,
     ContextFull,
@@ -70,10 +71,7 @@ _SUMMARY_CHARACTERS: Final = 8_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What a task is worked on with.
-
-    `toolbox` asks the task's workers, and `spending` is theirs too.
-    """
+    """What a task is worked on with; `toolbox` asks its workers, and `spending` is theirs too."""
 
     toolbox: Toolbox
     # In the order in which they stand in for one another; open.
@@ -83,6 +81,8 @@ class Conversation:
     spending: Spending
     system: str = ""
     find_saved: FindSaved | None = None
+    # Who is asked what tools ask.
+    client: CallingClient = NOBODY
 
     @property
     def words(self) -> str:
@@ -147,6 +147,7 @@ class _Task:
             clock=box.clock,
             emit=emit,
             listed_tokens=conversation.options.listed_tokens,
+            client=conversation.client,
         )
         self._history: list[Message] = []
         for message in (*history, user_message(task)):
@@ -162,7 +163,13 @@ class _Task:
         self._remote = RemotePrograms(container, history)
 
     async def finish(self) -> AgentResult:
-        """The result; no error of a model leaves this."""
+        """The result; no error of a model leaves this, and no program goes on after it."""
+        try:
+            return await self._work()
+        finally:
+            self._desk.leave()
+
+    async def _work(self) -> AgentResult:
         try:
             while True:
                 await self._take_turn()
@@ -208,6 +215,8 @@ class _Task:
             self._check_progress(done)
 
     async def _ask(self) -> Answered:
+        if self._remote.leave_expired(self._with.toolbox.clock.now()):
+            self._tell_lost("the vendor's container is over: a fresh one")
         self._emit(TurnStarted(turn=self._turns, model=self._planners.current.name))
         try:
             return await self._send()
@@ -233,7 +242,7 @@ class _Task:
             tools=self._with.declarations.tools(provider.capabilities),
             messages=tuple(self._history),
             max_tokens=self._with.options.max_tokens,
-            container_id=self._remote.name_container(self._with.toolbox.clock.now()),
+            container_id=self._remote.container_id,
         )
 
     # ------------------------------------------------------------------------- what follows from it
@@ -331,9 +340,8 @@ class _Task:
         self._meter.restart()
         self._append(user_message(text))
         self._remote.forget()
-        self._emit(
-            Notice(kind="context", text="the history was full: it begins anew with a summary")
-        )
+        text = "the history was full: it begins anew with a summary"
+        self._emit(Notice(kind="context", text=text))
 
     def _leave_container(self, error: RemoteContainerGone) -> None:
         called = [made.tool for made in self._desk.made if made.caller == "programmatic"]
@@ -343,10 +351,13 @@ class _Task:
             self._meter.restart()
             for message in self._history:
                 self._meter.add(message)
+        self._tell_lost("the vendor's container is gone: once more")
+
+    def _tell_lost(self, text: str) -> None:
         # A turn that the vendor paused goes on: nothing is said in between.
         if not isinstance(self._history[-1], AssistantMessage):
             self._append(user_message(CONTAINER_LOST))
-        self._emit(Notice(kind="container", text="the vendor's container is gone: once more"))
+        self._emit(Notice(kind="container", text=text))
 
     # ------------------------------------------------------------------------------------ the end
 
@@ -368,9 +379,6 @@ class _Task:
 
     def _result(self, end: EndedError) -> AgentResult:
         bills = self._with.spending.bills
-        usage = TokenUsage()
-        for bill in bills:
-            usage += bill.usage
         is_priced = all(bill.cost_usd is not None for bill in bills)
         return AgentResult(
             status=end.status,
@@ -380,7 +388,7 @@ class _Task:
             calls=tuple(self._desk.made),
             bills=bills,
             cost_usd=self._with.spending.cost_usd if is_priced else None,
-            usage=usage,
+            usage=sum((bill.usage for bill in bills), TokenUsage()),
             prompts=tuple(self._prompts),
             direct_tokens=self._direct_tokens,
             history=tuple(self._history),

@@ -56,12 +56,18 @@ class RemotePrograms:
         # What the model itself called beside its program would be done again too.
         self._is_harmless &= may_repeat(calls)
 
-    def name_container(self, now: datetime) -> str | None:
-        """What a request names; one that is over is left out, unless a program waits in it."""
-        if self.container is None:
-            return None
-        is_over = self.start is None and self.container.is_expired(now)
-        return None if is_over else self.container.id
+    @property
+    def container_id(self) -> str | None:
+        """What a request names."""
+        return None if self.container is None else self.container.id
+
+    def leave_expired(self, now: datetime) -> bool:
+        """Leave a container that is over, unless a program waits in it; whether there was one."""
+        container = self.container
+        if container is None or self.start is not None or not container.is_expired(now):
+            return False
+        self.container = None
+        return True
 
     def forget(self) -> None:
         """Begin without any."""

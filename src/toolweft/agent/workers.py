@@ -323,7 +323,9 @@ def _name_failure(name: str, error: ProviderError) -> str:
 
 def _no_answer(failures: Sequence[tuple[str, ProviderError]]) -> WorkerFailed:
     reasons = (_name_failure(name, exc) for name, exc in failures)
-    waits = [exc.retry_after_s for _, exc in failures if exc.retry_after_s is not None]
+    # What is wrong for good is not worth a wait.
+    told = [exc.retry_after_s for _, exc in failures if exc.is_retryable]
+    waits = [wait_s for wait_s in told if wait_s is not None]
     return WorkerFailed(
         f"no worker answered: {'; '.join(reasons)}",
         hint=failures[-1][1].hint,

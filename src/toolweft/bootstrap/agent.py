@@ -1,11 +1,12 @@
 """The library's agent: which models, which toolbox, and for how long they are open."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeAlias
+from sys import float_info
+from types import NoneType, TracebackType, UnionType
+from typing import Final, Self, TypeAlias
 
 from toolweft.agent.declaring import Declarations
 from toolweft.agent.degradation import saved_in
@@ -21,7 +22,9 @@ from toolweft.bootstrap.app import PythonTool, open_app
 from toolweft.bootstrap.models import ClosedModel, open_model
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.errors import ConfigError
+from toolweft.core.given import check_given, check_number, check_sequence
 from toolweft.core.messages import Message, TokenUsage
 from toolweft.core.providers import Provider
 from toolweft.toolbox import Toolbox
@@ -30,6 +33,18 @@ __all__ = ("Agent", "Model")
 
 # By its name, or as it is; one that is given as it is has to be open already.
 Model: TypeAlias = str | Provider
+
+_PROVIDER_PARTS: Final = ("name", "capabilities", "prices", "complete", "stream")
+_MODEL_HINT: Final = (
+    'give "vendor:model", such as "anthropic:claude-opus-5-5", a provider that is open, or a list'
+)
+_FALLBACK_HINT: Final = "give a function that takes a prompt and a schema, or leave it out"
+_KINDS: Final[Mapping[str, tuple[type | UnionType, str]]] = {
+    "config": (str | Path | Settings | None, 'give the path of a file: "toolweft.toml"'),
+    "toolbox": (Toolbox | None, "give what toolweft.open_toolbox() opened, or leave it out"),
+    "system": (str, "give instructions as one text"),
+    "principal": (Principal, "give a toolweft.Principal, or leave it out"),
+}
 
 
 class Agent:
@@ -55,10 +70,11 @@ class Agent:
         fallback: answers `worker(…)` where no model does.
         system: words of your own, before those about the tools.
         principal: on whose behalf.
+        client: who is asked what tools ask.
 
     Raises:
-        ConfigError: no planner, a model that cannot be had, or a cap on the cost of a model whose
-            prices are not known.
+        ConfigError: no planner, a model that cannot be had, a cap on the cost of a model whose
+            prices are not known, or an argument of a wrong type.
     """
 
     def __init__(  # noqa: PLR0913 -- all that an agent may differ in, most of it seldom given
@@ -75,19 +91,30 @@ class Agent:
         fallback: Fallback | None = None,
         system: str = "",
         principal: Principal = LOCAL,
+        client: CallingClient = NOBODY,
     ) -> None:
+        _check_arguments(
+            {
+                "config": config,
+                "tools": tools,
+                "toolbox": toolbox,
+                "fallback": fallback,
+                "system": system,
+                "principal": principal,
+            }
+        )
         settings = config if isinstance(config, Settings) else _load(config)
         self._settings = settings
         self._options = _choose_options(
             settings.agent, max_turns=max_turns, max_cost=max_cost, max_tokens=max_tokens
         )
-        planners = _listed(planner, settings.agent.planners)
+        planners = _listed(planner, settings.agent.planners, name="planner")
         if not planners:
             raise ConfigError(
                 "the agent has no planner",
                 hint='planner = "anthropic:claude-opus-5-5" under [models], or name one here',
             )
-        workers = _listed(worker, settings.agent.workers)
+        workers = _listed(worker, settings.agent.workers, name="worker")
         found = _find((*planners, *workers), settings)
         self._planners, self._workers = found[: len(planners)], found[len(planners) :]
         _check_prices((*self._planners, *self._workers), self._options.max_cost_usd)
@@ -96,6 +123,7 @@ class Agent:
         self._fallback = fallback
         self._system = system
         self._principal = principal
+        self._client = client
         self._stack: AsyncExitStack | None = None
         self._open: _Open | None = None
 
@@ -141,12 +169,14 @@ class Agent:
             history: of a conversation to go on in, also of one with another model.
 
         Raises:
+            InvalidValue: the task is no text, or the history holds something else than messages.
             ConfigError: as of entering, where the agent is not entered.
         """
+        check_given(task, str, name="task", hint="give what is to be done as one text")
         if isinstance(history, AgentResult):
             messages, container = history.history, history.container
         else:
-            messages, container = tuple(history), None
+            messages, container = _read_history(history), None
 
         async def run(emit: Emit) -> None:
             if self._open is not None:
@@ -216,7 +246,7 @@ class Agent:
             toolbox = toolbox.with_workers(pool)
         if parts.declarations is None:
             # Told once: what a cache begins with stays the same for all tasks.
-            parts.declarations = Declarations(toolbox.surface(), toolbox.snapshot)
+            parts.declarations = Declarations(toolbox.surface(for_agent=True), toolbox.snapshot)
         return Conversation(
             toolbox=toolbox,
             planners=planners,
@@ -225,6 +255,7 @@ class Agent:
             spending=spending,
             system=self._system,
             find_saved=saved_in(toolbox),
+            client=self._client,
         )
 
 
@@ -241,6 +272,14 @@ class _OwnModel:
     """A model that the agent opens and closes."""
 
     model: ClosedModel
+
+
+def _read_history(given: Sequence[Message]) -> tuple[Message, ...]:
+    hint = "give the result of the task before, or its history"
+    check_sequence(given, name="history", hint=hint)
+    for number, message in enumerate(given):
+        check_given(message, Message, name=f"history[{number}]", hint=hint)
+    return tuple(given)
 
 
 def _provider(model: _OwnModel | Provider) -> Provider:
@@ -261,10 +300,31 @@ def _find(models: Iterable[Model], settings: Settings) -> tuple[_OwnModel | Prov
     return tuple(found)
 
 
-def _listed(given: Model | Sequence[Model] | None, configured: Sequence[str]) -> Sequence[Model]:
+def _listed(
+    given: Model | Sequence[Model] | None, configured: Sequence[str], *, name: str
+) -> Sequence[Model]:
+    """Those that were given, one or several, or those of the configuration."""
     if given is None:
         return configured
-    return given if isinstance(given, list | tuple) else (given,)
+    several = given if isinstance(given, list | tuple) else (given,)
+    for number, model in enumerate(several):
+        place = name if several is not given else f"{name}[{number}]"
+        if not isinstance(model, str):
+            # What a protocol cannot say at run time without being asked for each.
+            is_provider = all(hasattr(model, part) for part in _PROVIDER_PARTS)
+            kind = object if is_provider else str
+            check_given(model, kind, name=place, hint=_MODEL_HINT, error=ConfigError)
+    return several
+
+
+def _check_arguments(given: Mapping[str, object]) -> None:
+    """Hold those of `Agent` that nothing else checks against their types."""
+    check_sequence(given["tools"], name="tools", hint="give a list of functions", error=ConfigError)
+    for name, (kind, hint) in _KINDS.items():
+        check_given(given[name], kind, name=name, hint=hint, error=ConfigError)
+    fallback = given["fallback"]
+    if fallback is not None and not callable(fallback):
+        check_given(fallback, NoneType, name="fallback", hint=_FALLBACK_HINT, error=ConfigError)
 
 
 def _choose_options(
@@ -274,13 +334,18 @@ def _choose_options(
     max_cost: float | None,
     max_tokens: int | None,
 ) -> AgentOptions:
-    for name, value in (
-        ("max_turns", max_turns),
-        ("max_cost", max_cost),
-        ("max_tokens", max_tokens),
+    for name, value, is_whole in (
+        ("max_turns", max_turns, True),
+        ("max_cost", max_cost, False),
+        ("max_tokens", max_tokens, True),
     ):
-        if value is not None and not value > 0:
-            raise ConfigError(f"{name} is {value!r}", hint="give a number above 0, or leave it out")
+        if value is not None:
+            hint = f"give a {'whole ' if is_whole else ''}number above 0, or leave it out"
+            # The smallest that is above 0.
+            least = 1 if is_whole else float_info.min
+            check_number(
+                value, name=name, hint=hint, is_whole=is_whole, least=least, error=ConfigError
+            )
     return replace(
         options,
         max_turns=options.max_turns if max_turns is None else max_turns,

@@ -7,6 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+import anyio
+
+from toolweft.bootstrap.answers import AnswerBook
 from toolweft.bootstrap.parts import (
     PythonTool,
     build_pin_book,
@@ -17,6 +20,7 @@ from toolweft.bootstrap.parts import (
     open_journal,
 )
 from toolweft.calls import ResultKeeper, Road
+from toolweft.calls.contents import ContentNews, ContentRoad
 from toolweft.catalog import Catalog
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
@@ -93,7 +97,11 @@ class App:
     runner: ProgramRunner
     searcher: CatalogSearcher
     pins: PinKeeper
+    answers: AnswerBook
     toolbox_for: OpenToolbox
+    contents: ContentRoad
+    # Opens what was left to be opened late; see `open_app`.
+    open_rest: Callable[[], None]
 
     def is_settled(self) -> bool:
         """Whether of every source the tools are known, or it has failed."""
@@ -105,7 +113,7 @@ class App:
 
 
 @asynccontextmanager
-async def open_app(
+async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most of it seldom given
     settings: Settings,
     *,
     tools: Sequence[PythonTool] = (),
@@ -113,6 +121,7 @@ async def open_app(
     on_source: Callable[[Catalog], None] | None = None,
     sandbox: SandboxBackend | None = None,
     embedder: TextEmbedder | None = None,
+    is_late: bool = False,
 ) -> AsyncIterator[App]:
     """Open ledger, catalog, sources, road, sandbox and programs; close them in reverse.
 
@@ -126,6 +135,7 @@ async def open_app(
         on_source: hears of every change of the catalog; called in the event loop.
         sandbox: in place of the one the settings name.
         embedder: in place of the one the settings name; whoever made it opens and closes it.
+        is_late: the database is opened by the first event or by `App.open_rest`, for a quick start.
 
     Raises:
         ConfigError: two sources have one name, or the lock file cannot be used.
@@ -137,14 +147,27 @@ async def open_app(
     catalog = Catalog(settings.catalog, pins=book)
     if on_source is not None:
         catalog.subscribe(lambda _snapshot: on_source(catalog))
+    answers = AnswerBook(settings, catalog=catalog)
     saved_store = FileSavedStore(settings.saved, ids=ids)
     saved_source = SavedSource(saved_store, listener=catalog)
-    sources = build_sources(settings, tools, saved=saved_source, catalog=catalog, clock=time)
+    news = ContentNews()
+    sources = build_sources(
+        settings, tools, saved=saved_source, catalog=catalog, clock=time, news=news
+    )
     async with AsyncExitStack() as stack:
-        ledger: Ledger = await stack.enter_async_context(SqlLedger(settings.ledger, clock=time))
+        sql = SqlLedger(settings.ledger, clock=time, is_late=is_late)
+        ledger: Ledger = await stack.enter_async_context(sql)
+        rest = anyio.Event()
+
+        def open_rest() -> None:
+            sql.want()
+            rest.set()
+
+        if not is_late:
+            open_rest()
         uses = None
         if settings.search.learn:
-            uses = await stack.enter_async_context(learned_uses(settings, clock=time))
+            uses = await stack.enter_async_context(learned_uses(settings, clock=time, after=rest))
             ledger = ObservedLedger(ledger, observe=uses.observe)
         handles = await stack.enter_async_context(
             FileHandleStore(settings.handles, clock=time, ids=ids)
@@ -240,7 +263,18 @@ async def open_app(
             runner=runner,
             searcher=searcher,
             pins=pins,
+            answers=answers,
             toolbox_for=toolbox_for,
+            contents=ContentRoad(
+                sources=sources.content_sources(),
+                ledger=ledger,
+                clock=time,
+                ids=ids,
+                news=news,
+                options=settings.calls,
+                timeout_s=settings.catalog.default_timeout_s,
+            ),
+            open_rest=open_rest,
         )
 
 

@@ -10,7 +10,8 @@ from toolweft.catalog.classification import classify, decide_callers
 from toolweft.catalog.options import LIBRARY_SOURCE
 from toolweft.config import read_environment
 from toolweft.core.clock import SystemClock
-from toolweft.core.errors import InvalidValue
+from toolweft.core.errors import ConfigError, InvalidValue, ToolFailed
+from toolweft.core.given import check_given
 from toolweft.core.ids import SourceName
 from toolweft.core.secret import Secret
 from toolweft.core.tools import ToolDefinition, ToolSpec
@@ -56,8 +57,23 @@ class AnthropicClient(CompletionClient):
                 beside them wins.
 
         Raises:
-            ConfigError: there is no key, or no address for Foundry.
+            ConfigError: there is no key, no address for Foundry, or an argument of a wrong type.
         """
+        check_given(
+            api_key,
+            str | None,
+            name="api_key",
+            hint="the key as a text, or leave it out",
+            is_secret=True,
+            error=ConfigError,
+        )
+        check_given(enable_ptc, bool, name="enable_ptc", hint="True or False", error=ConfigError)
+        for name, value, kind, hint in (
+            ("model", model, str | None, 'its name as a text: "claude-sonnet-5"'),
+            ("base_url", base_url, str | None, 'an address as a text: "https://..."'),
+            ("options", options, AnthropicOptions | None, "AnthropicOptions(model=...)"),
+        ):
+            check_given(value, kind, name=name, hint=hint, error=ConfigError)
         chosen = replace(options or _DEFAULTS, native="on" if enable_ptc else "off")
         if not enable_ptc and chosen.capabilities is not None:
             # What is given there is taken as it is, whatever `native` says.
@@ -116,4 +132,7 @@ def _define_spec(spec: ToolSpec) -> ToolDefinition:
 
 
 def _call_elsewhere(**arguments: Any) -> Any:
-    raise NotImplementedError
+    raise ToolFailed(
+        f"this client calls no tools; the arguments were {', '.join(arguments) or 'none'}",
+        hint="call it yourself and answer with response.tool_results(), or use toolweft.Agent",
+    )

@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from typing import Any, TypeAlias
+
+import anyio
 
 from toolweft.catalog import Catalog
 from toolweft.catalog.pins import PinBook
 from toolweft.config import PythonSourceOptions, Settings
 from toolweft.core.clock import Clock
+from toolweft.core.contents import ContentListener
 from toolweft.core.errors import ToolweftError
+from toolweft.core.events import Event
 from toolweft.core.ids import SourceName
 from toolweft.core.search import TextEmbedder
 from toolweft.core.tools import ToolSpec
@@ -60,17 +63,19 @@ PythonTool: TypeAlias = Callable[..., Any] | ToolSpec | object
 _MAX_LEARNED_EVENTS = 50_000
 
 
-def learned_uses(settings: Settings, *, clock: Clock) -> LearnedUses:
-    """What is learned from use; the past is read meanwhile, and nobody waits for it."""
+def learned_uses(settings: Settings, *, clock: Clock, after: anyio.Event) -> LearnedUses:
+    """What is learned from use; the past is read once `after` is set, and nobody waits for it."""
     now = clock.now()
-    return LearnedUses(
-        read=partial(
-            SqlLedgerReader(settings.ledger).used,
+
+    async def read() -> Sequence[Event]:
+        await after.wait()
+        return await SqlLedgerReader(settings.ledger).used(
             since=now - timedelta(days=settings.search.keep_search_days),
             until=now,
             max_events=_MAX_LEARNED_EVENTS,
         )
-    )
+
+    return LearnedUses(read=read)
 
 
 @asynccontextmanager
@@ -145,16 +150,18 @@ def build_sources(
     saved: SavedSource,
     catalog: Catalog,
     clock: Clock,
+    news: ContentListener,
 ) -> SourceGroup:
     """Every source of the configuration, saved programs, and functions as the source "local"."""
     sources: list[ManagedSource] = []
     memory = _build_memory(settings, clock=clock)
+    shared: dict[str, Any] = {"listener": catalog, "clock": clock, "memory": memory, "news": news}
     for server in settings.servers:
         match server:
             case StdioServerOptions():
-                sources.append(StdioSource(server, listener=catalog, clock=clock, memory=memory))
+                sources.append(StdioSource(server, **shared))
             case HttpServerOptions():
-                sources.append(HttpSource(server, listener=catalog, clock=clock, memory=memory))
+                sources.append(HttpSource(server, **shared))
             case RecordedServerOptions():
                 sources.append(RecordedSource(server, listener=catalog))
     sources.extend(

@@ -1,9 +1,16 @@
-"""Serving an open application to clients over MCP."""
+"""Serving an open application to clients over MCP.
 
-from collections.abc import Callable
+First the client is answered; what its first questions do not need is opened behind that.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import anyio
 
 from toolweft import __version__
 from toolweft.bootstrap.app import App
@@ -18,19 +25,34 @@ from toolweft.toolbox import INSTRUCTIONS, Surface
 if TYPE_CHECKING:
     # Imports the protocol's SDK.
     from toolweft.gateway.attach import Forwarder
+    from toolweft.gateway.mcp_server import GatewayServer
 
 __all__ = ("build_forwarder", "serve_attached", "serve_http", "serve_stdio")
 
+log = logging.getLogger(__name__)
+
 # A client's first listing waits this long for slow servers.
 _LISTING_GRACE_S = 2.0
+# A client that does not list its tools by then has no other questions either.
+_FIRST_ANSWERS_S = 1.0
+# In which an answer that is ready goes out.
+_PAUSE_S = 0.05
 
 
-async def serve_stdio(app: App) -> None:
-    """Serve one client over standard input and output until it leaves."""
-    from toolweft.gateway import server, stdio
+async def serve_stdio(
+    app: App, *, on_started: Callable[[], None] | None = None, pass_through: bool = False
+) -> None:
+    """Serve one client over standard input and output until it leaves.
 
-    made = server.build_server(**_conversation_parts(app))
-    await stdio.serve_stdio(made)
+    Args:
+        app: what is served.
+        on_started: called once everything is there, behind the first answers.
+        pass_through: whether every tool is listed as it is, in the place of the four.
+    """
+    from toolweft.gateway import stdio
+
+    async with _open_server(app, on_started, pass_through=pass_through) as made:
+        await stdio.serve_stdio(made)
 
 
 async def serve_attached(url: str, *, token: Secret | None) -> None:
@@ -84,41 +106,110 @@ def _check_service(url: str, *, has_token: bool) -> None:
         )
 
 
-async def serve_http(app: App, *, on_listening: Callable[[str], None] | None = None) -> None:
+async def serve_http(
+    app: App,
+    *,
+    on_listening: Callable[[str], None] | None = None,
+    on_started: Callable[[], None] | None = None,
+    pass_through: bool = False,
+) -> None:
     """Serve over streamable HTTP until a signal or cancellation.
 
     Args:
         app: whose settings name address and keys.
         on_listening: gets the real address once requests are taken.
+        on_started: called once everything is there, behind the first answers.
+        pass_through: whether every tool is listed as it is, in the place of the four.
 
     Raises:
         ConfigError: the address cannot be used, or is open to others without keys or
             without isolation.
     """
-    from toolweft.gateway import http, server
+    from toolweft.gateway import http
 
-    made = server.build_server(**_conversation_parts(app))
-    await http.serve_http(
-        made,
-        app.settings.http,
-        on_listening=on_listening,
-        is_ready=app.is_settled,
-        is_isolated=app.backend.capabilities.is_isolated,
+    async with _open_server(app, on_started, pass_through=pass_through) as made:
+        await http.serve_http(
+            made,
+            app.settings.http,
+            on_listening=on_listening,
+            is_ready=app.is_settled,
+            is_isolated=app.backend.capabilities.is_isolated,
+        )
+
+
+@asynccontextmanager
+async def _open_server(
+    app: App, on_started: Callable[[], None] | None, *, pass_through: bool
+) -> AsyncIterator["GatewayServer"]:
+    """A gateway's server; what its first answers do not need starts behind them."""
+    from toolweft.gateway.pass_through import PassThrough
+    from toolweft.gateway.server import build_server
+
+    listed = anyio.Event()
+    settle = partial(app.sources.settle, _LISTING_GRACE_S)
+    passing = None
+    if pass_through:
+        passing = PassThrough(app.catalog, toolbox_for=app.toolbox_for, settle=settle)
+        # The first answer says what the sources say of themselves.
+        await settle()
+
+    async def surface_for(principal: Principal) -> Surface:
+        try:
+            await settle()
+            return app.toolbox_for(principal).surface()
+        finally:
+            listed.set()
+
+    made = build_server(
+        toolbox_for=app.toolbox_for,
+        surface_for=surface_for,
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        asks=app.settings.asks,
+        contents=app.contents,
+        passing=passing,
     )
+    async with _started_behind(app, listed, on_started, is_plain=pass_through):
+        if passing is None:
+            yield made
+        else:
+            with passing.followed(made, app.catalog.subscribe):
+                yield made
 
 
-def _conversation_parts(app: App) -> dict[str, Any]:
-    """What a gateway's server is made of; the sandbox starts meanwhile."""
-    # Beside everything else, so that the first program finds it running.
-    app.backend.want()
-    return {
-        "toolbox_for": app.toolbox_for,
-        "surface_for": partial(_surface_for, app),
-        "version": __version__,
-        "instructions": INSTRUCTIONS,
-    }
+@asynccontextmanager
+async def _started_behind(
+    app: App,
+    listed: anyio.Event,
+    on_started: Callable[[], None] | None,
+    *,
+    is_plain: bool,
+) -> AsyncIterator[None]:
+    """Starts the rest meanwhile, as soon as a client has its first listing."""
+    tasks = await anyio.create_task_group().__aenter__()
+    tasks.start_soon(partial(_start_rest, app, listed, on_started, is_plain=is_plain))
+    try:
+        yield
+    finally:
+        tasks.cancel_scope.cancel()
+        # The body's error is not the group's: it comes out as it is, not wrapped.
+        await tasks.__aexit__(None, None, None)
 
 
-async def _surface_for(app: App, principal: Principal) -> Surface:
-    await app.sources.settle(_LISTING_GRACE_S)
-    return app.toolbox_for(principal).surface()
+async def _start_rest(
+    app: App, listed: anyio.Event, on_started: Callable[[], None] | None, *, is_plain: bool
+) -> None:
+    """Sandbox, index and ledger, so that the first program and search find them there."""
+    with anyio.move_on_after(_FIRST_ANSWERS_S):
+        await listed.wait()
+    await anyio.sleep(_PAUSE_S)
+    if not is_plain:
+        app.backend.want()
+        try:
+            await app.searcher.index_for(app.catalog.snapshot)
+        except Exception:
+            # Each search tries again, and says what is wrong.
+            log.exception("search.index_not_built")
+    app.open_rest()
+    if on_started is not None:
+        on_started()

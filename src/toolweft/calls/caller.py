@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Awaitable
 
 from toolweft.core.calls import Failure, ToolResult
-from toolweft.core.errors import ToolweftError
+from toolweft.core.errors import ToolFailed, ToolweftError
 from toolweft.core.ids import CallId
 
 __all__ = ("answer",)
@@ -24,11 +24,13 @@ async def answer(call_id: CallId, outcome: Awaitable[ToolResult]) -> ToolResult:
     try:
         return await outcome
     except Exception as exc:
-        return ToolResult(call_id=call_id, is_error=True, failure=_describe(call_id, exc))
+        known = _unwrap(exc)
+        sent = known.sent if isinstance(known, ToolFailed) else None
+        failure = _describe(call_id, known)
+        return ToolResult(call_id=call_id, is_error=True, failure=failure, sent=sent)
 
 
-def _describe(call_id: CallId, error: Exception) -> Failure:
-    known = _unwrap(error)
+def _describe(call_id: CallId, known: Exception) -> Failure:
     if isinstance(known, ToolweftError):
         return Failure(
             code=known.code, message=known.message, hint=known.hint, retryable=known.retryable

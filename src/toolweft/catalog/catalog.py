@@ -6,8 +6,12 @@ in the next snapshot. Knows nothing of how sources reach their tools or of who r
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from operator import attrgetter
 from types import MappingProxyType
+
+from anyio import to_thread
 
 from toolweft.catalog.entries import SourceEntry, decide_deferral, show_tools, updated_aliases
 from toolweft.catalog.needs import unusable_for_needs
@@ -16,7 +20,8 @@ from toolweft.catalog.pins import PinBook
 from toolweft.catalog.pins.texts import flag_instructions
 from toolweft.catalog.preparation import Preparation, PreparedTool, prepare_tools
 from toolweft.catalog.review import Reviewer
-from toolweft.catalog.rules import RuleBook
+from toolweft.catalog.rules import RuleBook, build_answer_rules
+from toolweft.core.answers import Answers
 from toolweft.core.errors import ToolNotFound
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.names import python_namespaces
@@ -32,6 +37,25 @@ log = logging.getLogger(__name__)
 _SECTIONS = {"openapi": "openapi", "python": "python", "saved": "catalog"}
 
 
+_QUALIFIED = attrgetter("qualified")
+# From here on looking through tools takes longer than anything else may wait.
+_MANY_TOOLS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """Tools that were looked through before they were reported."""
+
+    definitions: Sequence[ToolDefinition]
+    python_namespace: str
+    prepared: tuple[PreparedTool, ...]
+
+    def fits(self, definitions: Sequence[ToolDefinition], entry: SourceEntry) -> bool:
+        """Whether these very tools were looked through, under the names they have now."""
+        is_same = self.definitions is definitions
+        return is_same and self.python_namespace == entry.python_namespace
+
+
 class Catalog:
     """All tools of all sources; a source listener and a holder of snapshots.
 
@@ -45,6 +69,7 @@ class Catalog:
         self._rules = RuleBook(options.rules)
         self._entries: dict[SourceName, SourceEntry] = {}
         self._reviewer = Reviewer(pins)
+        self._ahead: dict[SourceName, _Ahead] = {}
         self._subscribers: list[Callable[[Snapshot], None]] = []
         self._snapshot = Snapshot(version=0, tools=MappingProxyType({}), sources={})
 
@@ -67,32 +92,64 @@ class Catalog:
 
         return unsubscribe
 
+    async def prepare(self, status: SourceStatus, definitions: Sequence[ToolDefinition]) -> None:
+        """Look through many tools in a thread, for `source_changed` to find it done.
+
+        Where the source's Python name changes meanwhile it was in vain.
+        """
+        if len(definitions) < _MANY_TOOLS:
+            return
+        entry = self._renamed(self._with_status(status))[status.name]
+        work = partial(prepare_tools, definitions, self._preparation(entry), known=entry.prepared)
+        prepared = await to_thread.run_sync(work, abandon_on_cancel=True)
+        self._ahead[status.name] = _Ahead(definitions, entry.python_namespace, prepared)
+
     def source_changed(
         self, status: SourceStatus, definitions: Sequence[ToolDefinition] | None
     ) -> None:
         """Take a source's new state; `definitions` is None where the tools stay as they were."""
         name = status.name
-        entries = dict(self._entries)
+        entries = self._renamed(self._with_status(status))
+        ahead = self._ahead.pop(name, None)
+        if definitions is not None:
+            entry = entries[name]
+            if ahead is not None and ahead.fits(definitions, entry):
+                prepared = ahead.prepared
+            else:
+                preparation = self._preparation(entry)
+                prepared = prepare_tools(definitions, preparation, known=entry.prepared)
+            entries[name] = entry.with_prepared(prepared)
+            _log_loaded(name, prepared)
+        self._publish(entries)
+
+    def _with_status(self, status: SourceStatus) -> dict[SourceName, SourceEntry]:
+        """The entries, with a source's new state."""
         unknown = SourceEntry(status=replace(status, instructions=""), python_namespace="")
-        before = entries.get(name, unknown)
-        entries[name] = replace(
+        before = self._entries.get(status.name, unknown)
+        entry = replace(
             before,
             status=status,
             instruction_flags=before.instruction_flags
             if status.instructions == before.status.instructions
             else flag_instructions(status.instructions),
         )
-        entries = self._renamed(entries)
-        if definitions is not None:
-            entry = entries[name]
-            prepared = prepare_tools(definitions, self._preparation(entry), known=entry.prepared)
-            entries[name] = replace(entry, prepared=prepared)
-            _log_loaded(name, prepared)
-        self._publish(entries)
+        return {**self._entries, status.name: entry}
 
     def pins_changed(self) -> None:
         """Look again at every tool: something else is accepted than before."""
         self._publish(self._entries)
+
+    def answered(self, answers: Answers) -> None:
+        """Take what was answered of tools that nothing else is said of, in place of earlier."""
+        rules = build_answer_rules(answers)
+        # The configuration comes after, and so wins.
+        self._rules = RuleBook((*rules, *self._options.rules))
+        entries = {}
+        for name, entry in self._entries.items():
+            definitions = [item.source_definition for item in entry.prepared]
+            prepared = prepare_tools(definitions, self._preparation(entry))
+            entries[name] = replace(entry, prepared=prepared)
+        self._publish(entries)
 
     def source_definition(self, name: QualifiedName) -> ToolDefinition:
         """What its source says of a tool, in its own words, accepted or not.
@@ -119,9 +176,7 @@ class Catalog:
             if entry.python_namespace != namespaces[name]:
                 entry = replace(entry, python_namespace=namespaces[name])
                 definitions = [item.source_definition for item in entry.prepared]
-                entry = replace(
-                    entry, prepared=prepare_tools(definitions, self._preparation(entry))
-                )
+                entry = entry.with_prepared(prepare_tools(definitions, self._preparation(entry)))
             renamed[name] = entry
         return renamed
 
@@ -146,18 +201,15 @@ class Catalog:
         }
         tools: dict[QualifiedName, CatalogTool] = {}
         for entry in shown.values():
-            tools.update(zip((i.qualified for i in entry.prepared), entry.tools, strict=True))
-        tools |= unusable_for_needs(tools, before=self._snapshot.tools)
+            tools.update(zip(map(_QUALIFIED, entry.prepared), entry.tools, strict=True))
+        latest = self._snapshot
+        needing = [name for entry in shown.values() for name in entry.needing]
+        tools |= unusable_for_needs(needing, tools, before=latest.tools)
         sources = {
-            name: replace(
-                entry.status,
-                python_name=entry.python_namespace,
-                flags=entry.instruction_flags,
-                tool_count=sum(not tool.is_withheld for tool in entry.tools),
-            )
+            # The same as before where the entry is.
+            name: latest.sources[name] if self._entries.get(name) is entry else _status(entry)
             for name, entry in shown.items()
         }
-        latest = self._snapshot
         aliases = updated_aliases(latest.aliases, self._entries, shown)
         self._entries = shown
         if sources == latest.sources and _are_same(tools, latest.tools):
@@ -170,6 +222,16 @@ class Catalog:
         )
         for callback in tuple(self._subscribers):
             callback(self._snapshot)
+
+
+def _status(entry: SourceEntry) -> SourceStatus:
+    """How a source stands, as a snapshot shows it."""
+    return replace(
+        entry.status,
+        python_name=entry.python_namespace,
+        flags=entry.instruction_flags,
+        tool_count=sum(not tool.is_withheld for tool in entry.tools),
+    )
 
 
 def _are_same(

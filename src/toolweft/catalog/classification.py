@@ -6,6 +6,7 @@ configuration that would allow the call. Enforcing is the road's business, not t
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from glob import escape
 
 from toolweft.catalog.options import LIBRARY_SOURCE, CatalogOptions, Profile, ToolRule
@@ -92,9 +93,15 @@ def decide_callers(
         return _explicit(definition.allowed_callers, "declared with the tool", opt_in)
     profile = options.profile
     if severity in _PROGRAMMATIC[profile]:
-        return _BOTH, f"{severity} tools are open to programs in the profile {profile!r}"
+        return _BOTH, _open_reason(severity, profile)
     reason = f"{severity} tools are closed to programs in the profile {profile!r}"
     return _DIRECT, f"{reason}; {opt_in}"
+
+
+@cache
+def _open_reason(severity: Severity, profile: Profile) -> str:
+    # One text for all tools: a catalog has thousands.
+    return f"{severity} tools are open to programs in the profile {profile!r}"
 
 
 def _explicit(

@@ -7,10 +7,11 @@ object, so that a change of one source costs nothing in the others.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Self
 
 from toolweft.catalog.definitions import conceal_definition
 from toolweft.catalog.options import OWN_KINDS
-from toolweft.catalog.preparation import PreparedTool
+from toolweft.catalog.preparation import PreparedTool, explain_deferral
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.pins import Flag
 from toolweft.core.snapshot import CatalogTool, SourceStatus
@@ -49,6 +50,10 @@ class SourceEntry:
     status: SourceStatus
     python_namespace: str
     prepared: tuple[PreparedTool, ...] = ()
+    # What the prepared tools of which nobody decided cost together.
+    automatic_tokens: int = 0
+    # Those that call others.
+    needing: tuple[QualifiedName, ...] = ()
     # `shown_of[i]` was shown as `tools[i]` under `deferral`, the source being `down`.
     shown_of: tuple[PreparedTool, ...] = ()
     tools: tuple[CatalogTool, ...] = ()
@@ -64,16 +69,21 @@ class SourceEntry:
         """Whether its tools are the user's own code."""
         return self.status.kind in OWN_KINDS
 
+    def with_prepared(self, prepared: tuple[PreparedTool, ...]) -> Self:
+        """The entry with other tools."""
+        return replace(
+            self,
+            prepared=prepared,
+            automatic_tokens=sum(item.automatic_tokens or 0 for item in prepared),
+            needing=tuple(item.qualified for item in prepared if item.tool.definition.needs),
+        )
+
 
 def decide_deferral(entries: Collection[SourceEntry], defer_above_tokens: int) -> Deferral:
     """Whether tools of which nobody decided are deferred: by what they cost together."""
-    total = sum(item.automatic_tokens or 0 for entry in entries for item in entry.prepared)
-    # The total itself is left out: it changes with each source, the choice seldom.
-    if total > defer_above_tokens:
-        reason = f"all definitions exceed defer_above_tokens = {defer_above_tokens}"
-    else:
-        reason = f"all definitions fit in defer_above_tokens = {defer_above_tokens}"
-    return Deferral(total > defer_above_tokens, f"automatic: {reason}")
+    total = sum(entry.automatic_tokens for entry in entries)
+    is_deferred = total > defer_above_tokens
+    return Deferral(is_deferred, explain_deferral(defer_above_tokens, is_deferred=is_deferred))
 
 
 def show_tools(entry: SourceEntry, deferral: Deferral, review: Review) -> SourceEntry:
@@ -105,7 +115,7 @@ def _show(prepared: PreparedTool, deferral: Deferral, down: str, review: Review)
     suspended = review.suspended.get(prepared.qualified)
     if suspended:
         return _conceal(tool, suspended)
-    if prepared.automatic_tokens is not None:
+    if prepared.automatic_tokens is not None and tool.deferred_reason != deferral.reason:
         tool = replace(tool, deferred=deferral.deferred, deferred_reason=deferral.reason)
     if down:
         tool = replace(tool, status="unavailable", status_reason=down)

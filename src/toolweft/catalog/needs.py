@@ -3,7 +3,7 @@
 Pure. Decided over all sources together, whenever one of them changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from toolweft.core.ids import QualifiedName
@@ -14,16 +14,21 @@ __all__ = ("unusable_for_needs",)
 
 
 def unusable_for_needs(
-    tools: Mapping[QualifiedName, CatalogTool], *, before: Mapping[QualifiedName, CatalogTool]
+    needing: Iterable[QualifiedName],
+    tools: Mapping[QualifiedName, CatalogTool],
+    *,
+    before: Mapping[QualifiedName, CatalogTool],
 ) -> dict[QualifiedName, CatalogTool]:
     """The available tools that lack something, as they are to be shown.
 
     Args:
+        needing: the tools that call others.
         tools: all of them.
         before: as they were shown last; what did not change is the same object again.
     """
     unusable: dict[QualifiedName, CatalogTool] = {}
-    for name, tool in tools.items():
+    for name in needing:
+        tool = tools[name]
         if not tool.definition.needs or tool.status != "available":
             continue
         reason = _missing(tool, tools, frozenset({name}))

@@ -25,6 +25,8 @@ class ToolRule:
     # Globs over original names; later rules win over earlier ones.
     server: str = "*"
     tool: str = "*"
+    # Of the one definition it speaks of; empty: of any.
+    pin_hash: str = ""
     severity: Severity | None = None
     defer_loading: bool | None = None
     always_listed: bool | None = None

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from toolweft.catalog.classification import classify, decide_callers
@@ -31,10 +32,10 @@ from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.json import JsonSchema
 from toolweft.core.names import lasting_namespace, python_names, wire_name
 from toolweft.core.pins import Flag
-from toolweft.core.snapshot import CatalogTool
+from toolweft.core.snapshot import CatalogTool, ToolStatus
 from toolweft.core.tools import ExampleFault, ToolDefinition
 
-__all__ = ("Preparation", "PreparedTool", "prepare_tools")
+__all__ = ("Preparation", "PreparedTool", "explain_deferral", "prepare_tools")
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class PreparedTool:
     source_definition: ToolDefinition
     # `tool.qualified`, once.
     qualified: QualifiedName
-    # As if automatic deferral deferred nothing and the source could be called.
+    # As if automatic deferral deferred everything, as it does where tools are many, and the source
+    # could be called.
     tool: CatalogTool
     # Other spellings of its name.
     aliases: tuple[str, ...]
@@ -58,6 +60,26 @@ class PreparedTool:
     mentions: tuple[Mention, ...] = ()
     # Estimated size in a model's context; None where it takes no part in automatic deferral.
     automatic_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What was found out about a definition."""
+
+    # Why it cannot be used; empty where it can.
+    reason: str
+    # Why it cannot be called, though it is shown; empty where it can.
+    unavailable: str
+    pin_hash: str
+    flags: tuple[Flag, ...]
+    faults: tuple[ExampleFault, ...]
+
+    @property
+    def status(self) -> ToolStatus:
+        """What the tool can be used for."""
+        if self.reason:
+            return "disabled"
+        return "unavailable" if self.unavailable else "available"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +165,7 @@ def _prepare(
     definition: ToolDefinition, preparation: Preparation, *, python_name: str, problem: str
 ) -> PreparedTool:
     """One tool; `problem` is what is wrong with its name."""
-    rules = () if problem else preparation.rules.of(definition.name)
+    rules: Sequence[ToolRule] = () if problem else preparation.rules.of(definition.name)
     usable, size_bytes = definition, 0
     pin_hash, checked = "", NOTHING_FOUND
     faults: tuple[ExampleFault, ...] = ()
@@ -164,18 +186,25 @@ def _prepare(
         log.warning("catalog.name_refused", extra=_fields(definition, reason))
     if reason:
         usable = strip_definition(definition)
-    tool, automatic = _decide(_listed(usable, rules), preparation, rules, python_name=python_name)
-    if reason:
-        tool = replace(tool, status="disabled", status_reason=reason, deferred=True)
-    else:
-        tool = replace(tool, example_faults=faults, pin_hash=pin_hash, flags=checked.flags)
+        pin_hash, checked, faults = "", NOTHING_FOUND, ()
+    rules = [rule for rule in rules if rule.pin_hash in ("", pin_hash)]
+    found = _Found(
+        reason=reason,
+        unavailable=definition.unavailable,
+        pin_hash=pin_hash,
+        flags=checked.flags,
+        faults=faults,
+    )
+    usable = _listed(usable, rules)
+    tool, automatic = _decide(usable, preparation, rules, python_name=python_name, found=found)
+    counts = automatic and tool.status == "available"
     return PreparedTool(
         source_definition=definition,
         qualified=tool.qualified,
         tool=tool,
         aliases=() if problem else _aliases(tool),
-        mentions=() if reason else checked.mentions,
-        automatic_tokens=estimate_tokens(size_bytes) if automatic and not reason else None,
+        mentions=checked.mentions,
+        automatic_tokens=estimate_tokens(size_bytes) if counts else None,
     )
 
 
@@ -192,6 +221,8 @@ def _with_examples(
     kept, faults = check_examples(definition, max_examples=options.max_examples, origin=origin)
     for fault in faults:
         log.warning("catalog.example_dropped", extra=_fields(definition, str(fault)))
+    if not kept and not definition.input_examples:
+        return definition, faults
     return replace(definition, input_examples=kept), faults
 
 
@@ -225,6 +256,7 @@ def _decide(
     rules: Sequence[ToolRule],
     *,
     python_name: str,
+    found: _Found,
 ) -> tuple[CatalogTool, bool]:
     """The tool, and whether its deferral is left to the size of all definitions together."""
     options = preparation.options
@@ -232,7 +264,9 @@ def _decide(
     callers, callers_reason = decide_callers(
         definition, severity, rules, options, section=preparation.section
     )
-    deferred, deferred_reason = _explicit_deferral(definition, rules)
+    decided, deferred_reason = _explicit_deferral(definition, rules)
+    if decided is None and not found.reason:
+        deferred_reason = explain_deferral(options.defer_above_tokens, is_deferred=True)
     timeout_s, timeout_reason = _decision(rules, "timeout_s", definition.timeout_s) or (
         options.default_timeout_s,
         "catalog.default_timeout_s",
@@ -247,12 +281,25 @@ def _decide(
         severity_reason=severity_reason,
         callers=callers,
         callers_reason=callers_reason,
-        deferred=bool(deferred),
+        deferred=bool(found.reason or found.unavailable) or decided is not False,
         deferred_reason=deferred_reason,
+        status=found.status,
+        status_reason=found.reason or found.unavailable,
         timeout_s=timeout_s,
         timeout_reason=timeout_reason,
+        example_faults=found.faults,
+        pin_hash=found.pin_hash,
+        flags=found.flags,
     )
-    return tool, deferred is None
+    return tool, decided is None
+
+
+@cache
+def explain_deferral(defer_above_tokens: int, *, is_deferred: bool) -> str:
+    """Why tools of which nobody decided are deferred or not; one text for all of them."""
+    # The total itself is left out: it changes with each source, the choice seldom.
+    how = "exceed" if is_deferred else "fit in"
+    return f"automatic: all definitions {how} defer_above_tokens = {defer_above_tokens}"
 
 
 def _explicit_deferral(

@@ -11,7 +11,7 @@ from typing import Final
 
 from toolweft.catalog.entries import Review, SourceEntry
 from toolweft.catalog.pins import PinBook
-from toolweft.catalog.pins.look_alikes import NameIndex
+from toolweft.catalog.pins.look_alikes import NO_CHANGE, NameIndex
 from toolweft.catalog.preparation import PreparedTool
 from toolweft.core.ids import QualifiedName, SourceName, ToolName
 from toolweft.core.pins import Flag
@@ -21,6 +21,8 @@ __all__ = ("Reviewer",)
 log = logging.getLogger(__name__)
 
 _Flags = Mapping[str, tuple[Flag, ...]]
+# Of one source at a time; `toolweft tools` and `toolweft pin` show all.
+_MAX_LOGGED: Final = 20
 _NO_FLAGS: Final[_Flags] = MappingProxyType({})
 
 
@@ -29,6 +31,11 @@ class _Known:
     """What was decided of a source, and from what."""
 
     prepared: tuple[PreparedTool, ...] = ()
+    # Of the tools that can be used.
+    names: frozenset[ToolName] = frozenset()
+    # The tools whose texts tell what to do with others, and the names they tell it of.
+    mentioning: tuple[PreparedTool, ...] = ()
+    mentioned: frozenset[str] = frozenset()
     flags: _Flags = field(default_factory=dict)
     revision: int = -1
     review: Review = field(default_factory=Review)
@@ -54,28 +61,31 @@ class Reviewer:
         gone = self._known.keys() - entries.keys()
         for name in gone:
             del self._known[name]
-        are_other_names = False
+        for name in changed:
+            _take_over(self._known[name], entries[name].prepared)
+        names = NO_CHANGE
         if changed or gone:
-            are_other_names = self._names.update(
-                {name: _names_of(entry.prepared) for name, entry in entries.items()}
-            )
+            names = self._names.update({name: known.names for name, known in self._known.items()})
         for name, entry in entries.items():
-            known = self._of(name)
+            known = self._known[name]
             flags = known.flags
-            if are_other_names or name in changed:
-                flags = self._cross_flags(name, entry)
+            is_other = name in changed or name in names.sources
+            if is_other or not known.mentioned.isdisjoint(names.names):
+                flags = self._cross_flags(name, entry, known.mentioning)
             revision = -1 if self._book is None else self._book.revision
             if name in changed or revision != known.revision or flags != known.flags:
                 _log_flags(name, flags, known.flags)
                 review = Review(suspended=self._suspended(name, entry, flags), flags=flags)
                 _log_suspended(name, review, known.review)
-                self._known[name] = _Known(entry.prepared, flags, revision, review)
+                known.flags, known.revision, known.review = flags, revision, review
         return {name: self._known[name].review for name in entries}
 
     def _of(self, name: SourceName) -> _Known:
         return self._known.setdefault(name, _Known())
 
-    def _cross_flags(self, source: SourceName, entry: SourceEntry) -> _Flags:
+    def _cross_flags(
+        self, source: SourceName, entry: SourceEntry, mentioning: Sequence[PreparedTool]
+    ) -> _Flags:
         """What the texts and names of one source have to do with the tools of others."""
         if entry.is_own:
             return _NO_FLAGS
@@ -83,7 +93,7 @@ class Reviewer:
         for name, owner, reason in self._names.look_alikes(source):
             flag = Flag(kind="look_alike", path="$.name", reason=f"{reason} of source {owner!r}")
             found.setdefault(name, []).append(flag)
-        for item in entry.prepared:
+        for item in mentioning:
             for mention in item.mentions:
                 others = self._others(mention.name, source)
                 if others:
@@ -94,8 +104,7 @@ class Reviewer:
 
     def _others(self, mentioned: str, source: SourceName) -> Sequence[SourceName]:
         """Other sources whose tool is meant, where it is none of the source's own."""
-        bare = mentioned.replace(":", ".").replace("/", ".").rpartition(".")[2]
-        owners = self._names.owners(mentioned) or self._names.owners(bare)
+        owners = self._names.owners(mentioned) or self._names.owners(_bare(mentioned))
         return () if source in owners else sorted(owners)
 
     def _suspended(
@@ -139,23 +148,46 @@ def _advise(reason: str, name: QualifiedName) -> str:
     return f"{reason}; `toolweft pin diff {name}` shows it, `toolweft pin accept {name}` allows it"
 
 
-def _names_of(prepared: Sequence[PreparedTool]) -> list[ToolName]:
-    return [item.tool.definition.name for item in prepared if item.tool.status != "disabled"]
+def _take_over(known: _Known, prepared: tuple[PreparedTool, ...]) -> None:
+    """Note what of the new tools is asked for again with every other source that changes."""
+    usable = (item for item in prepared if item.tool.status != "disabled")
+    mentions = [mention.name for item in prepared for mention in item.mentions]
+    known.prepared = prepared
+    known.names = frozenset(item.tool.definition.name for item in usable)
+    known.mentioning = tuple(item for item in prepared if item.mentions)
+    known.mentioned = frozenset((*mentions, *map(_bare, mentions)))
+
+
+def _bare(mentioned: str) -> str:
+    """A name without the source that may stand before it."""
+    return mentioned.replace(":", ".").replace("/", ".").rpartition(".")[2]
 
 
 def _log_flags(source: SourceName, flags: _Flags, known: _Flags) -> None:
-    for name, found in flags.items():
-        for flag in found:
-            if flag not in known.get(name, ()):
-                log.warning(
-                    "catalog.tool_flagged",
-                    extra={"source": source, "tool": name, "reason": str(flag)},
-                )
+    new = [
+        (name, flag)
+        for name, found in flags.items()
+        for flag in found
+        if flag not in known.get(name, ())
+    ]
+    for name, flag in new[:_MAX_LOGGED]:
+        fields = {"source": source, "tool": name, "reason": str(flag)}
+        log.warning("catalog.tool_flagged", extra=fields)
+    _log_rest(source, "catalog.more_tools_flagged", len(new))
 
 
 def _log_suspended(source: SourceName, review: Review, known: Review) -> None:
-    for name, reason in review.suspended.items():
-        if known.suspended.get(name) != reason:
-            log.warning(
-                "catalog.tool_suspended", extra={"source": source, "tool": name, "reason": reason}
-            )
+    new = [
+        (name, reason)
+        for name, reason in review.suspended.items()
+        if known.suspended.get(name) != reason
+    ]
+    for name, reason in new[:_MAX_LOGGED]:
+        fields = {"source": source, "tool": name, "reason": reason}
+        log.warning("catalog.tool_suspended", extra=fields)
+    _log_rest(source, "catalog.more_tools_suspended", len(new))
+
+
+def _log_rest(source: SourceName, event: str, count: int) -> None:
+    if count > _MAX_LOGGED:
+        log.warning(event, extra={"source": source, "count": count - _MAX_LOGGED})

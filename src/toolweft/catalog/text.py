@@ -24,13 +24,13 @@ def clean_text(text: str) -> str:
     text = text[:MAX_DESCRIPTION_CHARACTERS]
     if _PLAIN.match(text):
         return text
-    cleaned = "".join(
-        character
-        for character in text.replace("\r\n", "\n")
-        if character in _KEPT_CONTROLS or unicodedata.category(character) not in _HIDDEN
-    )
-    # The very same object where nothing was hidden: the source's definition holds it already.
-    return text if cleaned == text else cleaned
+    hidden = {
+        ord(character): None
+        for character in set(text)
+        if character not in _KEPT_CONTROLS and unicodedata.category(character) in _HIDDEN
+    }
+    # The very same object where nothing is hidden: the source's definition holds it already.
+    return text.translate(hidden) if hidden else text
 
 
 def shorten(text: str) -> str:

@@ -4,6 +4,6 @@ Called by the console script `toolweft` and by `python -m toolweft`. It adds no 
 parts it shows: whatever a command does, the library can do.
 """
 
-from toolweft.cli.main import main
+from toolweft.cli.entry import main
 
 __all__ = ("main",)

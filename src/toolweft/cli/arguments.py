@@ -12,6 +12,9 @@ from toolweft.core.json import Json, JsonObject, JsonSchema
 
 __all__ = ("parse_arguments",)
 
+_ALL_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
+# References and branches inside one another are followed so far; what lies deeper is anything.
+_MAX_DEPTH = 8
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -54,7 +57,7 @@ def parse_arguments(
             arguments[key] = _parse_json(text, place=key)
         else:
             key = original(key)
-            arguments[key] = _read_value(text, schema=known.get(key))
+            arguments[key] = _read_value(text, schema=known.get(key), root=schema)
     return arguments
 
 
@@ -82,33 +85,62 @@ def _parse_json(text: str, *, place: str) -> Json:
         ) from exc
 
 
-def _read_value(text: str, *, schema: Json) -> Json:
-    wanted = _types_of_schema(schema)
+def _read_value(text: str, *, schema: Json, root: JsonSchema) -> Json:
+    wanted = _types_of_schema(schema, root=root, depth=_MAX_DEPTH)
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return text
-    return value if not wanted or wanted & _types_of(value) else text
+    return value if wanted & _types_of(value) else text
 
 
 def _refuse_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
 
 
-def _types_of_schema(schema: Json) -> frozenset[str]:
-    """The JSON types a property allows; empty where the schema does not say."""
-    if not isinstance(schema, dict):
-        return frozenset()
-    said = schema.get("type")
-    types = {said} if isinstance(said, str) else set(said) if isinstance(said, list) else set()
-    for keyword in ("anyOf", "oneOf"):
+def _types_of_schema(schema: Json, *, root: JsonSchema, depth: int) -> frozenset[str]:
+    """The JSON types a property allows; all of them where the schema does not say."""
+    if not isinstance(schema, dict) or depth == 0:
+        return _ALL_TYPES
+    allowed = _types_by_itself(schema)
+    target = _find_reference(schema.get("$ref"), root)
+    if target is not None:
+        allowed &= _types_of_schema(target, root=root, depth=depth - 1)
+    for keyword in ("anyOf", "oneOf", "allOf"):
         branches = schema.get(keyword)
-        for branch in branches if isinstance(branches, list) else []:
-            types |= _types_of_schema(branch)
-    values = schema.get("enum")
-    if not types and isinstance(values, list):
+        if not isinstance(branches, list) or not branches:
+            continue
+        of_branches = [_types_of_schema(b, root=root, depth=depth - 1) for b in branches]
+        combine = frozenset.intersection if keyword == "allOf" else frozenset.union
+        allowed &= combine(*of_branches)
+    return allowed
+
+
+def _types_by_itself(schema: JsonObject) -> frozenset[str]:
+    """What `type`, `const` and `enum` allow."""
+    said = schema.get("type")
+    values = schema["enum"] if isinstance(schema.get("enum"), list) else []
+    values = [schema["const"]] if "const" in schema else values
+    if isinstance(said, str):
+        types = {said}
+    elif isinstance(said, list):
+        types = {str(item) for item in said}
+    else:
         types = {name for value in values for name in _types_of(value)}
-    return frozenset(str(item) for item in types)
+    return frozenset(types | ({"integer"} if "number" in types else set())) or _ALL_TYPES
+
+
+def _find_reference(reference: Json, root: JsonSchema) -> Json:
+    """What a reference into the same schema points at; None for anything else."""
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        return None
+    found: Json = root
+    for step in reference[2:].split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        if not isinstance(found, dict) or name not in found:
+            return None
+        found = found[name]
+    return found
 
 
 def _types_of(value: Json) -> frozenset[str]:

@@ -5,7 +5,7 @@ import sys
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.output import note
 
-__all__ = ("can_ask", "check_consent", "is_agreed")
+__all__ = ("can_ask", "check_consent", "is_agreed", "read_answer")
 
 
 def can_ask() -> bool:
@@ -16,7 +16,13 @@ def can_ask() -> bool:
 def is_agreed(question: str) -> bool:
     """Ask a question on stderr; anything but yes is no."""
     note(f"{question} [y/N]")
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    return read_answer() is True
+
+
+def read_answer() -> bool | None:
+    """The line that somebody types: anything but yes is no; None where there is none."""
+    line = sys.stdin.readline()
+    return line.strip().lower() in {"y", "yes"} if line else None
 
 
 def check_consent(question: str, *, given: bool) -> bool:

@@ -38,6 +38,8 @@ class Diagnosis:
     # Where what is accepted is kept, and why it cannot be; both empty where nothing is pinned.
     pins_path: str = ""
     pins_problem: str = ""
+    # Decisions of the configuration that fit no tool.
+    idle_rules: tuple[str, ...] = ()
     # Examples that are left out: the tool, and why.
     example_faults: tuple[tuple[str, str], ...] = ()
     # The strongest tier that holds, as "process/ns"; "" where none does.
@@ -103,6 +105,7 @@ def _render_sources(found: Diagnosis) -> str:
     lines += [f"  note: {name} is disabled: {reason}" for name, reason in found.disabled]
     lines += [f"  note: {name} is suspended: {reason}" for name, reason in found.suspended]
     lines += [f"  note: {name} is suspicious: {reason}" for name, reason in found.flagged]
+    lines += [f"  note: {rule}" for rule in found.idle_rules]
     if found.pins_path:
         lines.append(f"  accepted definitions: {found.pins_path}")
     if found.pins_problem:

@@ -1,7 +1,7 @@
 """Opens the application for one command: settings, logs, progress, and the event loop."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,18 +9,24 @@ from typing import TypeVar
 
 import anyio
 
-from toolweft.bootstrap import App, open_app
+from toolweft.bootstrap import App, open_app, open_sampler
+from toolweft.cli.collecting import resume_collection
+from toolweft.cli.consent import can_ask
 from toolweft.cli.logs import configure_logging
 from toolweft.cli.options import Common
 from toolweft.cli.output import note
 from toolweft.cli.progress import show_progress
+from toolweft.cli.terminal import StandardInput, TerminalClient
 from toolweft.config import Settings, load_settings, read_environment, read_home
+from toolweft.core.errors import AskRefused
 from toolweft.core.ports import Policy
 from toolweft.core.snapshot import Snapshot
 from toolweft.stores import LedgerOptions
 
 __all__ = (
     "IN_MEMORY",
+    "note_unasked",
+    "open_client",
     "open_session",
     "open_without_sources",
     "read_settings",
@@ -36,6 +42,7 @@ IN_MEMORY = LedgerOptions(url="sqlite://")
 
 def run_async(work: Callable[[], Awaitable[Answer]]) -> Answer:
     """Run one command's work in an event loop of its own."""
+    resume_collection()
     return anyio.run(work)
 
 
@@ -113,13 +120,42 @@ async def open_without_sources(common: Common) -> AsyncIterator[App]:
         yield app
 
 
+@asynccontextmanager
+async def open_client(common: Common, app: App) -> AsyncIterator[TerminalClient]:
+    """Who is asked what tools ask: the person at the terminal, where there is one.
+
+    Raises:
+        ConfigError: the model of `asks.sampling_model` cannot be had.
+    """
+    async with open_sampler(app) as sample:
+        yield TerminalClient(
+            lines=StandardInput() if can_ask() else None,
+            roots=app.settings.roots,
+            sample=sample,
+            is_verbose=common.verbosity > 0,
+        )
+
+
+def note_unasked(codes: Iterable[str]) -> None:
+    """Say what to do where something was asked, and nobody could answer.
+
+    Args:
+        codes: of the calls' failures.
+    """
+    if AskRefused.code in codes and not can_ask():
+        note(
+            "note: a tool asked something, and there is no terminal to answer on: run the command"
+            " on one; [asks] of the configuration answers for roots and models"
+        )
+
+
 def warn_of_failed_sources(snapshot: Snapshot) -> None:
     """Note every source that did not start, in one line each."""
     for source in snapshot.sources.values():
         if source.state == "failed":
-            note(f"warning: server {source.name!r} is not available: {_in_one_line(source.reason)}")
+            note(f"warning: source {source.name!r} is not available: {_in_one_line(source.reason)}")
         elif source.state == "starting":
-            note(f"warning: server {source.name!r} is still starting; its tools are not here yet")
+            note(f"warning: source {source.name!r} is still starting; its tools are not here yet")
 
 
 def _in_one_line(reason: str) -> str:

@@ -22,7 +22,7 @@ _KNOWN = frozenset(ServerModel.model_fields)
 _SYNONYMS: Mapping[str, str] = {"httpUrl": "url", "serverUrl": "url", "transport": "type"}
 # Keys of other clients that are not used here.
 _FOREIGN = frozenset({
-    "alwaysAllow", "authorization", "autoApprove", "description", "dev", "envFile",
+    "alwaysAllow", "auth", "authorization", "autoApprove", "description", "dev", "envFile",
     "gallery", "icon", "icons", "id",
     "name", "oauth", "note", "notes", "timeout", "tools", "trust", "version",
 })  # fmt: skip
@@ -104,7 +104,7 @@ def convert_server(
     kept: JsonObject = dict(own) if isinstance(own, dict) else {"toolweft": own}
     for written, value in server.items():
         key = _SYNONYMS.get(written, written)
-        if key in _KNOWN:
+        if key in _KNOWN and not (key == "auth" and not _is_own_auth(value)):
             kept[key] = value
         elif written in _TURNED_OFF:
             turned_off += _tool_names(document, (*place, written), value)
@@ -117,6 +117,11 @@ def convert_server(
     if offered is not None:
         kept = _offer_only(kept, offered)
     return _turn_off(kept, turned_off)
+
+
+def _is_own_auth(value: Json) -> bool:
+    """Whether it is ours: another client has a key of that name for itself."""
+    return not isinstance(value, dict) or "type" in value
 
 
 def _tool_names(document: Document, place: KeyPath, value: Json) -> list[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from toolweft.config.expand import MissingVariable, expand_secret, expand_text
 from toolweft.config.layers import Layer
 from toolweft.config.lookup import vectors_path
-from toolweft.config.models import ConfigModel, EmbedderModel
+from toolweft.config.models import ConfigModel
+from toolweft.config.search_models import EmbedderModel
 from toolweft.core.errors import ConfigError
 from toolweft.search.embedding.options import EmbedderOptions
 from toolweft.stores.vector_options import VectorStoreOptions

@@ -45,6 +45,8 @@ _SECRETS = {
     ("servers", "env"),
     ("servers", "headers"),
 }
+# Of a server's `auth`.
+_AUTH_SECRETS = frozenset({"auth", "client_secret", "token"})
 
 
 def explain(settings: Settings) -> list[tuple[str, str, str]]:
@@ -138,7 +140,10 @@ def _render(key: str, value: Any) -> str:
 
 
 def _mask(path: KeyPath, value: Json) -> str:
-    if len(path) > 2 and (path[0], path[2]) in _SECRETS:
+    is_auth = len(path) > 2 and (path[0], path[2]) == ("servers", "auth")
+    if is_auth and path[-1] not in _AUTH_SECRETS and isinstance(value, str):
+        return _mask_url(value)
+    if is_auth or (len(path) > 2 and (path[0], path[2]) in _SECRETS):
         # Whatever its name: no name tells which values are harmless.
         text = str(value)
         return text if is_reference(text) or value == {} else _HIDDEN

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
+from toolweft.config.asks import build_asks, build_roots
 from toolweft.config.documents import KeyPath
 from toolweft.config.embedder import build_embedder, build_vector_store
 from toolweft.config.explain import setting_values
@@ -20,6 +21,7 @@ from toolweft.config.layers import (
 )
 from toolweft.config.lookup import (
     FILE_NAMES,
+    answers_path,
     discovery_path,
     environments_path,
     find_config,
@@ -145,7 +147,11 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         models=build_models(checked, layer, environ=environ),
         agent=build_agent(checked),
         http=_http(checked, layer),
+        asks=build_asks(checked, layer, environ=environ),
+        roots=build_roots(checked, layer, home=home),
+        sampling_model=checked.asks.sampling_model,
         pins=pins,
+        answers_path=answers_path(environ=environ, home=home),
         values=setting_values(checked, layer, ledger_url=ledger_url, paths=paths),
         problems=tuple(problems),
     )
@@ -278,6 +284,7 @@ def _programs(checked: ConfigModel) -> ProgramOptions:
     return ProgramOptions(
         limits=ProgramLimits(**dict(checked.limits)),
         containers=ContainerOptions(**dict(checked.containers)),
+        park_s=checked.asks.park_s,
         **dict(checked.programs),
     )
 

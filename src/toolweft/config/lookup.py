@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = (
+    "answers_path",
     "clients_path",
     "discovery_path",
     "environments_path",
@@ -16,6 +17,7 @@ __all__ = (
     "ledger_path",
     "lookup_paths",
     "saved_path",
+    "tokens_path",
     "user_folder",
     "vectors_path",
 )
@@ -59,6 +61,16 @@ def handles_path(*, environ: Mapping[str, str], home: Path) -> Path:
 def clients_path(*, environ: Mapping[str, str], home: Path) -> Path:
     """Where it is recorded what `toolweft install` changed, with copies of what was there."""
     return ledger_path(environ=environ, home=home).with_name("clients")
+
+
+def answers_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where it is kept what was answered of tools whose servers say nothing."""
+    return ledger_path(environ=environ, home=home).with_name("answers.json")
+
+
+def tokens_path(*, environ: Mapping[str, str], home: Path) -> Path:
+    """Where tokens of authorization servers are kept."""
+    return ledger_path(environ=environ, home=home).with_name("tokens")
 
 
 def journal_path(*, environ: Mapping[str, str], home: Path) -> Path:

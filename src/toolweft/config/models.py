@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions, Profile
+from toolweft.config.ask_models import AsksModel
+from toolweft.config.auth import AuthModel
 from toolweft.config.callers import Callers
 from toolweft.config.model_models import ModelsModel
 from toolweft.config.openapi_keys import OpenApiKeys
@@ -24,6 +26,7 @@ from toolweft.config.quantities import (
     Texts,
     not_bool,
 )
+from toolweft.config.search_models import SearchModel
 from toolweft.config.store_models import (
     DiscoveryModel,
     HandlesModel,
@@ -37,9 +40,6 @@ from toolweft.core.tools import Severity
 from toolweft.gateway.options import HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
-from toolweft.search.embedding.options import EmbedderOptions
-from toolweft.search.options import SearchOptions
-from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = (
@@ -47,7 +47,6 @@ __all__ = (
     "CatalogModel",
     "ConfigModel",
     "ContainersModel",
-    "EmbedderModel",
     "EngineModel",
     "ExampleModel",
     "HttpModel",
@@ -59,7 +58,6 @@ __all__ = (
     "PythonModel",
     "RuleModel",
     "SandboxModel",
-    "SearchModel",
     "ServerModel",
     "ToolboxModel",
 )
@@ -75,9 +73,6 @@ _PROGRAMS = ProgramOptions()
 _CONTAINERS = ContainerOptions()
 _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
-_SEARCH = SearchOptions()
-_EMBEDDER = EmbedderOptions()
-_VECTORS = VectorStoreOptions(url="")
 _HTTP = HttpOptions()
 
 
@@ -126,6 +121,7 @@ class ServerModel(_Configured):
     cwd: str | None = None
     url: str | None = Field(default=None, min_length=1)
     headers: dict[str, str] = Field(default={}, description="'env:NAME' takes a secret from NAME.")
+    auth: AuthModel = AuthModel()
     recorded: str | None = Field(
         default=None,
         min_length=1,
@@ -140,6 +136,22 @@ class ServerModel(_Configured):
     )
     idle_stop_s: Seconds | None = Field(
         default=None, description="Stopped after so long without a call; 15 minutes unset."
+    )
+    resources: bool | None = Field(
+        default=None, description="'false' leaves the server's resources out."
+    )
+    prompts: bool | None = Field(
+        default=None, description="'false' leaves the server's prompts out."
+    )
+    mode: Literal["parallel", "serial"] | None = Field(
+        default=None,
+        description="How its calls run; unset: side by side until it needs one at a time.",
+    )
+    isolation: Literal["shared", "principal"] | None = Field(
+        default=None, description='"principal": a process or session for each, not one for all.'
+    )
+    max_principals: int | None = Field(
+        default=None, ge=1, le=1000, description="How many of those there are at most; 16 unset."
     )
 
 
@@ -287,49 +299,6 @@ class ToolboxModel(Section):
     max_named_sources: CountOrZero = _TOOLBOX.max_named_sources
 
 
-class EmbedderModel(Section):
-    """A model that turns texts into vectors: an endpoint (`url`, `model`) or a folder (`path`)."""
-
-    url: str | None = Field(
-        default=None, min_length=1, description="OpenAI-compatible: 'https://api.openai.com/v1'."
-    )
-    model: str | None = Field(default=None, min_length=1)
-    key: str | None = Field(default=None, description="'env:NAME' takes a secret from NAME.")
-    dimensions: Count | None = Field(default=None, le=16_384)
-    path: str | None = Field(
-        default=None, min_length=1, description="A sentence-transformers or ONNX folder."
-    )
-    query_prefix: str | None = None
-    tool_prefix: str | None = None
-    query_timeout_s: Seconds | None = None
-    batch_timeout_s: Seconds = _EMBEDDER.batch_timeout_s
-    batch: Count = Field(default=_EMBEDDER.batch, le=2_048)
-    batch_characters: Count = _EMBEDDER.batch_characters
-    cooldown_s: Seconds = _EMBEDDER.cooldown_s
-    weight: Annotated[float, BeforeValidator(not_bool)] = Field(
-        default=_EMBEDDER.weight, ge=0, le=1, description="What its vectors count beside the rest."
-    )
-    store_url: str | None = Field(
-        default=None,
-        min_length=1,
-        description="'sqlite:///PATH'; without it, toolweft/vectors.db under $XDG_CACHE_HOME.",
-    )
-    max_stored: Count = _VECTORS.max_vectors
-
-
-class SearchModel(Section):
-    """Finding tools."""
-
-    embedder: EmbedderModel = EmbedderModel()
-
-    learn: bool = Field(
-        default=_SEARCH.learn,
-        description="Tools used after a search come sooner for like ones; keeps texts of searches.",
-    )
-    # 36,500 days: a hundred years, and every date stays a date.
-    keep_search_days: Count = Field(default=_SEARCH.keep_search_days, le=36_500)
-
-
 class KeyModel(Section):
     """Who a bearer key stands for; the key itself is never written down."""
 
@@ -378,3 +347,4 @@ class ConfigModel(Section):
     journal: JournalModel = JournalModel()
     saved: SavedModel = SavedModel()
     http: HttpModel = HttpModel()
+    asks: AsksModel = AsksModel()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toolweft.catalog.options import ToolRule
+from toolweft.config.auth import build_bearer, build_oauth, check_auth
 from toolweft.config.documents import KeyPath
 from toolweft.config.expand import secret_arguments, secret_variables
 from toolweft.config.filling import (
@@ -22,6 +23,7 @@ from toolweft.config.filling import (
     under_home,
 )
 from toolweft.config.layers import Entry, Layer
+from toolweft.config.lookup import tokens_path
 from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerModel
 from toolweft.config.settings import BrokenServer, PythonSourceOptions, ServerOptions
 from toolweft.core.errors import ConfigError
@@ -39,7 +41,17 @@ __all__ = (
 )
 
 # Of servers over any transport.
-_SHARED = ("start_timeout_s", "max_message_bytes", "eager", "idle_stop_s")
+_SHARED = (
+    "start_timeout_s",
+    "max_message_bytes",
+    "eager",
+    "idle_stop_s",
+    "mode",
+    "isolation",
+    "max_principals",
+    "resources",
+    "prompts",
+)
 # As `glob.escape` writes them.
 _ESCAPED = re.compile(r"\[[*?[]\]")
 
@@ -93,11 +105,23 @@ class ServerBuilder:
         fill = Filler(section=f"servers.{name}", variables=self._variables())
         url = fill.text("url", server.url or "")
         check_url(url, key=f"servers.{name}.url", example="https://example.com/mcp")
+        headers, auth = fill.secrets("headers", server.headers), server.auth
+        oauth = None
+        if auth.type is not None and "authorization" in map(str.lower, headers):
+            raise UnusableSource(
+                f"servers.{name} has both auth and headers.Authorization", hint="remove one of them"
+            )
+        if auth.type == "bearer":
+            headers["Authorization"] = build_bearer(auth, fill)
+        elif auth.type == "oauth":
+            folder = tokens_path(environ=self.environ, home=self.home)
+            oauth = build_oauth(auth, fill, url=url, folder=folder)
         return HttpServerOptions(
             name=name,
             url=url,
             secrets=secret_variables(server.url or "", variables=self.environ),
-            headers=fill.secrets("headers", server.headers),
+            headers=headers,
+            oauth=oauth,
             **_given(server, *_SHARED),
         )
 
@@ -137,6 +161,12 @@ def check_transport(name: str, server: ServerModel, *, place: str) -> None:
                 hint='include the file that defines it: include = ["mcp.json"], or add a command',
             )
         raise ConfigError(f"{place}: server {name!r} has neither 'command' nor 'url'", hint=hint)
+    check_auth(name, server.auth, place=place)
+    if server.auth.type is not None and not server.url:
+        raise ConfigError(
+            f"{place}: server {name!r} has 'auth', but no 'url'",
+            hint="a server that is started gets its key by env",
+        )
     if server.type is not None and (server.type == "stdio") == bool(server.url):
         key = "url" if server.url else "command"
         raise ConfigError(

@@ -10,7 +10,7 @@ from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
 from toolweft.core.ids import SourceName
 from toolweft.core.pins import PinOptions
-from toolweft.gateway.options import HttpOptions
+from toolweft.gateway.options import AskOptions, HttpOptions
 from toolweft.programs.options import ProgramOptions
 from toolweft.providers.options import ModelsOptions
 from toolweft.sandbox.options import SandboxOptions
@@ -93,6 +93,8 @@ class Settings:
     openapi_sources: tuple[OpenApiOptions, ...]
     catalog: CatalogOptions
     pins: PinOptions
+    # What is answered of tools whose servers say nothing.
+    answers_path: Path
     sandbox: SandboxOptions
     programs: ProgramOptions
     calls: CallOptions
@@ -109,6 +111,11 @@ class Settings:
     journal: JournalOptions
     saved: SavedOptions
     http: HttpOptions
+    asks: AskOptions
+    # Folders that whoever asks a command of ours for its roots is told, as file: addresses.
+    roots: tuple[str, ...]
+    # "vendor:model", for whoever asks a command of ours for a model; None for nobody.
+    sampling_model: str | None
     # In the order of the sections; what `origins` and `explain` are read from.
     values: tuple[SettingValue, ...]
     # Not fatal, one sentence each: keys of other clients that are not used, ...

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.countdown import Countdown
 from toolweft.core.handles import Handle
 from toolweft.core.ids import CallId, RunId
@@ -30,6 +31,7 @@ __all__ = (
     "ToolCall",
     "ToolResult",
     "Usage",
+    "Verbatim",
     "is_shown",
 )
 
@@ -62,6 +64,21 @@ DIRECT: Final = Caller(type="direct")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verbatim:
+    """That a caller speaks MCP itself, and wants the answer of an MCP source as it was sent."""
+
+    # Whether the source's own questions may be the answer (`input_required`); else the call's
+    # client is asked.
+    takes_questions: bool = False
+    # Whether it knows the error -32042, by which 2025-11-25 has an address opened.
+    takes_url_errors: bool = False
+    # What came back of such an answer, for the next round: the client's own answers, and the
+    # state that the source gave.
+    input_responses: JsonObject | None = None
+    request_state: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One use of a tool, as asked for; nothing in it has been checked."""
 
@@ -74,6 +91,10 @@ class ToolCall:
     # What it has left. Who waits for a person meanwhile does so in `countdown.hold()`: then every
     # clock above stands still too.
     countdown: Countdown
+    # Who can be asked meanwhile, and hears of progress.
+    client: CallingClient = NOBODY
+    # None for callers that want a plain value, as nearly all do.
+    verbatim: Verbatim | None = None
     # The program's own line, from 1; None for direct calls.
     line: int | None = None
 
@@ -133,6 +154,9 @@ class RawResult:
     content: tuple[Content, ...] = ()
     # The tool says that it failed; its text is the reason.
     is_error: bool = False
+    # Of a verbatim call to an MCP source: `{"result": …}` or `{"error": …}` as it came, of which
+    # all the above was read.
+    sent: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +201,8 @@ class ToolResult:
     is_error: bool = False
     failure: Failure | None = None
     usage: Usage = NO_USAGE
+    # As of `RawResult`; whoever changes the value drops it.
+    sent: JsonObject | None = None
 
     def to_dict(self) -> Mapping[str, Json]:
         """The result as wires print it; blobs become their media type and size."""

@@ -1,4 +1,4 @@
-"""What a server said of its tools when it was last asked, and where that is remembered.
+"""What a server said of what it has when it was last asked, and where that is remembered.
 
 Shared by sources, which ask and remember, and stores, which keep it.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from toolweft.core.contents import Contents
 from toolweft.core.json import Json
 
 __all__ = ("Discovery", "DiscoveryCache")
@@ -24,6 +25,11 @@ class Discovery:
     protocol_version: str = ""
     # How long the server says its list holds; None where it says nothing.
     ttl_s: float | None = None
+    # Its resources and prompts; None where they were not listed yet.
+    contents: Contents | None = None
+    # Whether it was seen to ask its clients without saying for which call, so that its calls run
+    # one at a time.
+    is_serial: bool = False
 
 
 class DiscoveryCache(Protocol):

@@ -7,13 +7,17 @@
     │   ├── ToolNotFound       no tool of that name
     │   ├── AmbiguousTool      a bare name that several sources have
     │   ├── InvalidDefinition  a tool definition or schema that cannot be used
+    │   ├── ContentNotFound    no resource of that address, or no prompt of that name
     │   └── ToolSuspended      a definition that is not the accepted one
     ├── CallError              a call that did not give a result
     │   ├── InvalidArguments   arguments against the schema, every fault listed
     │   ├── CallDenied         the caller may not make this call
     │   ├── CallTimeout        the deadline passed
+    │   ├── AskRefused         a question that a tool asked was not put to anybody
+    │   │   └── AskUnanswered  it was, and nobody answered in time
     │   ├── ResultTooLarge     the result is above the cap
     │   ├── ToolFailed         the tool itself answered with an error
+    │   ├── SourceRefused      the source answered with an error of its protocol
     │   └── SourceUnavailable  the source is down or broke off
     ├── LedgerUnavailable      a record could not be written
     ├── HandleError            a stored result
@@ -39,10 +43,14 @@
 A class exists where a caller may do something different, not for each message.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from toolweft.core.json import Json
 
 __all__ = (
     "AmbiguousTool",
+    "AskRefused",
+    "AskUnanswered",
     "BudgetSpent",
     "CallDenied",
     "CallError",
@@ -52,6 +60,7 @@ __all__ = (
     "ContainerBusy",
     "ContainerExpired",
     "ContainerNotFound",
+    "ContentNotFound",
     "ContextFull",
     "EmbedderUnavailable",
     "HandleError",
@@ -71,6 +80,7 @@ __all__ = (
     "RunNotReplayable",
     "SandboxError",
     "SandboxUnavailable",
+    "SourceRefused",
     "SourceUnavailable",
     "StorageFull",
     "ToolFailed",
@@ -139,6 +149,12 @@ class InvalidDefinition(CatalogError):
     code = "invalid_definition"
 
 
+class ContentNotFound(CatalogError):
+    """No source has such a resource or prompt, or several have it."""
+
+    code = "content_not_found"
+
+
 class ToolSuspended(CatalogError):
     """A tool is not as it was accepted, so it may not be called until it is accepted again."""
 
@@ -170,6 +186,18 @@ class CallTimeout(CallError):
     retryable = True
 
 
+class AskRefused(CallError):
+    """A question that came up during the call was not put to anybody, or not answered."""
+
+    code = "ask_refused"
+
+
+class AskUnanswered(AskRefused):
+    """A question that came up during the call was put to somebody who did not answer in time."""
+
+    code = "ask_unanswered"
+
+
 class ResultTooLarge(CallError):
     """The result is above the size cap."""
 
@@ -181,9 +209,35 @@ class ResultTooDeep(ResultTooLarge):
 
 
 class ToolFailed(CallError):
-    """The tool answered that it failed; the message is the tool's own text."""
+    """The tool answered that it failed; the message is the tool's own text.
+
+    Attributes:
+        sent: the answer as it came, as of `RawResult`.
+    """
 
     code = "tool_error"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, sent: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.sent = sent
+
+
+class SourceRefused(CallError):
+    """The source answered a read or a prompt with an error, whose code and data are kept.
+
+    Attributes:
+        wire_code: the number of JSON-RPC.
+        data: what the source said beside it.
+    """
+
+    code = "source_refused"
+
+    def __init__(self, message: str, *, wire_code: int, data: Json = None) -> None:
+        super().__init__(message)
+        self.wire_code = wire_code
+        self.data = data
 
 
 class SourceUnavailable(CallError):

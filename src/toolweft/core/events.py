@@ -19,6 +19,7 @@ __all__ = (
     "AskedQuery",
     "CallFinished",
     "CallStarted",
+    "ContentUsed",
     "Event",
     "ModelReplied",
     "RunFinished",
@@ -137,4 +138,24 @@ class ModelReplied:
     cost_usd: float | None
 
 
-Event: TypeAlias = CallStarted | CallFinished | RunStarted | RunFinished | SearchDone | ModelReplied
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentUsed:
+    """A resource was read or a prompt used; two of these, when it was asked for and when it ended.
+
+    Arguments are not kept: of an address what stands before `?` and `#` is.
+    """
+
+    call_id: CallId
+    at: datetime
+    principal: Principal
+    # Source, method, and name or address.
+    what: str
+    # "started", then "ok", "cancelled" or the failure's code.
+    status: str
+    duration_ms: float = 0.0
+    bytes_out: int = 0
+
+
+Event: TypeAlias = (
+    CallStarted | CallFinished | RunStarted | RunFinished | SearchDone | ModelReplied | ContentUsed
+)

@@ -82,6 +82,7 @@ class Journal(Protocol):
 
         Raises:
             RunNotFound: unknown, too old, or somebody else's; all read the same.
+            RunNotReplayable: it is there and cannot be read.
         """
         ...
 

@@ -54,6 +54,13 @@ __all__ = (
 class SourceListener(Protocol):
     """Who hears of a source's tools and state: the catalog."""
 
+    async def prepare(self, status: SourceStatus, definitions: Sequence[ToolDefinition]) -> None:
+        """Look through what `source_changed` is about to be told, without holding up the loop.
+
+        A source that may have thousands of tools awaits this first; the others need not.
+        """
+        ...
+
     def source_changed(
         self, status: SourceStatus, definitions: Sequence[ToolDefinition] | None
     ) -> None:
@@ -69,16 +76,15 @@ class Source(Protocol):
         """The configured name: the namespace of its tools."""
         ...
 
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
-    ) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Use one tool.
 
         Args:
             name: the tool's original name.
-            arguments: under their original names, already validated.
-            countdown: the road ends the call with it by cancelling; a source may pass it on, and
-                holds it while it waits for a person. Ask it again rather than note a time.
+            call: on whose behalf; its arguments stand under their original names and are valid.
+                The road ends the call with its countdown by cancelling; a source may pass it on,
+                and holds it while it waits for a person. Ask it again rather than note a time.
+                Questions go to its client.
 
         Raises:
             SourceUnavailable: the source is down or broke off.

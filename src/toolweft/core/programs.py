@@ -15,6 +15,7 @@ from toolweft.core.json import Json
 
 __all__ = (
     "CONTAINER_LOST",
+    "GOING",
     "LIMIT_CEILINGS",
     "LIMIT_NAMES",
     "SESSION_LIMITS",
@@ -49,6 +50,8 @@ ProgramStatus = Literal[
     "cancelled",
     "expired",
 ]
+# Those of a run that is not over.
+GOING: Final[frozenset[ProgramStatus]] = frozenset({"running", "awaiting_input"})
 LimitName = Literal[
     "memory",
     "cpu",

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Protocol, TypeAlias
 
-from toolweft.core.calls import RawResult, ToolCall
-from toolweft.core.ids import QualifiedName, RunId, SourceName, ToolName
+from toolweft.core.calls import ToolCall
+from toolweft.core.ids import QualifiedName, RunId, SourceName
 from toolweft.core.journal import JournalRun
 from toolweft.core.json import Json, JsonObject, JsonSchema
-from toolweft.core.ports import Source
 from toolweft.core.programs import ProgramOutcome
 from toolweft.core.tools import Severity
 
 __all__ = (
     "SAVED_SOURCE",
-    "CallSource",
     "RunSaved",
     "SavedParameter",
     "SavedProgram",
@@ -97,14 +95,6 @@ class SavedProgram:
             "run_id": self.run_id,
             "saved_at": self.saved_at.isoformat(),
         }
-
-
-class CallSource(Source, Protocol):
-    """A source that has to know for whom it is used: where it has this, the road asks it so."""
-
-    async def answer_call(self, name: ToolName, call: ToolCall) -> RawResult:
-        """Use one tool; `call` has its arguments, as `Source.call_tool` gets them."""
-        ...
 
 
 class SavedStore(Protocol):

@@ -165,7 +165,7 @@ class Snapshot:
             if namespace in {source.python_name, source.name} and not source.is_usable:
                 raise ToolNotFound(
                     f"{name!r} is not known: its source {source.name!r} is {source.state}",
-                    hint=source.reason or "try again once it is ready",
+                    hint=_told(source.reason) or "try again once it is ready",
                 )
 
     def near_names(self, name: str, *, limit: int = 3) -> list[QualifiedName]:
@@ -186,3 +186,11 @@ class Snapshot:
         near = [q for tail in get_close_matches(asked, by_tail, limit) for q in by_tail[tail]]
         near.sort(key=lambda q: q.rpartition(".")[0].lower() != namespace)
         return near[:limit]
+
+
+def _told(reason: str) -> str:
+    """A source's reason without the server's own last words, which are for its machine alone."""
+    line, is_longer, _ = reason.strip().partition("\n")
+    if not is_longer:
+        return line
+    return f"{line.rpartition('; ')[0] or line}; `toolweft doctor` shows what it printed"

@@ -109,6 +109,8 @@ class ToolDefinition:
     definition_hash: str = ""
     # Why its source cannot offer it after all; the catalog then disables it with this reason.
     problem: str = ""
+    # Why it cannot be called through us though its definition is sound; it is shown with this.
+    unavailable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

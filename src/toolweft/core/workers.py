@@ -18,7 +18,8 @@ class WorkerRequest:
     prompt: str
     # What the answer has to fit; None for free text.
     schema: JsonSchema | None
-    run_id: RunId
+    # None where no program asks.
+    run_id: RunId | None
     principal: Principal
     # What the run has left; held by whoever waits for a person meanwhile.
     countdown: Countdown

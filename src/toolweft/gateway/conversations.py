@@ -20,7 +20,7 @@ from toolweft.core.clock import Clock
 from toolweft.core.json import Json, JsonSchema
 from toolweft.gateway.ports import SurfaceFor, ToolboxFor, ToolboxPort, ToolSurface
 
-__all__ = ("Conversation", "Conversations", "PrincipalUser", "RequestContext")
+__all__ = ("Conversation", "Conversations", "PrincipalUser", "RequestContext", "principal_of")
 
 RequestContext = ServerRequestContext[Json, Json]
 
@@ -58,6 +58,8 @@ class Conversation:
         self.toolbox = toolbox
         # Monotonic; moved on by every use.
         self.expires_at_s = expires_at_s
+        # The least of the log lines that a handshake client wants; all, until it says.
+        self.log_level = "debug"
         self._principal = principal
         self._surface: ToolSurface | None = None
         self._lock = anyio.Lock()
@@ -84,6 +86,14 @@ class Conversations:
         """The toolbox of the request's conversation."""
         return self._find(request).toolbox
 
+    def log_level(self, request: RequestContext) -> str:
+        """The least level of log lines that the request's conversation wants."""
+        return self._find(request).log_level
+
+    def set_log_level(self, request: RequestContext, level: str) -> None:
+        """Send that conversation nothing below this level from now on."""
+        self._find(request).log_level = level
+
     async def surface(self, request: RequestContext) -> ToolSurface:
         """What the request's conversation is shown."""
         surface = await self._find(request).surface(self._surface_for)
@@ -95,7 +105,7 @@ class Conversations:
         return self._schemas.get(name)
 
     def _find(self, request: RequestContext) -> Conversation:
-        principal, session = key = (_principal(request), _session(request))
+        principal, session = key = (principal_of(request), _session(request))
         now_s = self._clock.monotonic_s()
         expires_at_s = now_s + _IDLE_S if session == _STATELESS else math.inf
         found = self._known.get(key)
@@ -110,7 +120,8 @@ class Conversations:
         return found
 
 
-def _principal(request: RequestContext) -> Principal:
+def principal_of(request: RequestContext) -> Principal:
+    """On whose behalf a request is made."""
     http = request.request
     user = http.scope.get("user") if isinstance(http, Request) else None
     return user.principal if isinstance(user, PrincipalUser) else LOCAL

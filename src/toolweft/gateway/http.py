@@ -33,6 +33,7 @@ from toolweft.core.json import Json
 from toolweft.gateway.guards import HeaderGuard, KeyGuard
 from toolweft.gateway.headers import HeaderRules, check_exposure
 from toolweft.gateway.keys import KeyRing
+from toolweft.gateway.mcp_server import GatewayServer
 from toolweft.gateway.options import MAX_MESSAGE_BYTES, HttpOptions
 from toolweft.gateway.signals import stop_on_signal
 from toolweft.gateway.standing import StandingStreams
@@ -136,6 +137,8 @@ async def serve_http(
 
     def stop() -> None:
         stopping.set()
+        if isinstance(server, GatewayServer):
+            server.close_streams()
         http.should_exit = True
 
     async with anyio.create_task_group() as tasks:

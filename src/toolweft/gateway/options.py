@@ -1,10 +1,15 @@
-"""How the gateway is reached over HTTP."""
+"""How the gateway is reached over HTTP, and how long it waits for its clients' answers."""
 
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ("MAX_MESSAGE_BYTES", "ApiKey", "HttpOptions")
+from toolweft.core.asks import DEFAULT_PARK_S
+from toolweft.core.secret import Secret
 
+__all__ = ("MAX_MESSAGE_BYTES", "ApiKey", "AskOptions", "HttpOptions")
+
+# A client waits this long for the lists of slow servers; it hears of what comes later.
+SETTLE_S: Final = 2.0
 # One request of a client, on any transport. The largest useful one is a program with its
 # arguments, well below a megabyte; checked before anything is parsed.
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
@@ -37,3 +42,16 @@ class HttpOptions:
     # Beside loopback origins on a loopback address; "https://name", "https://name:port" or
     # "https://name:*".
     allowed_origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOptions:
+    """What clients are asked, and for how long."""
+
+    # A call whose questions nobody answers is ended after this.
+    park_s: float = DEFAULT_PARK_S
+    # Calls of one principal that may wait for answers while no request of theirs is open.
+    max_parked: int = 20
+    # Seal what a client of the stateless revision carries between rounds: the first seals, each
+    # opens. Empty: a key of this process, so that a state is worth nothing after a restart.
+    state_keys: tuple[Secret, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from toolweft.core.calls import Content, Principal
+from toolweft.core.client import CallingClient
 from toolweft.core.handles import Handle
 from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.tools import Hints
@@ -126,8 +127,12 @@ class ToolboxPort(Protocol):
         arguments: JsonObject,
         *,
         on_output: Callable[[str], None] | None = None,
+        client: CallingClient,
     ) -> Reply:
-        """Use one of the surface's tools; cancelling the await stops what it started."""
+        """Use one of the surface's tools; cancelling the await stops what it started.
+
+        What the tool asks goes to the client.
+        """
         ...
 
 

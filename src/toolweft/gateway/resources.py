@@ -4,6 +4,7 @@ Whose they are the toolbox knows; an address of somebody else's reads as one tha
 """
 
 import base64
+from typing import Final
 
 import mcp_types
 from mcp.shared.exceptions import MCPError
@@ -13,8 +14,10 @@ from toolweft.core.handles import Handle
 from toolweft.gateway.ports import HandlesPort, Reading
 from toolweft.toolbox.resources import TEMPLATE
 
-__all__ = ("list_handles", "list_templates", "read_handle")
+__all__ = ("RESOURCE_NOT_FOUND", "list_handles", "list_templates", "read_handle")
 
+# What a missing resource was called before it became a wrong parameter.
+RESOURCE_NOT_FOUND: Final = -32002
 # Newest first; who wants an older one knows its address.
 _MAX_LISTED = 100
 _TEMPLATE_TEXT = (

@@ -1,25 +1,28 @@
 """The toolbox as an MCP server, whatever the transport.
 
 `tools/list` answers with what the conversation was shown first, `tools/call` asks its toolbox;
-nothing is listed to make a call. Built by the command line, served by `stdio` and `http`.
+nothing is listed to make a call. Resources and prompts of sources stand beside stored results.
+Built by the command line, served by `stdio` and `http`.
 """
 
 import logging
-from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import mcp_types
 from mcp.server.caching import CacheHint
-from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
+from toolweft.calls.contents import ContentRoad, ContentView
 from toolweft.core.clock import Clock, SystemClock
 from toolweft.core.errors import ToolweftError
-from toolweft.core.json import Json
-from toolweft.gateway.conversations import Conversations, RequestContext
-from toolweft.gateway.ports import SurfaceFor, ToolboxFor, ToolboxPort
-from toolweft.gateway.progress import report_output
-from toolweft.gateway.resources import list_handles, list_templates, read_handle
+from toolweft.gateway.clients import FrontClient
+from toolweft.gateway.conversations import Conversations, RequestContext, principal_of
+from toolweft.gateway.exchanges import Exchanges, lifespan
+from toolweft.gateway.mcp_server import GatewayServer
+from toolweft.gateway.options import AskOptions
+from toolweft.gateway.pass_through import PassThrough
+from toolweft.gateway.ports import HandlesPort, SurfaceFor, ToolboxFor, ToolboxPort
 from toolweft.gateway.wire import wire_failure, wire_reply, wire_tool
 
 __all__ = ("build_server",)
@@ -30,14 +33,17 @@ log = logging.getLogger(__name__)
 _LIST_TTL_MS = 5 * 60 * 1000
 
 
-def build_server(
+def build_server(  # noqa: PLR0913 -- everything it uses is handed in
     toolbox_for: ToolboxFor,
     *,
     surface_for: SurfaceFor,
     version: str,
     instructions: str = "",
+    asks: AskOptions | None = None,
     clock: Clock | None = None,
-) -> Server[Json]:
+    contents: ContentRoad | None = None,
+    passing: PassThrough | None = None,
+) -> GatewayServer:
     """An MCP server over toolboxes.
 
     Args:
@@ -46,71 +52,89 @@ def build_server(
             to wait until the sources have settled.
         version: of toolweft, as clients show it.
         instructions: told to every client when it connects, before any source is ready.
+        asks: how long clients may take to answer what tools ask; None for the usual.
         clock: for tests.
+        contents: resources and prompts of sources; None where there are none.
+        passing: what is listed and called in the place of the toolbox's own tools.
     """
     conversations = Conversations(
         toolbox_for, surface_for=surface_for, clock=clock or SystemClock()
     )
+    exchanges = Exchanges(asks or AskOptions(), log_level_of=conversations.log_level)
 
     async def list_tools(
         ctx: RequestContext, params: mcp_types.PaginatedRequestParams | None
-    ) -> mcp_types.ListToolsResult:
+    ) -> Any:
+        if passing is not None:
+            return await passing.list_tools(ctx.protocol_version)
         try:
             surface = await conversations.surface(ctx)
         except ToolweftError as exc:
             raise MCPError(code=mcp_types.INTERNAL_ERROR, message=str(exc)) from exc
         return mcp_types.ListToolsResult(tools=[wire_tool(tool) for tool in surface.tools])
 
-    async def call_tool(
-        ctx: RequestContext, params: mcp_types.CallToolRequestParams
-    ) -> mcp_types.CallToolResult:
-        invoke = partial(_invoke, conversations.toolbox(ctx), params, revision=ctx.protocol_version)
-        if (ctx.meta or {}).get("progress_token") is None:
-            return await invoke(on_output=None)
-        async with report_output(ctx.session) as on_output:
-            return await invoke(on_output=on_output)
+    async def call_tool(ctx: RequestContext, params: mcp_types.CallToolRequestParams) -> Any:
+        if passing is not None:
+            return await passing.serve_call(exchanges, ctx, params)
+        work = partial(_invoke, conversations.toolbox(ctx), params)
+        return await exchanges.serve(ctx, params, work)
 
-    async def list_resources(
-        ctx: RequestContext, _params: mcp_types.PaginatedRequestParams | None
-    ) -> mcp_types.ListResourcesResult:
-        return await list_handles(conversations.toolbox(ctx).handles)
+    async def set_logging_level(
+        ctx: RequestContext, params: mcp_types.SetLevelRequestParams
+    ) -> mcp_types.EmptyResult:
+        conversations.set_log_level(ctx, params.level)
+        return mcp_types.EmptyResult()
 
-    async def list_resource_templates(
-        _ctx: RequestContext, _params: mcp_types.PaginatedRequestParams | None
-    ) -> mcp_types.ListResourceTemplatesResult:
-        return list_templates()
-
-    async def read_resource(
-        ctx: RequestContext, params: mcp_types.ReadResourceRequestParams
-    ) -> mcp_types.ReadResourceResult:
-        return await read_handle(conversations.toolbox(ctx).handles, params.uri)
-
-    return Server(
+    server = GatewayServer(
         "toolweft",
         title="toolweft",
         version=version,
         instructions=instructions or None,
         cache_hints={"tools/list": CacheHint(ttl_ms=_LIST_TTL_MS, scope="private")},
         # Without this the SDK lists all tools for each call.
-        get_tool_input_schema=conversations.input_schema,
+        get_tool_input_schema=(passing or conversations).input_schema,
+        lifespan=lifespan,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_resource_templates,
-        on_read_resource=read_resource,
     )
+    # Not by the constructor, which warns of a thing that handshake clients do not do without.
+    server.add_request_handler(
+        "logging/setLevel", mcp_types.SetLevelRequestParams, set_logging_level
+    )
+    server.middleware.append(exchanges.boundary)
+
+    def handles_for(ctx: RequestContext) -> HandlesPort:
+        return conversations.toolbox(ctx).handles
+
+    if contents is None:
+        server.offer_handles(handles_for)
+    else:
+        server.offer_contents(
+            partial(_view, contents, passing),
+            handles_for=handles_for,
+            serve=exchanges.serve,
+            has_changing_tools=passing is not None,
+            is_passing=passing is not None,
+        )
+    return server
+
+
+def _view(contents: ContentRoad, passing: PassThrough | None, ctx: RequestContext) -> ContentView:
+    principal = principal_of(ctx)
+    if passing is not None:
+        return passing.view(contents, principal)
+    return ContentView(contents, principal)
 
 
 async def _invoke(
-    toolbox: ToolboxPort,
-    params: mcp_types.CallToolRequestParams,
-    *,
-    revision: str,
-    on_output: Callable[[str], None] | None,
+    toolbox: ToolboxPort, params: mcp_types.CallToolRequestParams, client: FrontClient
 ) -> mcp_types.CallToolResult:
+    on_output = client.print if client.wants_progress else None
     try:
-        reply = await toolbox.invoke(params.name, params.arguments or {}, on_output=on_output)
-        return wire_reply(reply, revision=revision)
+        reply = await toolbox.invoke(
+            params.name, params.arguments or {}, on_output=on_output, client=client
+        )
+        return wire_reply(reply, revision=client.revision)
     except ToolweftError as exc:
         return wire_failure(exc)
     except Exception:

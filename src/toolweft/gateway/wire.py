@@ -11,9 +11,10 @@ import mcp_types
 
 from toolweft.core.calls import Blob, Content, LinkContent, TextContent
 from toolweft.core.errors import ToolweftError
+from toolweft.core.json import JsonObject
 from toolweft.gateway.ports import Reply, ToolSurfaceTool
 
-__all__ = ("wire_failure", "wire_reply", "wire_tool")
+__all__ = ("fit_block", "wire_failure", "wire_reply", "wire_tool")
 
 # The first revisions that have the kind of content; revisions are dates and compare as text.
 _AUDIO_SINCE = "2025-03-26"
@@ -55,6 +56,18 @@ def wire_failure(failure: ToolweftError) -> mcp_types.CallToolResult:
     if failure.hint:
         text += f"\nhint: {failure.hint}"
     return mcp_types.CallToolResult(content=[_text(text)], is_error=True)
+
+
+def fit_block(block: JsonObject, *, revision: str) -> JsonObject:
+    """A raw block of content, as text where its kind is newer than the revision."""
+    kind = block.get("type")
+    if kind == "audio" and revision < _AUDIO_SINCE:
+        media_type, data = str(block.get("mimeType")), str(block.get("data", ""))
+        return {"type": "text", "text": f"[{media_type}, {len(data) * 3 // 4} bytes]"}
+    if kind == "resource_link" and revision < _LINKS_SINCE:
+        uri, name = str(block.get("uri")), block.get("name")
+        return {"type": "text", "text": f"{name}: {uri}" if name else uri}
+    return block
 
 
 def _blocks(content: Iterable[Content], revision: str) -> Iterable[mcp_types.ContentBlock]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from toolweft.calls.measure import is_deeper_than
 from toolweft.core.budgets import estimate_tokens
 from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, ToolCall, ToolResult
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.clock import Clock
 from toolweft.core.countdown import Countdown
 from toolweft.core.errors import (
@@ -98,6 +99,7 @@ class RunBridge:
         principal: on whose behalf it calls.
         handles: the stored results that it reads and makes.
         workers: answer its questions; None where nobody does.
+        client: who is asked what its calls ask.
     """
 
     desk: Desk
@@ -105,6 +107,8 @@ class RunBridge:
     principal: Principal
     handles: RunHandles
     workers: Workers | None = None
+    # Who is asked what its calls ask.
+    client: CallingClient = NOBODY
     # In the order in which they ended.
     records: list[CallRecord] = field(default_factory=list)
     _is_stopped: bool = False
@@ -183,6 +187,7 @@ class RunBridge:
             caller=Caller(type="programmatic", program_id=self.run_id, call_index=call.index),
             principal=self.principal,
             countdown=call.countdown,
+            client=self.client,
             line=call.line,
         )
         try:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from toolweft.core.asks import DEFAULT_PARK_S
 from toolweft.core.programs import ProgramLimits
 
 __all__ = ("ContainerOptions", "ProgramOptions")
@@ -41,3 +42,5 @@ class ProgramOptions:
     containers: ContainerOptions = ContainerOptions()
     # Finished runs are kept this long for a `run_id` that asks again.
     keep_finished_s: float = 300.0
+    # What a run asks while nobody waits for it stays open this long; then the run is stopped.
+    park_s: float = DEFAULT_PARK_S

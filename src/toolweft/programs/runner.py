@@ -15,7 +15,9 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from toolweft.core.calls import Principal
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.clock import Clock, IdSource
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SandboxError, ToolweftError
 from toolweft.core.handles import HandleStore
 from toolweft.core.ids import ContainerId, RunId
@@ -29,6 +31,7 @@ from toolweft.core.ports import (
 from toolweft.core.programs import ProgramGauges, ProgramLimits, ProgramOutcome
 from toolweft.core.search import Searcher
 from toolweft.core.workers import Workers
+from toolweft.programs.asking import RunClient
 from toolweft.programs.bridge import CallRoad, Desk, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
@@ -100,9 +103,8 @@ class ProgramRunner:
         self._ids = ids
         self._options = options
         self._runs = RunTable(clock=clock, keep_finished_s=options.keep_finished_s)
-        self._pool = ContainerPool(
-            backend=backend, clock=clock, ids=ids, options=options.containers
-        )
+        containers = options.containers
+        self._pool = ContainerPool(backend=backend, clock=clock, ids=ids, options=containers)
         self._namespaces = PerSnapshot(collect_namespaces)
         self._exits = AsyncExitStack()
         self._tasks: TaskGroup | None = None
@@ -153,6 +155,7 @@ class ProgramRunner:
         on_output: OnOutput | None = None,
         watch: Watch | None = None,
         workers: Workers | None = None,
+        client: CallingClient = NOBODY,
     ) -> ProgramOutcome:
         """Run a program to its end; cancelling the await cancels the run.
 
@@ -165,6 +168,7 @@ class ProgramRunner:
             on_output: gets printed text as it is printed.
             watch: stands between the program and whoever answers its calls.
             workers: answer its `worker` calls; None where nobody does.
+            client: who is asked what its calls ask.
 
         Raises:
             ContainerNotFound, ContainerExpired, ContainerBusy: about `container_id`.
@@ -175,12 +179,13 @@ class ProgramRunner:
         """
         run = self._new_run(code, principal, container_id, limits)
         run.environment, run.workers = environment, workers
-        run.on_output = on_output
-        run.watch = watch
-        await self._execute(run)
+        run.on_output, run.watch = on_output, watch
+        run.client = RunClient(client, park_s=self._options.park_s, stop=run.stop)
+        with run.client.attend(client):
+            await self._execute_apart(run)
         return run.so_far()
 
-    async def start(
+    async def start(  # noqa: PLR0913 -- as above
         self,
         code: str,
         *,
@@ -189,12 +194,14 @@ class ProgramRunner:
         environment: str | None = None,
         limits: ProgramLimits | None = None,
         workers: Workers | None = None,
+        client: CallingClient = NOBODY,
     ) -> RunId:
         """Begin a run in the background; `wait` tells how it goes, errors of `run` included."""
         run = self._new_run(code, principal, container_id, limits)
         run.environment, run.workers = environment, workers
-        self._runs.add(run)
+        run.client = RunClient(client, park_s=self._options.park_s, stop=run.stop)
         assert self._tasks is not None, "the runner has been entered"
+        self._runs.add(run)
         self._tasks.start_soon(self._execute_apart, run)
         return run.id
 
@@ -205,27 +212,26 @@ class ProgramRunner:
         principal: Principal,
         wait_s: float,
         on_output: OnOutput | None = None,
+        client: CallingClient = NOBODY,
     ) -> ProgramOutcome:
-        """How a started run ended, or after `wait_s` that it is running and what it printed.
+        """How a started run ended, or after `wait_s` that it goes on and what it printed.
+
+        Where it asks something and nobody else waits for it, the status is "awaiting_input".
 
         Args:
             run_id: from `start`.
             principal: whoever started it.
-            wait_s: at most this long; cancelling the await does not cancel the run.
+            wait_s: at most this long, without the time in which it asks; cancelling the await does
+                not cancel the run.
             on_output: gets what is printed while this waits.
+            client: who is asked while this waits.
 
         Raises:
             RunNotFound: no such run of this principal, or it ended too long ago.
             ToolweftError: the run never began; as `run`.
         """
         run = self._runs.find(run_id, principal=principal)
-        run.on_output = on_output
-        try:
-            with anyio.move_on_after(wait_s):
-                await run.finished.wait()
-        finally:
-            if run.on_output is on_output:
-                run.on_output = None
+        await run.wait(Countdown(wait_s, clock=self._desk.clock), client, on_output=on_output)
         return run.so_far()
 
     def cancel(self, run_id: RunId, *, principal: Principal, reason: str = "") -> None:
@@ -239,17 +245,10 @@ class ProgramRunner:
         Raises:
             RunNotFound: no such run of this principal.
         """
-        run = self._runs.find(run_id, principal=principal)
-        run.stop_reason = reason
-        run.scope.cancel()
+        self._runs.find(run_id, principal=principal).stop(reason)
 
     async def close_container(self, container_id: ContainerId, *, principal: Principal) -> None:
-        """End a container before its time.
-
-        Raises:
-            ContainerNotFound: no such container of this principal.
-            ContainerExpired: it is over already.
-        """
+        """End a container before its time; errors as of `ContainerPool.close`."""
         await self._pool.close(container_id, principal=principal)
 
     async def reset_container(self, container_id: ContainerId, *, principal: Principal) -> None:
@@ -264,7 +263,7 @@ class ProgramRunner:
         await self._pool.reset(container_id, principal=principal)
 
     def gauges(self) -> ProgramGauges:
-        """What all programs use at this moment."""
+        """What all programs use now."""
         return self._pool.gauges(calls_in_flight=self._desk.traffic.calls_in_flight)
 
     # ---------------------------------------------------------------------------------- one run
@@ -338,7 +337,7 @@ class ProgramRunner:
         ) as container:
             run.container = self._pool.describe(container)
             inside, bridge = await self._run_inside(run, container, report)
-        # After the container was given back: it is idle now, and its time runs.
+        # It was given back: it is idle now, and its time runs.
         run.container = self._pool.describe(container)
         outcome = build_outcome(
             run.id,
@@ -360,7 +359,7 @@ class ProgramRunner:
         desk = self._desk
         started_s = desk.clock.monotonic_s()
         bridge = RunBridge.open(desk, run_id=run.id, principal=run.principal, limits=run.limits)
-        bridge.workers = run.workers
+        bridge.workers, bridge.client = run.workers, run.client or NOBODY
         record_start(desk.ledger, desk.clock, run, container)
         notes = self._journal.open(run, container, report.names, clock=desk.clock)
         on_call = notes.watch(bridge.answer)

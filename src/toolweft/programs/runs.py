@@ -9,12 +9,15 @@ from typing import TypeAlias
 import anyio
 
 from toolweft.core.calls import Principal
+from toolweft.core.client import CallingClient
 from toolweft.core.clock import Clock
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import RunNotFound, ToolweftError
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.ports import GuestCallHandler
 from toolweft.core.programs import Container, ProgramLimits, ProgramOutcome
 from toolweft.core.workers import Workers
+from toolweft.programs.asking import RunClient
 
 __all__ = ("OnOutput", "Run", "RunTable", "Watch")
 
@@ -46,6 +49,8 @@ class Run:
     environment: str | None = None
     # Answer its `worker` calls; None where nobody does.
     workers: Workers | None = None
+    # Who is asked what its calls ask; set before it begins.
+    client: RunClient | None = None
     on_output: OnOutput | None = None
     watch: Watch | None = None
     # Set once it is in one.
@@ -74,6 +79,30 @@ class Run:
             log.exception("program.listener_failed", extra={"run_id": self.id})
             self.on_output = None
 
+    def stop(self, reason: str) -> None:
+        """End it from outside; its outcome says why."""
+        self.stop_reason = reason
+        self.scope.cancel()
+
+    async def wait(
+        self, countdown: Countdown, client: CallingClient, *, on_output: OnOutput | None
+    ) -> None:
+        """Return when it or the countdown is over; meanwhile the client is asked, and listens."""
+        assert self.client is not None, "it was started"
+        if self.finished.is_set():
+            return
+        self.on_output = on_output
+        try:
+            with (
+                anyio.CancelScope() as scope,
+                countdown.drive(scope, anyio.current_time),
+                self.client.attend(client, countdown),
+            ):
+                await self.finished.wait()
+        finally:
+            if self.on_output is on_output:
+                self.on_output = None
+
     def finish(self, now_s: float) -> None:
         """Note that it is over; what only a going run needs is dropped."""
         self.code = ""
@@ -92,9 +121,10 @@ class Run:
         if self.outcome is not None:
             return self.outcome
         stdout = "".join(self.printed)
+        is_parked = self.client is not None and self.client.is_parked
         return ProgramOutcome(
             run_id=self.id,
-            status="running",
+            status="awaiting_input" if is_parked else "running",
             stdout=stdout,
             stdout_characters=len(stdout),
             container=self.container,

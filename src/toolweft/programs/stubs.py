@@ -164,9 +164,9 @@ def _render_parameter(
         code += f" = {_render_default(schema, written)}"
     described = schema.get("description")
     comment = _OPTIONAL_PREFIX.sub("", described) if isinstance(described, str) else ""
-    comment = clip_text(
-        "; ".join(filter(None, [_encoding(schema), comment])), max_comment_characters
-    )
+    encoding = _encoding(schema)
+    said = [encoding if encoding not in comment else "", comment]
+    comment = clip_text("; ".join(filter(None, said)), max_comment_characters)
     return code, "" if _says_nothing(comment, parameter.name) else comment
 
 

@@ -54,10 +54,25 @@ async def with_retries(
             delay_s = _choose_delay_s(exc, tried=tried, random=random)
             is_late = clock.monotonic_s() + delay_s > deadline_s
             if not (is_allowed and exc.is_retryable) or is_late:
+                _tell_wait(exc)
                 raise
             log.info("provider.retry", extra={"attempt": tried, "status": exc.status})
         await sleep(delay_s)
-    return await attempt()
+    try:
+        return await attempt()
+    except ProviderError as exc:
+        _tell_wait(exc)
+        raise
+
+
+def _tell_wait(error: ProviderError) -> None:
+    """Say of an error why it was not waited for; how long stands in `retry_after_s`."""
+    wait_s = error.retry_after_s
+    if error.is_retryable and wait_s is not None and wait_s > _DEADLINE_S:
+        error.message += (
+            f"; it asks to wait {wait_s:,g} s, and no request waits longer than {_DEADLINE_S:g} s"
+        )
+        error.args = (error.message,)
 
 
 def _choose_delay_s(error: ProviderError, *, tried: int, random: Callable[[], float]) -> float:

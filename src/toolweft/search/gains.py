@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from toolweft.search.postings import Postings
+from toolweft.search.columns import Postings
 from toolweft.search.vectors import Floats, WordVectors
 
 __all__ = ("Flags", "Gains", "Kin", "Slots", "WordGains", "find_held")
@@ -142,4 +142,4 @@ def _column(postings: Postings) -> Slots:
 
 
 def _impacts(postings: Postings) -> Floats:
-    return np.frombuffer(postings.impacts, np.float32)
+    return np.asarray(postings.impacts, np.float32)

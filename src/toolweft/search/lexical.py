@@ -19,12 +19,12 @@ from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolDefinition
+from toolweft.search.columns import Postings
 from toolweft.search.embedded import Embedded
 from toolweft.search.matches import AskedWord, Reasons, find_named
 from toolweft.search.postings import (
     EMPTY,
     InvertedIndex,
-    Postings,
     apply_change,
     compare,
     is_mostly_empty,

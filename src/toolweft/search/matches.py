@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
+from toolweft.search.columns import Postings
 from toolweft.search.confidence import CERTAIN, LIKELY, WEAK, rate_confidence
 from toolweft.search.documents import name_key, named_fields
-from toolweft.search.postings import Postings
 
 __all__ = ("AskedWord", "Evidence", "Reasons", "find_named")
 

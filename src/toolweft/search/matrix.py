@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toolweft.search.documents import Document
 from toolweft.search.vectors import Floats, WordVectors, unit
@@ -28,11 +29,11 @@ _ROOM = 0.25
 class _Column:
     """Rows that can be added to without copying those before, which others may be reading."""
 
-    def __init__(self, rows: Floats, memory: "_Memory | None" = None) -> None:
+    def __init__(self, rows: NDArray[Any], memory: "_Memory | None" = None) -> None:
         self.rows = rows
         self._memory = memory or _Memory(rows)
 
-    def joined(self, newer: Floats) -> Self:
+    def joined(self, newer: NDArray[Any]) -> Self:
         """These rows and newer ones."""
         memory, rows = self._memory.write(self.rows, newer)
         return type(self)(rows, memory)
@@ -41,10 +42,10 @@ class _Column:
 class _Memory:
     """An array, and how much of its beginning is taken."""
 
-    def __init__(self, array: Floats) -> None:
+    def __init__(self, array: NDArray[Any]) -> None:
         self._array, self._taken, self._lock = array, len(array), Lock()
 
-    def write(self, known: Floats, newer: Floats) -> "tuple[_Memory, Floats]":
+    def write(self, known: NDArray[Any], newer: NDArray[Any]) -> "tuple[_Memory, NDArray[Any]]":
         end = len(known) + len(newer)
         with self._lock:
             # Two newer matrices of one older must not write in the same place.
@@ -63,15 +64,20 @@ class _Memory:
 class ToolMatrix:
     """What every tool means; row i is the tool in slot i."""
 
-    # Of length 1, or 0 where no word of the tool has a vector.
-    _rows: _Column
+    # Of length 1, or 0 where no word of the tool has a vector; in half precision, as few of them
+    # are compared at a time.
+    halves: _Column
     # The leading dimensions of the rows, contiguous.
     _fronts: _Column
 
-    @property
-    def rows(self) -> Floats:
-        """The vectors, of length 1, or 0 where nothing is known of a tool."""
-        return self._rows.rows
+    def __len__(self) -> int:
+        """How many tools there are."""
+        return len(self._fronts.rows)
+
+    def rows(self, slots: NDArray[np.intp] | slice) -> Floats:
+        """The vectors of some tools, of length 1, or 0 where nothing is known of a tool."""
+        rows: Floats = self.halves.rows[slots].astype(np.float32)
+        return rows
 
     @property
     def fronts(self) -> Floats:
@@ -81,7 +87,7 @@ class ToolMatrix:
     def joined(self, newer: "ToolMatrix") -> "ToolMatrix":
         """This matrix with further rows at its end."""
         return ToolMatrix(
-            self._rows.joined(newer.rows),
+            self.halves.joined(newer.halves.rows),
             self._fronts.joined(newer.fronts),
         )
 
@@ -109,6 +115,6 @@ def build_matrix(documents: Sequence[Document], vectors: WordVectors) -> ToolMat
             rows[filled] = np.add.reduceat(weighted, starts[filled] - starts[first], axis=0)
     rows = unit(rows)
     return ToolMatrix(
-        _Column(rows),
+        _Column(rows.astype(np.float16)),
         _Column(np.ascontiguousarray(rows[:, :FRONT])),
     )

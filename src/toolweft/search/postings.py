@@ -4,16 +4,16 @@ Everything here is immutable once made; a newer index shares with an older one a
 change, so a server that comes or goes costs about what its own tools cost.
 """
 
-from array import array
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
 
 from toolweft.core.ids import QualifiedName
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import ToolDefinition
+from toolweft.search.columns import Postings, WordTable, join_postings, pack_postings
 from toolweft.search.documents import Document, build_document, name_key
 from toolweft.search.words import Tokenizer
 
@@ -22,7 +22,6 @@ __all__ = (
     "Change",
     "Entry",
     "InvertedIndex",
-    "Postings",
     "apply_change",
     "compare",
     "is_mostly_empty",
@@ -43,37 +42,13 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Postings:
-    """The tools that hold one word: three columns with one row per tool, by rising slot."""
-
-    slots: "array[int]"
-    # What the word adds to a score before it is multiplied by the word's rarity.
-    impacts: "array[float]"
-    # The fields in which it stands, as in `Document.fields`.
-    fields: bytes
-    # No impact is higher.
-    bound: float
-
-    def row(self, slot: int) -> int | None:
-        """Where a tool stands in the columns; None where it does not hold the word."""
-        position = bisect_left(self.slots, slot)
-        found = position < len(self.slots) and self.slots[position] == slot
-        return position if found else None
-
-    def impact(self, slot: int) -> float:
-        """What the word adds to one tool; 0 where it does not hold the word."""
-        row = self.row(slot)
-        return 0.0 if row is None else self.impacts[row]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class InvertedIndex:
     """Tools by slot and by word."""
 
     # A slot whose tool is gone holds None and stands nowhere else.
     entries: Sequence[Entry | None]
     slots: Mapping[QualifiedName, int]
-    postings: Mapping[str, Postings]
+    postings: WordTable
     # (name key, slot), sorted: for exact names and beginnings of names.
     names: Sequence[tuple[str, int]]
     # The snapshot's tools it was made from, those that cannot be found too.
@@ -91,7 +66,7 @@ class Change:
     tools: Sequence[CatalogTool]
 
 
-EMPTY = InvertedIndex((), {}, {}, (), ())
+EMPTY = InvertedIndex((), {}, WordTable({}), (), ())
 
 
 def compare(known: InvertedIndex, snapshot: Snapshot) -> Change:
@@ -100,21 +75,22 @@ def compare(known: InvertedIndex, snapshot: Snapshot) -> Change:
     Only between the first and the last tool that differ is anything looked at: most often one
     source has changed.
     """
-    tools = list(snapshot.tools.values())
+    # The catalog's own texts: a tool spells its name anew each time.
+    names, tools = list(snapshot.tools), list(snapshot.tools.values())
     first, rest = _same_ends(known.tools, tools)
     old = known.tools[first : len(known.tools) - rest]
     new = tools[first : len(tools) - rest]
     kept: set[QualifiedName] = set()
     come: list[Entry] = []
-    for tool in new:
+    for name, tool in zip(names[first:], new, strict=False):
         if tool.is_withheld:
             continue
-        slot = known.slots.get(tool.qualified)
+        slot = known.slots.get(name)
         entry = None if slot is None else known.entries[slot]
         if entry is not None and entry.definition is tool.definition:
-            kept.add(tool.qualified)
+            kept.add(name)
         else:
-            come.append(Entry(tool.qualified, tool.definition))
+            come.append(Entry(name, tool.definition))
     left = dict.fromkeys(tool.qualified for tool in old if tool.qualified not in kept)
     gone = sorted(known.slots[name] for name in left if name in known.slots)
     tokenizer = Tokenizer()
@@ -133,22 +109,22 @@ def apply_change(known: InvertedIndex, change: Change) -> InvertedIndex:
     first = len(known.entries)
     entries = list(known.entries)
     slots = dict(known.slots)
-    postings = dict(known.postings)
+    packed = dict(known.postings.packed)
     leaving = [(s, entry) for s in change.gone if (entry := entries[s]) is not None]
     for slot, entry in leaving:
         entries[slot] = None
         del slots[entry.qualified]
     # Words are not kept per tool: reading the few that leave again costs less than the memory.
     tokenizer = Tokenizer()
-    _drop(postings, ((s, build_document(entry.definition, tokenizer)) for s, entry in leaving))
-    _append(postings, first, change.documents)
+    _drop(packed, ((s, build_document(entry.definition, tokenizer)) for s, entry in leaving))
+    _append(packed, first, change.documents)
     slots |= {entry.qualified: slot for slot, entry in enumerate(change.come, first)}
     names = _changed_names(
         known.names,
         [(key, slot) for slot, entry in leaving for key in _name_keys(entry)],
         [(key, s) for s, entry in enumerate(change.come, first) for key in _name_keys(entry)],
     )
-    return InvertedIndex([*entries, *change.come], slots, postings, names, change.tools)
+    return InvertedIndex([*entries, *change.come], slots, WordTable(packed), names, change.tools)
 
 
 def _same_ends(old: Sequence[CatalogTool], new: Sequence[CatalogTool]) -> tuple[int, int]:
@@ -186,30 +162,31 @@ def _name_keys(entry: Entry) -> tuple[str, str]:
     return name_key(name), name_key(f"{namespace}{name}")
 
 
-def _drop(postings: dict[str, Postings], documents: Iterable[tuple[int, Document]]) -> None:
+def _drop(packed: dict[str, bytes], documents: Iterable[tuple[int, Document]]) -> None:
     """Take the words of documents out, given with their slots."""
-    leaving: defaultdict[str, list[int]] = defaultdict(list)
+    leaving: defaultdict[str, set[int]] = defaultdict(set)
     for slot, document in documents:
         for word in document.words:
-            leaving[word].append(slot)
+            leaving[word].add(slot)
+    known = WordTable(packed)
     for word, gone in leaving.items():
-        if len(gone) == len(postings[word].slots):
-            del postings[word]
+        old = known[word]
+        if len(gone) == len(old.slots):
+            del packed[word]
         else:
-            postings[word] = _without(postings[word], gone)
+            packed[word] = _without(old, gone)
 
 
-def _without(old: Postings, gone: Iterable[int]) -> Postings:
-    slots, impacts, fields = old.slots[:], old.impacts[:], bytearray(old.fields)
-    # From the end, so that the rows before stay where they are.
-    for slot in sorted(gone, reverse=True):
-        row = bisect_left(slots, slot)
-        del slots[row], impacts[row], fields[row]
-    held_bound = any(old.impact(slot) == old.bound for slot in gone)
-    return Postings(slots, impacts, bytes(fields), max(impacts) if held_bound else old.bound)
+def _without(old: Postings, gone: Collection[int]) -> bytes:
+    left = [row for row, slot in enumerate(old.slots) if slot not in gone]
+    return pack_postings(
+        [old.slots[row] for row in left],
+        [old.impacts[row] for row in left],
+        [old.fields[row] for row in left],
+    )
 
 
-def _append(postings: dict[str, Postings], first: int, documents: Sequence[Document]) -> None:
+def _append(packed: dict[str, bytes], first: int, documents: Sequence[Document]) -> None:
     slots: defaultdict[str, list[int]] = defaultdict(list)
     impacts: defaultdict[str, list[float]] = defaultdict(list)
     fields: defaultdict[str, list[int]] = defaultdict(list)
@@ -221,18 +198,5 @@ def _append(postings: dict[str, Postings], first: int, documents: Sequence[Docum
             impacts[word].append(impact)
             fields[word].append(bits)
     for word, added in slots.items():
-        new = _postings(added, impacts[word], fields[word])
-        old = postings.get(word)
-        if old is not None:
-            new = Postings(
-                old.slots + new.slots,
-                old.impacts + new.impacts,
-                old.fields + new.fields,
-                max(old.bound, new.bound),
-            )
-        postings[word] = new
-
-
-def _postings(slots: Sequence[int], impacts: Sequence[float], fields: Sequence[int]) -> Postings:
-    column = array("f", impacts)
-    return Postings(array("I", slots), column, bytes(fields), max(column))
+        new, old = pack_postings(added, impacts[word], fields[word]), packed.get(word)
+        packed[word] = new if old is None else join_postings(old, new)

@@ -20,6 +20,7 @@ from math import log10
 
 import numpy as np
 
+from toolweft.search.columns import Postings
 from toolweft.search.gains import Flags, Gains, Kin, Slots, WordGains, find_held
 from toolweft.search.matrix import FRONT, ToolMatrix
 from toolweft.search.nearness import (
@@ -30,7 +31,6 @@ from toolweft.search.nearness import (
     scale_nearness,
     sum_signals,
 )
-from toolweft.search.postings import Postings
 from toolweft.search.requests import Request, read_request
 from toolweft.search.vectors import Floats, WordVectors
 
@@ -135,7 +135,7 @@ class Ranker:
     ) -> None:
         self._matrix, self._vectors = matrix, vectors
         self._kin, self._usable, self._mix = kin, usable, mix
-        self._gains = WordGains(postings, vectors=vectors, slots=len(matrix.rows), usable=usable)
+        self._gains = WordGains(postings, vectors=vectors, slots=len(matrix), usable=usable)
         self._meaning = _share_of_meaning(self._gains.count)
 
     def rank(
@@ -177,7 +177,7 @@ class Ranker:
             return []
         slots = _best(self._first_cosines(request), 2 * most)
         slots = slots if self._usable is None else slots[self._usable[slots]]
-        cosines = np.einsum("ij,j->i", self._matrix.rows[slots], request.direction)
+        cosines = np.einsum("ij,j->i", self._matrix.rows(slots), request.direction)
         order = np.lexsort((slots, -cosines))[:most]
         return list(zip(slots[order].tolist(), cosines[order].tolist(), strict=True))
 
@@ -191,7 +191,7 @@ class Ranker:
         return self._usable is None or bool(self._usable[slot])
 
     def _sum_words(self, request: Request, asked: Sequence[Gains]) -> _Sums:
-        slots = len(self._matrix.rows)
+        slots = len(self._matrix)
         sums = _Sums(
             np.zeros(slots, np.float32),
             np.zeros((len(request.clauses), slots), np.float32),
@@ -237,7 +237,7 @@ class Ranker:
     def _every(self) -> Slots:
         """All usable slots."""
         if self._usable is None:
-            return np.arange(len(self._matrix.rows))
+            return np.arange(len(self._matrix))
         return np.flatnonzero(self._usable)
 
     def _score(
@@ -247,7 +247,7 @@ class Ranker:
         mix, trust = self._mix, request.trust
         if not trust:
             return (("words", 1.0, told),), np.zeros(len(slots), np.float32)
-        rows = self._matrix.rows[slots]
+        rows = self._matrix.rows(slots)
         # Row by row, so that a tool's cosine does not depend on where it stands.
         cosines = np.einsum("ij,j->i", rows, request.direction)
         meant = _scaled(cosines)

@@ -52,6 +52,7 @@ class WordVectors:
         self._numbers: Mapping[str, int] = {word: number for number, word in enumerate(words)}
         self._rows, self._grams, self._neighbours = rows, grams, neighbours
         self._unknown: dict[str, Floats] = {}
+        self._nothing = np.zeros_like(self._rows[0])
 
     @property
     def dimensions(self) -> int:
@@ -73,7 +74,7 @@ class WordVectors:
         guess = self._unknown.get(word)
         if guess is None:
             grams = [] if word in STOP_WORDS else hash_grams(word, len(self._grams))
-            guess = self._grams[grams].mean(axis=0) if grams else np.zeros_like(self._rows[0])
+            guess = self._grams[grams].mean(axis=0) if grams else self._nothing
             if len(self._unknown) >= _MAX_REMEMBERED:
                 self._unknown.clear()
             self._unknown[word] = guess

@@ -14,9 +14,10 @@ from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit, SearchIndex
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolDefinition
+from toolweft.search.columns import Postings
 from toolweft.search.documents import FIELDS, field_texts, name_key, named_fields
 from toolweft.search.embedded import Embedded, SlottedIndex
-from toolweft.search.postings import Entry, InvertedIndex, Postings
+from toolweft.search.postings import Entry, InvertedIndex
 from toolweft.search.words import spelled_in
 
 __all__ = ("Standing", "View", "ViewedIndex", "Vocabulary", "standing_among")

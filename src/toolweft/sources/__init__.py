@@ -12,6 +12,7 @@ from toolweft.sources.openapi.source import OpenApiSource
 from toolweft.sources.options import (
     ClientCredentials,
     HttpServerOptions,
+    OAuthOptions,
     OpenApiOptions,
     RecordedServerOptions,
     StdioServerOptions,
@@ -32,6 +33,7 @@ __all__ = (
     "HttpSource",
     "ManagedSource",
     "Memory",
+    "OAuthOptions",
     "OpenApiOptions",
     "OpenApiSource",
     "PatientRoad",

@@ -2,11 +2,9 @@
 
 import anyio
 
-from toolweft.core.calls import RawResult
-from toolweft.core.countdown import Countdown
+from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
-from toolweft.core.json import JsonObject
 from toolweft.core.ports import SourceListener
 from toolweft.sources.reporting import Reporter
 
@@ -31,13 +29,7 @@ class BrokenSource:
         finally:
             self.reporter.stopped()
 
-    async def call_tool(
-        self,
-        name: ToolName,
-        arguments: JsonObject,
-        *,
-        countdown: Countdown,
-    ) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Refuse.
 
         Raises:

@@ -11,6 +11,7 @@ from typing import Protocol, Self, runtime_checkable
 import anyio
 from anyio.abc import TaskGroup
 
+from toolweft.core.contents import ContentSource
 from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName
 from toolweft.core.ports import Source, SourceListener
@@ -113,6 +114,11 @@ class SourceGroup:
     def get(self, name: SourceName) -> Source | None:
         """The source of that name, None where there is none."""
         return self._sources.get(name)
+
+    def content_sources(self) -> Sequence[ContentSource]:
+        """Those that may have resources and prompts, in the configured order."""
+        every: Sequence[object] = tuple(self._sources.values())
+        return [source for source in every if isinstance(source, ContentSource)]
 
     def statuses(self) -> Mapping[SourceName, SourceStatus]:
         """How every source stands that has something to show, in the configured order."""

@@ -70,6 +70,10 @@ class Reporter:
         """The source rests until the next call."""
         self._publish(replace(self.status, state="idle", reason=""), None)
 
+    async def prepare(self, definitions: Sequence[ToolDefinition]) -> None:
+        """Have tools looked through before they are reported; for sources that may have many."""
+        await self._listener.prepare(self.status, definitions)
+
     def ready(
         self,
         definitions: Sequence[ToolDefinition],

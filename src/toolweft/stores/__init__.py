@@ -1,5 +1,6 @@
 """What is kept: events and vectors in an SQL database, servers' listings in files."""
 
+from toolweft.stores.answers import AnswerFile
 from toolweft.stores.discoveries import FileDiscoveryCache, clear_discoveries
 from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.ledger import SqlLedger
@@ -10,6 +11,7 @@ from toolweft.stores.vector_options import VectorStoreOptions
 from toolweft.stores.vectors import SqlVectorStore
 
 __all__ = (
+    "AnswerFile",
     "DiscoveryOptions",
     "FileDiscoveryCache",
     "LedgerOptions",

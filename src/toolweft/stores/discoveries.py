@@ -15,15 +15,17 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 
 from toolweft.core.clock import Clock
+from toolweft.core.contents import ContentKind, Contents, Listing
 from toolweft.core.discovery import Discovery
 from toolweft.core.json import Json
 from toolweft.stores.discovery_options import DiscoveryOptions
@@ -42,6 +44,9 @@ _CONTENTS: Final = "contents"
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 # Not on Windows, which has no links of this kind.
 _NO_LINKS: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+# A pipe in the place of a file would be waited for.
+_NO_WAIT: Final[int] = getattr(os, "O_NONBLOCK", 0)
+_FLAGS: Final = ("can_read", "can_prompt", "can_complete", "can_subscribe")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 # A disk that does not answer holds up nobody longer.
 _TIMEOUT_S: Final = 2.0
@@ -102,6 +107,7 @@ class FileDiscoveryCache:
             "tools": discovery.tools,
             "instructions": discovery.instructions,
             "protocol_version": discovery.protocol_version,
+            "contents": None if discovery.contents is None else asdict(discovery.contents),
         }
         text = json.dumps(content, separators=(",", ":")).encode()
         if len(text) > self._options.max_listing_bytes:
@@ -114,6 +120,7 @@ class FileDiscoveryCache:
             "content": content_hash,
             "listed_at": discovery.listed_at.isoformat(),
             "ttl_s": discovery.ttl_s,
+            "is_serial": discovery.is_serial,
         }
         _write(self._path(_SERVERS, key), json.dumps(address).encode())
         if not self._is_pruned:
@@ -162,11 +169,36 @@ def _parse(content: Any, address: Any) -> Discovery:
         instructions=texts[0],
         protocol_version=texts[1],
         ttl_s=ttl_s,
+        contents=_parse_contents(content.get("contents")),
+        # Earlier versions did not write it.
+        is_serial=address.get("is_serial") is True,
     )
 
 
+def _parse_contents(stored: Any) -> Contents | None:
+    """Those of a file; None where they were not listed yet."""
+    if stored is None:
+        return None
+    flags = {name: stored[name] for name in _FLAGS if name in stored}
+    if not all(isinstance(value, bool) for value in flags.values()):
+        raise ValueError("a field has another kind of value than this version writes")
+    listings: dict[str, Any] = {
+        kind: _parse_listing(stored[kind]) for kind in get_args(ContentKind) if kind in stored
+    }
+    return Contents(**listings, **flags)
+
+
+def _parse_listing(stored: Any) -> Listing:
+    entries, ttl_s = stored["entries"], stored["ttl_s"]
+    is_timed = ttl_s is None or isinstance(ttl_s, int | float)
+    if not (is_timed and all(isinstance(entry, dict) for entry in entries)):
+        raise ValueError("a field has another kind of value than this version writes")
+    is_public = stored["is_public"] is True
+    return Listing(entries=tuple(entries), ttl_s=ttl_s, is_public=is_public)
+
+
 def _read(path: Path, *, max_bytes: int) -> bytes:
-    with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS), "rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS | _NO_WAIT), "rb") as file:
         status = os.fstat(file.fileno())
         owner = getattr(os, "getuid", lambda: status.st_uid)()
         if status.st_uid != owner or (os.name != "nt" and status.st_mode & _OTHERS_WRITE):

@@ -1,7 +1,7 @@
 """The ledger in an SQL database: SQLite by default, PostgreSQL by address.
 
 Queues events for the one thread that writes them. This module imports no database package; the
-thread does, while everything else starts.
+thread does, while everything else starts or behind it.
 """
 
 import asyncio
@@ -34,13 +34,23 @@ class SqlLedger:
         *,
         clock: Clock,
         open_sink: Callable[[], EventSink] | None = None,
+        is_late: bool = False,
     ) -> None:
+        """A ledger that is not open yet.
+
+        Args:
+            options: where it is.
+            clock: for what is erased with time.
+            open_sink: in place of the database; called in the writer's thread.
+            is_late: opened by the first event or by `want`, and not while everything else starts.
+        """
         self._options = options
         self._clock = clock
+        self._is_late = is_late
         self._writer = GroupWriter(open_sink or self._open_sink, retry_s=options.retry_s)
 
     async def __aenter__(self) -> Self:
-        """Start the writer; it opens the database while everything else starts.
+        """Start the writer; unless it is late it opens the database while everything else starts.
 
         Raises:
             LedgerUnavailable: the file cannot be written.
@@ -49,6 +59,8 @@ class SqlLedger:
         if path is not None:
             await to_thread.run_sync(prepare_file, path)
         self._writer.start()
+        if not self._is_late:
+            self._writer.want()
         return self
 
     async def __aexit__(
@@ -65,6 +77,10 @@ class SqlLedger:
     def durability(self) -> str:
         """What a committed event survives: "process kill" or "power loss"."""
         return say_durability(self._options.url, synchronous=self._options.synchronous)
+
+    def want(self) -> None:
+        """Open the database now, in the background."""
+        self._writer.want()
 
     def record(self, event: Event) -> None:
         """Queue an event; it is written as soon as the writer is free.

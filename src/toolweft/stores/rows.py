@@ -15,6 +15,7 @@ from toolweft.core.events import (
     AskedQuery,
     CallFinished,
     CallStarted,
+    ContentUsed,
     Event,
     ModelReplied,
     RunFinished,
@@ -255,6 +256,15 @@ def _cells(event: Event) -> dict[str, Cell]:
                 "run_id": event.run_id,
                 "status": event.status,
                 "duration_ms": event.duration_ms,
+            }
+        case ContentUsed():
+            return {
+                "kind": "content_used",
+                "call_id": event.call_id,
+                "tool": event.what,
+                "status": event.status,
+                "duration_ms": event.duration_ms,
+                "bytes_out": event.bytes_out,
             }
         case _:
             assert_never(event)

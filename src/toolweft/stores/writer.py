@@ -73,6 +73,9 @@ class GroupWriter:
         # Somebody waits, or the end has come: gather no longer.
         self._hurry = threading.Event()
         self._over = threading.Event()
+        # Set for the thread to open the sink; by the end too, which alone opens nothing.
+        self._called = threading.Event()
+        self._is_wanted = False
         # A daemon, so that a program that forgets to close can still end.
         self._thread = threading.Thread(target=self._main, name="toolweft-ledger", daemon=True)
 
@@ -92,12 +95,19 @@ class GroupWriter:
         return self._queue.qsize() + len(self._kept)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; it waits to be wanted."""
         self._thread.start()
+
+    def want(self) -> None:
+        """Open the sink now, whatever is queued."""
+        self._is_wanted = True
+        self._called.set()
 
     def put(self, event: Event | None, waiter: Waiter | None = None) -> None:
         """Queue an event, a waiter for one, or a barrier."""
         self._queue.put((event, waiter))
+        if not self._is_wanted:
+            self.want()
         if waiter is not None:
             self._hurry.set()
 
@@ -106,11 +116,14 @@ class GroupWriter:
         self._stopping.set()
         self._queue.put(None)
         self._hurry.set()
+        self._called.set()
         self._thread.join()
 
     def _main(self) -> None:
         try:
-            self._write_until_stopped(self._open_sink())
+            self._called.wait()
+            if self._is_wanted:
+                self._write_until_stopped(self._open_sink())
         finally:
             # Also after a fault of our own: nobody may believe that somebody still writes.
             self._failure = _closed()

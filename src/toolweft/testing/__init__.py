@@ -4,6 +4,7 @@ For tests of toolweft and of programs that use it. Nothing is patched: pass a fa
 thing would go.
 """
 
+from toolweft.testing.calls import build_call
 from toolweft.testing.catalogs import (
     FixedHolder,
     build_catalog,
@@ -28,6 +29,7 @@ __all__ = (
     "Retriever",
     "SourceChange",
     "SourceRequest",
+    "build_call",
     "build_catalog",
     "build_definition",
     "build_snapshot",

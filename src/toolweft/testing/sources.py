@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from toolweft.core.calls import RawResult
-from toolweft.core.countdown import Countdown
+from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
@@ -47,16 +46,16 @@ class FakeSource:
         """The namespace of its tools."""
         return self._name
 
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
-    ) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """The scripted answer; a plain value comes as `structured`.
 
         Raises:
             SourceUnavailable: nothing is scripted for that tool.
             Exception: whatever error the script holds.
         """
-        request = SourceRequest(name=name, arguments=arguments, deadline_s=countdown.ends_s)
+        request = SourceRequest(
+            name=name, arguments=call.arguments, deadline_s=call.countdown.ends_s
+        )
         self.requests.append(request)
         if name not in self.answers:
             raise SourceUnavailable(
@@ -65,7 +64,7 @@ class FakeSource:
             )
         answer = self.answers[name]
         if callable(answer):
-            answer = answer(arguments)
+            answer = answer(call.arguments)
         if isinstance(answer, Awaitable):
             answer = await answer
         if isinstance(answer, Exception):
@@ -87,6 +86,9 @@ class RecordingListener:
 
     def __init__(self) -> None:
         self.changes: list[SourceChange] = []
+
+    async def prepare(self, status: SourceStatus, definitions: Sequence[ToolDefinition]) -> None:
+        """Do nothing: what comes is taken as it comes."""
 
     def source_changed(
         self, status: SourceStatus, definitions: Sequence[ToolDefinition] | None

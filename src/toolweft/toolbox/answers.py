@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from toolweft.core.calls import Content
-from toolweft.core.ids import QualifiedName
+from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.programs import ProgramOutcome
 from toolweft.core.search import SearchHit
@@ -12,6 +12,7 @@ from toolweft.core.tools import Severity
 
 __all__ = (
     "DescribeAnswer",
+    "DescribedSource",
     "FoundTool",
     "QueryAnswer",
     "SearchAnswer",
@@ -104,20 +105,45 @@ class UnknownTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedSource:
+    """A source that was asked for by its name, in its own words."""
+
+    name: SourceName
+    tool_count: int
+    # "" where it says nothing, or where what it says is held back.
+    instructions: str = ""
+    # Why that is held back.
+    withheld: str = ""
+
+    def to_dict(self) -> dict[str, Json]:
+        """The source as wires print it."""
+        return {
+            "name": self.name,
+            "tools": self.tool_count,
+            "instructions": self.instructions,
+            "withheld": self.withheld,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeAnswer:
     """The tools asked for, in the order asked, and the names that are none."""
 
     tools: tuple[FoundTool, ...]
     unknown: tuple[UnknownTool, ...] = ()
+    sources: tuple[DescribedSource, ...] = ()
 
     def to_dict(self) -> dict[str, Json]:
-        """The answer as plain JSON."""
-        return {
+        """The answer as plain JSON; `sources` only where one was asked for."""
+        described: dict[str, Json] = {
             "tools": [tool.to_dict() for tool in self.tools],
             "unknown": [
                 {"name": u.name, "message": u.message, "hint": u.hint} for u in self.unknown
             ],
         }
+        if self.sources:
+            described["sources"] = [source.to_dict() for source in self.sources]
+        return described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,3 +163,5 @@ class ToolboxReply:
     reason: str = ""
     found: tuple[QualifiedName, ...] = ()
     outcome: ProgramOutcome | None = None
+    # The answer of an MCP source as it came; see `core.calls.RawResult`.
+    sent: JsonObject | None = None

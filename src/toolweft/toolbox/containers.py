@@ -1,6 +1,9 @@
 """The containers of one principal, for Python; models only name them."""
 
-from toolweft.core.ids import ContainerId
+from contextlib import suppress
+
+from toolweft.core.errors import RunNotFound
+from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.principals import Principal
 from toolweft.core.programs import ProgramGauges
 from toolweft.programs.runner import ProgramRunner
@@ -39,6 +42,16 @@ class ToolboxContainers:
             SandboxUnavailable: no fresh one could be made; it stays as it was.
         """
         await self._runner.reset_container(container_id, principal=self._owner)
+
+    def cancel_run(self, run_id: RunId, *, reason: str) -> None:
+        """Stop a run that still goes on; one that is over, or unknown, stays as it is.
+
+        Args:
+            run_id: of the run.
+            reason: what its outcome says of why.
+        """
+        with suppress(RunNotFound):
+            self._runner.cancel(run_id, principal=self._owner, reason=reason)
 
     def gauges(self) -> ProgramGauges:
         """What the programs of this process use at this moment, whoever runs them."""

@@ -1,6 +1,7 @@
 """Searching and describing over one snapshot: from names and needs to answers. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from toolweft.core.errors import InvalidArguments, ToolweftError
@@ -11,6 +12,7 @@ from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.stubs import DETAILS, Detail, render_stub
 from toolweft.toolbox.answers import (
     DescribeAnswer,
+    DescribedSource,
     FoundTool,
     QueryAnswer,
     SearchAnswer,
@@ -31,6 +33,8 @@ _RICH_HITS = 2
 _TERSE_CHARACTERS = 520
 # Sources named in a note; more would not help.
 _MAX_NAMED = 12
+# Of what a source says of itself, about 2,000 tokens.
+_MAX_INSTRUCTIONS_CHARACTERS = 8_000
 _SAY_IT = "say it in other words, or name the thing it acts on"
 
 
@@ -99,15 +103,33 @@ def build_search_answer(
 
 
 def describe_tools(names: Sequence[str], snapshot: Snapshot) -> DescribeAnswer:
-    """Everything known of the named tools, and which names are none."""
+    """Everything known of the named tools and sources, and which names are none."""
     tools: list[FoundTool] = []
+    sources: list[DescribedSource] = []
     unknown: list[UnknownTool] = []
     for name in names:
         try:
             tools.append(_found(snapshot.resolve(name), "full"))
         except ToolweftError as exc:
-            unknown.append(UnknownTool(name=name, message=exc.message, hint=exc.hint))
-    return DescribeAnswer(tools=tuple(tools), unknown=tuple(unknown))
+            source = _describe_source(name, snapshot)
+            if source is None:
+                unknown.append(UnknownTool(name=name, message=exc.message, hint=exc.hint))
+            else:
+                sources.append(source)
+    return DescribeAnswer(tools=tuple(tools), unknown=tuple(unknown), sources=tuple(sources))
+
+
+def _describe_source(name: str, snapshot: Snapshot) -> DescribedSource | None:
+    """A source in its own words, unless those try to instruct whoever reads them."""
+    for status in snapshot.sources.values():
+        if name not in {status.name, status.python_name}:
+            continue
+        described = DescribedSource(name=status.name, tool_count=status.tool_count)
+        if status.flags:
+            return replace(described, withheld="it is suspicious; `toolweft pin list` says why")
+        instructions = status.instructions[:_MAX_INSTRUCTIONS_CHARACTERS]
+        return replace(described, instructions=instructions)
+    return None
 
 
 def _found(

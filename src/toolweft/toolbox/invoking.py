@@ -5,13 +5,15 @@ They take whatever arguments came over a wire; a toolbox does what they ask for.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from toolweft.core.calls import DIRECT, Caller, Content, ToolResult
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.errors import CallDenied, ToolNotFound, ToolweftError
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.json import JsonObject
-from toolweft.core.programs import ProgramOutcome
+from toolweft.core.programs import GOING, ProgramOutcome
 from toolweft.core.snapshot import Snapshot
 from toolweft.programs.runs import OnOutput
 from toolweft.programs.stubs import Detail
@@ -29,9 +31,9 @@ from toolweft.toolbox.render import (
 from toolweft.toolbox.requests import parse_call, parse_describe, parse_run, parse_search
 from toolweft.toolbox.surface import TOOL_NAMES
 
-__all__ = ("Box", "ModelRequests")
+__all__ = ("Asker", "Box", "ModelRequests")
 
-_RUN_ENDS_WELL = frozenset({"ok", "running"})
+_RUN_ENDS_WELL = GOING | {"ok"}
 
 
 class Box(Protocol):
@@ -59,12 +61,17 @@ class Box(Protocol):
         ...
 
     async def call(
-        self, name: str, arguments: JsonObject | None = None, *, caller: Caller = DIRECT
+        self,
+        name: str,
+        arguments: JsonObject | None = None,
+        *,
+        caller: Caller = DIRECT,
+        client: CallingClient = NOBODY,
     ) -> ToolResult:
         """As of `Toolbox`."""
         ...
 
-    async def run_code(
+    async def run_code(  # noqa: PLR0913 -- as of the toolbox
         self,
         code: str | None = None,
         *,
@@ -73,9 +80,19 @@ class Box(Protocol):
         environment: str | None = None,
         wait_s: float | None = None,
         on_output: OnOutput | None = None,
+        client: CallingClient = NOBODY,
     ) -> ProgramOutcome:
         """As of `Toolbox`."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asked for something, and hears of it meanwhile."""
+
+    caller: Caller = DIRECT
+    on_output: OnOutput | None = None
+    client: CallingClient = NOBODY
 
 
 class ModelRequests:
@@ -92,9 +109,7 @@ class ModelRequests:
         self._handles = handles
         self._options = options
 
-    async def answer(
-        self, name: str, arguments: JsonObject, *, caller: Caller, on_output: OnOutput | None
-    ) -> ToolboxReply:
+    async def answer(self, name: str, arguments: JsonObject, *, asker: Asker) -> ToolboxReply:
         """See `Toolbox.invoke`."""
         try:
             match name:
@@ -104,12 +119,12 @@ class ModelRequests:
                     return await self._describe(arguments)
                 case "call_tool":
                     request = parse_call(arguments)
-                    return await self._call(request.name, request.arguments, caller)
+                    return await self._call(request.name, request.arguments, asker)
                 case "run_code":
-                    return await self._run(arguments, caller, on_output)
+                    return await self._run(arguments, asker)
                 case _:
                     listed = find_listed(name, self._box.snapshot)
-                    return await self._call(listed, arguments, caller)
+                    return await self._call(listed, arguments, asker)
         except ToolweftError as exc:
             return ToolboxReply(
                 text=render_error(exc), is_error=True, code=exc.code, reason=exc.message
@@ -129,7 +144,7 @@ class ModelRequests:
 
     async def _describe(self, arguments: JsonObject) -> ToolboxReply:
         answer = await self._box.describe(parse_describe(arguments).names)
-        is_error = not answer.tools
+        is_error = not answer.tools and not answer.sources
         return ToolboxReply(
             text=render_description(answer),
             is_error=is_error,
@@ -138,15 +153,15 @@ class ModelRequests:
             found=tuple(tool.qualified for tool in answer.tools),
         )
 
-    async def _call(self, name: str, arguments: JsonObject, caller: Caller) -> ToolboxReply:
+    async def _call(self, name: str, arguments: JsonObject, asker: Asker) -> ToolboxReply:
         if name in TOOL_NAMES:
             raise ToolNotFound(
                 f"{name!r} is not a tool of the catalog", hint=f"use {name} itself, not call_tool"
             )
-        result = await self._box.call(name, arguments, caller=caller)
+        result = await self._box.call(name, arguments, caller=asker.caller, client=asker.client)
         failure = result.failure
         is_error = result.is_error or failure is not None
-        if caller.type == "programmatic" and result.handle is None:
+        if asker.caller.type == "programmatic" and result.handle is None:
             # A program reads all of it, as data; nothing of it is a model's to read.
             shown = len(result.encoded) or self._options.shown_result_characters
             text = render_result(result, shown_characters=shown)
@@ -161,10 +176,8 @@ class ModelRequests:
             reason=_choose_reason(result, text),
         )
 
-    async def _run(
-        self, arguments: JsonObject, caller: Caller, on_output: OnOutput | None
-    ) -> ToolboxReply:
-        if caller.type == "programmatic":
+    async def _run(self, arguments: JsonObject, asker: Asker) -> ToolboxReply:
+        if asker.caller.type == "programmatic":
             raise CallDenied(
                 "run_code cannot be called from a program", hint="call the tools themselves"
             )
@@ -175,7 +188,8 @@ class ModelRequests:
             run_id=request.run_id,
             environment=request.environment,
             wait_s=request.wait_s,
-            on_output=on_output,
+            on_output=asker.on_output,
+            client=asker.client,
         )
         error = outcome.error
         text, content = arrange_outcome(outcome, shown_characters=self._options.shown_characters)

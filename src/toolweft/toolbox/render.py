@@ -17,8 +17,8 @@ from toolweft.core.calls import (
 )
 from toolweft.core.errors import ToolweftError
 from toolweft.core.json import Json
-from toolweft.core.programs import Container, ProgramError, ProgramOutcome
-from toolweft.toolbox.answers import DescribeAnswer, SearchAnswer
+from toolweft.core.programs import GOING, Container, ProgramError, ProgramOutcome
+from toolweft.toolbox.answers import DescribeAnswer, DescribedSource, SearchAnswer
 from toolweft.toolbox.render_placement import render_hit
 
 __all__ = (
@@ -126,6 +126,8 @@ def _render_end(outcome: ProgramOutcome) -> str:
             return ""
         case "running":
             return f"[still running: run_code(run_id={outcome.run_id!r}) waits on]"
+        case "awaiting_input":
+            return f"[asks something: run_code(run_id={outcome.run_id!r}) lets it be answered]"
         case "invalid":
             return _render_error("Not run", error)
         case "limit":
@@ -152,7 +154,7 @@ def _render_error(what: str, error: ProgramError | None) -> str:
 
 def _render_calls(outcome: ProgramOutcome) -> str:
     """What the program had done before it ended otherwise than well."""
-    if outcome.status in {"ok", "running"} or not outcome.calls:
+    if outcome.status == "ok" or outcome.status in GOING or not outcome.calls:
         return ""
     counts: dict[str, int] = {}
     for call in outcome.calls:
@@ -210,12 +212,29 @@ def render_search(answer: SearchAnswer) -> str:
 
 
 def render_description(answer: DescribeAnswer) -> str:
-    """Full stubs, then what is wrong with the other names."""
+    """Full stubs, then what sources say of themselves, then what is wrong with the other names."""
     parts = [tool.stub for tool in answer.tools]
+    parts += [_render_source(source) for source in answer.sources]
     for unknown in answer.unknown:
         hint = f"; {unknown.hint}" if unknown.hint else ""
         parts.append(f"# {unknown.message}{hint}")
     return _join_stubs(parts)
+
+
+def _render_source(source: DescribedSource) -> str:
+    """A source in comment lines, so that the whole still reads as Python."""
+    title = f"# {source.name}: {source.tool_count} tools"
+    if source.withheld:
+        return f"{title}; what its server says of itself is held back: {source.withheld}"
+    if not source.instructions.strip():
+        return f"{title}; its server says nothing of itself"
+    lines = source.instructions.splitlines()
+    title = f"{title}; its server says of itself:"
+    return "\n".join([title, *(f"#   {_printable(line)}".rstrip() for line in lines)])
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _join_stubs(stubs: Sequence[str]) -> str:

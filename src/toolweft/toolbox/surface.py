@@ -19,13 +19,18 @@ from toolweft.programs.stubs import DETAILS
 from toolweft.toolbox.options import ToolboxOptions
 
 __all__ = (
+    "ACTS",
     "INSTRUCTIONS",
     "TOOL_NAMES",
+    "WORKERS",
     "Surface",
     "SurfaceTool",
+    "build_environments",
     "build_surface",
     "is_listed",
+    "list_tool",
     "name_sources",
+    "render_sandbox",
 )
 
 TOOL_NAMES = ("search_tools", "describe_tools", "call_tool", "run_code")
@@ -38,7 +43,7 @@ INSTRUCTIONS = (
 
 _READS = Hints(read_only=True, destructive=False, idempotent=True, open_world=False)
 # What they reach may do anything, so clients go on asking their user.
-_ACTS = Hints(read_only=False, destructive=True, idempotent=False, open_world=True)
+ACTS = Hints(read_only=False, destructive=True, idempotent=False, open_world=True)
 
 _MAX_SOURCE_CHARACTERS = 24
 _MAX_SHOWN_PACKAGES = 12
@@ -50,7 +55,7 @@ _LOAD = (
     ' async for rows in load("h_…").chunks(1000) its parts.'
 )
 
-_WORKERS = (
+WORKERS = (
     ' A cheap model answers await worker("…", schema={…}), and worker_map(items, "…", schema={…})'
     " asks it for each item or load(…).chunks(n)."
 )
@@ -118,7 +123,7 @@ def build_surface(
             _describe_tools(),
             _call_tool(),
             _run_code(capabilities, limits, idle_s, options, has_workers=has_workers),
-            *(_as_listed(tool) for tool in listed),
+            *(list_tool(tool) for tool in listed),
         ),
         instructions=INSTRUCTIONS,
     )
@@ -155,7 +160,7 @@ def _describe_tools() -> SurfaceTool:
     return SurfaceTool(
         name="describe_tools",
         title="Describe tools",
-        description="Everything known of tools: full signatures, descriptions, examples.",
+        description="Everything known of tools, signatures and examples; or of a source.",
         input_schema=_schema({"names": {"type": "array", "items": {"type": "string"}}}, "names"),
         annotations=_READS,
     )
@@ -167,7 +172,7 @@ def _call_tool() -> SurfaceTool:
         title="Call a tool",
         description="Call one tool, as source.tool, and read its result.",
         input_schema=_schema({"name": {"type": "string"}, "arguments": {"type": "object"}}, "name"),
-        annotations=_ACTS,
+        annotations=ACTS,
     )
 
 
@@ -184,11 +189,11 @@ def _run_code(
         title="Run a program",
         description=(
             "Run a Python program that calls tools; only what it prints comes back."
-            f" {_render_sandbox(capabilities, limits)}"
+            f" {render_sandbox(capabilities, limits)}"
             " Tools are async functions: await source.tool(key=value). They take keywords only,"
             " return plain JSON values (result type Any: look at one first) and raise ToolError;"
             ' await tools.search(query="…") finds more.'
-            f"{_LOAD if capabilities.handles else ''}{_WORKERS if has_workers else ''}"
+            f"{_LOAD if capabilities.handles else ''}{WORKERS if has_workers else ''}"
             f" Variables stay in the container: pass container_id to go on, within {idle_s:g} s."
             " After wait_s a longer run returns its run_id; pass only that to wait on."
             f" Example:\n{_EXAMPLE}"
@@ -199,14 +204,14 @@ def _run_code(
                 "container_id": {"type": "string"},
                 "run_id": {"type": "string"},
                 "wait_s": {"type": "number", "default": options.wait_s},
-                **_environments(capabilities),
+                **build_environments(capabilities),
             }
         ),
-        annotations=_ACTS,
+        annotations=ACTS,
     )
 
 
-def _environments(capabilities: SandboxCapabilities) -> JsonSchema:
+def build_environments(capabilities: SandboxCapabilities) -> JsonSchema:
     """The parameter that chooses packages; none where there are none to choose."""
     if not capabilities.environments:
         return {}
@@ -218,7 +223,7 @@ def _environments(capabilities: SandboxCapabilities) -> JsonSchema:
     return {"environment": {"enum": list(capabilities.environments), "description": described}}
 
 
-def _render_sandbox(capabilities: SandboxCapabilities, limits: ProgramLimits) -> str:
+def render_sandbox(capabilities: SandboxCapabilities, limits: ProgramLimits) -> str:
     """What the live backend offers, and what it lacks."""
     has = [capabilities.language]
     if capabilities.standard_library:
@@ -249,16 +254,16 @@ def _render_bytes(size_bytes: int) -> str:
 
 def name_sources(snapshot: Snapshot, max_named: int) -> str:
     """Names with their numbers of callable tools, the largest first; the rest as a number."""
-    hidden = Counter(
-        tool.definition.namespace
-        for tool in snapshot.tools.values()
-        if not tool.callers or tool.is_withheld
+    tools = snapshot.tools.values()
+    has_tools = {tool.definition.namespace for tool in tools}
+    reachable = Counter(
+        tool.definition.namespace for tool in tools if tool.callers and not tool.is_withheld
     )
     counts = {
-        source.python_name: source.tool_count - hidden[source.name]
+        source.python_name: reachable[source.name]
         for source in snapshot.sources.values()
-        # One whose tools are all out of reach is as good as none.
-        if not source.tool_count or source.tool_count > hidden[source.name]
+        # One whose tools are all out of reach is as good as none; one without may yet start.
+        if source.name in reachable or source.name not in has_tools
     }
     ordered = sorted(counts, key=lambda name: (-counts[name], name))
     named = [
@@ -271,7 +276,8 @@ def name_sources(snapshot: Snapshot, max_named: int) -> str:
     return ", ".join(named) or "none yet"
 
 
-def _as_listed(tool: CatalogTool) -> SurfaceTool:
+def list_tool(tool: CatalogTool) -> SurfaceTool:
+    """A tool of the catalog as it stands beside the four."""
     hints = tool.definition.hints
     description = tool.definition.description
     if tool.definition.input_examples:

@@ -12,7 +12,8 @@ from typing import Self
 
 import anyio
 
-from toolweft.core.calls import DIRECT, Caller, Principal, ToolCall, ToolResult
+from toolweft.core.calls import DIRECT, Caller, Principal, ToolCall, ToolResult, Verbatim
+from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.clock import Clock, IdSource
 from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidArguments
@@ -37,8 +38,9 @@ from toolweft.toolbox.finding import (
     search_done,
 )
 from toolweft.toolbox.handles import ToolboxHandles
-from toolweft.toolbox.invoking import ModelRequests
+from toolweft.toolbox.invoking import Asker, ModelRequests
 from toolweft.toolbox.options import ToolboxOptions
+from toolweft.toolbox.plain_surface import build_agent_surface
 from toolweft.toolbox.saved import SavedParts, ToolboxSaved
 from toolweft.toolbox.surface import Surface, build_surface
 from toolweft.toolbox.visible import VisibleTools
@@ -109,9 +111,7 @@ class Toolbox:
         """The same toolbox, whose programs may ask these workers."""
         box = copy(self)
         box._workers = workers  # noqa: SLF001 -- of a copy of this one
-        box._requests = ModelRequests(  # noqa: SLF001 -- as above
-            box, handles=self._handles, options=self._options
-        )
+        box._requests = ModelRequests(box, handles=self._handles, options=self._options)  # noqa: SLF001
         return box
 
     @property
@@ -155,9 +155,10 @@ class Toolbox:
         """Keep a file or bytes, for programs to `load` by name; see `ToolboxHandles.put`."""
         return await self._handles.put(name, source, kind=kind, media_type=media_type)
 
-    def surface(self) -> Surface:
-        """What a model sees of this toolbox; ask once per conversation and keep it."""
-        return build_surface(
+    def surface(self, *, for_agent: bool = False) -> Surface:
+        """What a model sees, an agent's no search where all is listed; ask once and keep it."""
+        build = build_agent_surface if for_agent else build_surface
+        return build(
             self._holder.snapshot,
             capabilities=self._runner.capabilities,
             limits=self._runner.options.limits,
@@ -245,8 +246,6 @@ class Toolbox:
             tenant=self._principal.tenant,
         )
 
-    # --------------------------------------------------------------------------------- describe
-
     async def describe(self, names: str | Sequence[str]) -> DescribeAnswer:
         """Everything known of the named tools, and which names are none."""
         asked = (names,) if isinstance(names, str) else tuple(names)
@@ -261,6 +260,8 @@ class Toolbox:
         *,
         timeout_s: float | None = None,
         caller: Caller = DIRECT,
+        client: CallingClient = NOBODY,
+        verbatim: Verbatim | None = None,
     ) -> ToolResult:
         """Use one tool; whatever goes wrong is in the result's `failure`.
 
@@ -269,6 +270,8 @@ class Toolbox:
             arguments: under Python or original parameter names.
             timeout_s: at most this long; None for the tool's own time.
             caller: who is said to call; what that one may call is decided on the road.
+            client: who is asked what the tool asks.
+            verbatim: how the answer of an MCP source is wanted as it was sent.
         """
         if timeout_s is None:
             tool = self._holder.snapshot.find(name)
@@ -281,6 +284,8 @@ class Toolbox:
                 caller=caller,
                 principal=self._principal,
                 countdown=Countdown(timeout_s, clock=self._clock),
+                client=client,
+                verbatim=verbatim,
             )
         )
 
@@ -294,6 +299,7 @@ class Toolbox:
         environment: str | None = None,
         on_output: OnOutput | None = None,
         limits: ProgramLimits | None = None,
+        client: CallingClient = NOBODY,
     ) -> ProgramOutcome:
         """Run a program to its end; arguments and errors as of `ProgramRunner.run`."""
         return await self._runner.run(
@@ -304,9 +310,10 @@ class Toolbox:
             limits=limits,
             on_output=on_output,
             workers=self._workers,
+            client=client,
         )
 
-    async def run_code(
+    async def run_code(  # noqa: PLR0913 -- all that one run may differ in
         self,
         code: str | None = None,
         *,
@@ -315,6 +322,7 @@ class Toolbox:
         environment: str | None = None,
         wait_s: float | None = None,
         on_output: OnOutput | None = None,
+        client: CallingClient = NOBODY,
     ) -> ProgramOutcome:
         """Start a program, or go on waiting for one, for at most `wait_s`.
 
@@ -325,8 +333,9 @@ class Toolbox:
             container_id: a container to go on in.
             run_id: of a run that was still going.
             environment: packages the program may import, by name.
-            wait_s: after this the outcome's status is "running"; None for the configured time.
+            wait_s: then the status is "running" or "awaiting_input"; None for the configured time.
             on_output: gets what is printed meanwhile.
+            client: who is asked meanwhile what the program's calls ask.
 
         Raises:
             InvalidArguments: both or neither of `code` and `run_id`.
@@ -344,12 +353,16 @@ class Toolbox:
                 container_id=container_id,
                 environment=environment,
                 workers=self._workers,
+                client=client,
             )
         assert run_id is not None
-        wait_s = self._options.wait_s if wait_s is None else wait_s
         try:
             return await self._runner.wait(
-                run_id, principal=self._principal, wait_s=wait_s, on_output=on_output
+                run_id,
+                principal=self._principal,
+                wait_s=self._options.wait_s if wait_s is None else wait_s,
+                on_output=on_output,
+                client=client,
             )
         except anyio.get_cancelled_exc_class():
             if code is not None:
@@ -358,8 +371,6 @@ class Toolbox:
                 self._runner.cancel(run_id, principal=self._principal, reason=reason)
             raise
 
-    # ----------------------------------------------------------------------------------- invoke
-
     async def invoke(
         self,
         name: str,
@@ -367,6 +378,7 @@ class Toolbox:
         *,
         caller: Caller = DIRECT,
         on_output: OnOutput | None = None,
+        client: CallingClient = NOBODY,
     ) -> ToolboxReply:
         """Answer one request of a model, by the name it saw.
 
@@ -375,8 +387,10 @@ class Toolbox:
             arguments: as they came; nothing about them is known.
             caller: the model itself, or a program of it that runs at its vendor.
             on_output: gets what a program prints meanwhile.
+            client: who is asked what tools ask.
 
         Returns:
             Text for the model; `is_error` where it did not get what it asked for.
         """
-        return await self._requests.answer(name, arguments, caller=caller, on_output=on_output)
+        asker = Asker(caller=caller, on_output=on_output, client=client)
+        return await self._requests.answer(name, arguments, asker=asker)

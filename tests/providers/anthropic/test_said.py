@@ -25,8 +25,18 @@ fields = st.dictionaries(
 blocks = st.builds(lambda kind, more: {"type": kind, "input": {}, **more}, kinds, fields)
 
 
+def name_calls(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Calls with ids, names and callers that the vendor takes back."""
+    return [
+        {**block, "id": f"toolu_{number}", "name": "get", "caller": {"type": "direct"}}
+        if block["type"] == "tool_use"
+        else block
+        for number, block in enumerate(content)
+    ]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(blocks, min_size=1, max_size=3))
+@given(st.lists(blocks, min_size=1, max_size=3).map(name_calls))
 def test_whatever_the_model_said_goes_back_byte_for_byte(content: list[dict[str, Any]]) -> None:
     before = json.dumps(content)
     given_messages = [ASK, {"role": "assistant", "content": content}]

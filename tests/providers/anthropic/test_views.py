@@ -242,9 +242,15 @@ def test_an_old_response_without_callers_and_container_is_read(container: Any) -
 def test_what_is_no_response_is_refused() -> None:
     with pytest.raises(ProviderError, match="no message"):
         CompletionResponse.from_dict({"error": "x"})
+
+
+def test_a_call_of_a_program_without_a_name_has_a_fault() -> None:
     nameless = [{"type": "tool_use", "id": "t", "name": "n", "input": {}, "caller": {"type": "x"}}]
-    with pytest.raises(ProviderError, match="names no program"):
-        CompletionResponse.from_dict({"content": nameless, "stop_reason": "tool_use"})
+    response = CompletionResponse.from_dict({"content": nameless, "stop_reason": "tool_use"})
+
+    (call,) = response.tool_calls
+    assert "names no program" in call.fault
+    assert not response.awaits_program
 
 
 def test_results_answer_all_calls_in_their_order() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.sources.support import AT_ONCE, NEVER, PATIENT_S, SERVERS, WaitingListener, is_alive, use
 
 from toolweft.core.clock import SystemClock
+from toolweft.core.contents import NO_CONTENTS
 from toolweft.core.discovery import Discovery
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName
@@ -66,7 +67,7 @@ def remembered(source: StdioSource, *, names: tuple[str, ...] = ("echo",), **mor
     tools = [{"name": name, "inputSchema": {"type": "object"}} for name in names]
     more = {"listed_at": datetime.now(UTC)} | more
     cache = source._memory.cache
-    cache.known[source._key] = Discovery(tools=tools, **more)
+    cache.known[source._key] = Discovery(tools=tools, contents=NO_CONTENTS, **more)
 
 
 @pytest.mark.promise("discovery.shown", "discovery.demand")

@@ -9,7 +9,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from tests.sources.openapi.live import served, told_answer
 
 from toolweft.core.errors import CallDenied, SourceUnavailable
-from toolweft.sources.openapi.addresses import check_addresses, is_downgrade, origin_of
+from toolweft.sources.addresses import check_addresses, is_downgrade, origin_of
 from toolweft.sources.openapi.client import ServiceClient
 from toolweft.sources.openapi.requests import HttpRequest
 from toolweft.sources.openapi.security import Credentials
@@ -69,19 +69,19 @@ async def test_no_spelling_of_a_private_address_is_reached() -> None:
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "2002:808:808::1"])
 def test_public_addresses_are_let_through(address: str) -> None:
-    check_addresses([address], host="example.com", is_named=False)
+    check_addresses([address], host="example.com", is_named=False, hint="")
 
 
 def test_one_bad_address_of_a_host_is_enough() -> None:
     with pytest.raises(CallDenied, match=r"example\.com \(10\.0\.0\.1\) is not a public address"):
-        check_addresses(["8.8.8.8", "10.0.0.1"], host="example.com", is_named=False)
+        check_addresses(["8.8.8.8", "10.0.0.1"], host="example.com", is_named=False, hint="")
 
 
 def test_metadata_of_a_cloud_is_reached_only_by_its_number() -> None:
-    check_addresses(["10.0.0.1"], host="intern.example", is_named=True)
-    check_addresses(["169.254.169.254"], host="169.254.169.254", is_named=True)
+    check_addresses(["10.0.0.1"], host="intern.example", is_named=True, hint="")
+    check_addresses(["169.254.169.254"], host="169.254.169.254", is_named=True, hint="")
     with pytest.raises(CallDenied):
-        check_addresses(["169.254.169.254"], host="intern.example", is_named=True)
+        check_addresses(["169.254.169.254"], host="intern.example", is_named=True, hint="")
 
 
 @pytest.mark.network

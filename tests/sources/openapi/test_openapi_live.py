@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from tests.sources.openapi.live import describe_paths, ready, served, told, write
+from tests.sources.openapi.live import describe_paths, find_failure, ready, served, told, write
 from tests.sources.support import WaitingListener, use
 
 from toolweft.calls.normalise import normalise
@@ -257,6 +257,14 @@ ANSWERS: dict[str, Response] = {
     "/png": Response(b"\x89PNG\0", media_type="image/png"),
     "/nothing": Response(status_code=204),
     "/made": Response(status_code=201, headers={"location": "/made/7"}),
+    "/counted": Response(
+        headers={
+            "x-total": "3",
+            "link": '</p2>; rel="next"',
+            "set-cookie": "a=b",
+            "x-long": "y" * 2000,
+        }
+    ),
     "/large": PlainTextResponse("x" * 2000),
     "/problem": Response(
         json.dumps(
@@ -308,6 +316,10 @@ async def test_answers_become_plain_values(
         assert await value("made") == {"status": 201, "location": "/made/7"}
         head = await value("headtext")
         assert (head["status"], head["headers"]["content-length"]) == (200, "7")
+        told_of = (await value("headcounted"))["headers"]
+        assert (told_of["x-total"], told_of["link"]) == ("3", '</p2>; rel="next"')
+        assert len(told_of["x-long"]) == 1024
+        assert told_of.keys().isdisjoint({"set-cookie", "date", "server"})
 
 
 async def test_failures_say_status_and_reason(
@@ -335,3 +347,30 @@ async def test_answers_above_the_cap_are_refused(
         with pytest.raises(ResultTooLarge, match="above the cap of 1,000 bytes"):
             await use(source, "large")
         assert (await use(source, "text")).content == (TextContent("grüezi"),)
+
+
+async def test_globs_that_leave_nothing_are_a_fault_with_an_example(
+    listener: WaitingListener, answers: Path
+) -> None:
+    reason = await find_failure(
+        listener, path=answers, base_url="http://127.0.0.1:1", include=("GET /jsn",)
+    )
+
+    count = 2 * len(ANSWERS)
+    assert f"include and exclude leave none of the {count} operations" in reason
+    assert "'GET /json'" in reason
+
+
+async def test_a_glob_that_fits_no_operation_is_logged(
+    listener: WaitingListener, answers: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    globs = {"include": ("GET *", "POST *"), "exclude": ("png", "pgn")}
+    async with ready(listener, path=answers, base_url="http://127.0.0.1:1", **globs):
+        pass
+
+    told_of = [
+        (record.key, record.glob)
+        for record in caplog.records
+        if record.msg == "openapi.glob_fits_nothing"
+    ]
+    assert told_of == [("include", "POST *"), ("exclude", "pgn")]

@@ -14,7 +14,11 @@ from toolweft.core.snapshot import CatalogTool, SourceStatus
 from toolweft.sources.openapi.definitions import build_definition
 from toolweft.sources.openapi.document import parse_document
 from toolweft.sources.openapi.model import Operation
-from toolweft.sources.openapi.operations import read_description, select_operations
+from toolweft.sources.openapi.operations import (
+    find_idle_globs,
+    read_description,
+    select_operations,
+)
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "openapi"
 
@@ -66,7 +70,7 @@ def test_a_petstore_becomes_tools() -> None:
         },
     }
     assert tools["getPet"].definition.description == "One pet"
-    assert tools["delete_pets_petId"].definition.description.startswith("Deprecated.")
+    assert tools["delete_pets_petId"].definition.description == "Deprecated: Give a pet away"
     assert tools["delete_pets_petId"].definition.hints.idempotent is True
     assert tools["addPet"].definition.hints.idempotent is False
     assert "[openapi.api.configs.delete_pets_petId]" in tools["delete_pets_petId"].callers_reason
@@ -285,6 +289,8 @@ def test_globs_choose_operations() -> None:
     assert names(("*Photo",)) == ["uploadPhoto", "downloadPhoto"]
     assert names(("GET *",), ("*Photo",)) == ["listPets", "getPet"]
     assert names(exclude=("* /pets*",)) == []
+    globs = ("*Photo", "GET /pet", "get /pets", "DELETE *", "nothing")
+    assert find_idle_globs(operations, globs) == ("GET /pet", "get /pets", "nothing")
 
 
 def find_cycles(schema: dict[str, Any]) -> list[str]:
@@ -315,3 +321,30 @@ def find_cycles(schema: dict[str, Any]) -> list[str]:
         if start in seen:
             found.append(start)
     return found
+
+
+@pytest.mark.parametrize(
+    ("raw", "short", "description"),
+    [
+        ({"summary": "Find", "description": "It all."}, "Find", "Find\n\nIt all."),
+        (
+            {"summary": "Find", "deprecated": True, "description": "It all."},
+            "Deprecated: Find",
+            "Deprecated: Find\n\nIt all.",
+        ),
+        (
+            {"description": "Find a thing. By name.", "deprecated": True},
+            "Deprecated: Find a thing.",
+            "Deprecated: Find a thing. By name.",
+        ),
+        ({"deprecated": True}, "Deprecated.", "Deprecated."),
+        ({"deprecated": "no"}, "POST /p0", "POST /p0"),
+    ],
+)
+def test_an_operation_that_is_deprecated_says_so_and_what_it_does(
+    raw: dict[str, Any], short: str, description: str
+) -> None:
+    (operation,) = read({"operationId": "ask", **raw})
+    definition = listed({"ask": operation})["ask"].definition
+
+    assert (definition.short_description, definition.description) == (short, description)

@@ -89,6 +89,30 @@ async def test_a_secret_goes_where_its_scheme_wants_it_and_never_comes_back(
     assert ("dXNlcjpwYXNzLTQ3MTE=" if scheme == "basic" else KEY) in plain
 
 
+@pytest.mark.parametrize("key", [KEY, "a/b c+4711?&="])
+async def test_answers_without_a_body_hold_no_secret(
+    listener: WaitingListener, tmp_path: Path, key: str
+) -> None:
+    async def made(request: Request) -> Response:
+        where = {"location": str(request.url), "x-key-was": request.query_params["key"]}
+        return Response(status_code=201, headers=where)
+
+    paths = {"/a": {"post": {"operationId": "push"}, "head": {"operationId": "look"}}}
+    more = {"components": {"securitySchemes": {"query_key": SCHEMES["query_key"]}}}
+    path = write(tmp_path, describe_paths(paths, **more))
+    auth = {"query_key": secret(key)}
+    async with (
+        served({"/a": made}) as url,
+        ready(listener, path=path, base_url=url, auth=auth) as source,
+    ):
+        pushed = (await use(source, "push")).structured
+        looked = (await use(source, "look")).structured
+
+    assert pushed == {"status": 201, "location": f"{url}/a?key=***"}
+    assert looked["headers"]["location"] == f"{url}/a?key=***"
+    assert looked["headers"]["x-key-was"] == "***"
+
+
 @pytest.mark.parametrize(
     ("ways", "configured", "used"),
     [

@@ -158,3 +158,16 @@ def test_what_a_partial_filled_in_is_not_shown() -> None:
     assert definition.description == "Send a text."
     assert list(definition.input_schema["properties"]) == ["text"]
     assert "hunter2" not in repr(definition)
+
+
+@pytest.mark.parametrize("title", ["Keyword Args", "Keyword Arguments", "Other Parameters"])
+@pytest.mark.parametrize("first", ["    Args:\n        category: as planned.\n\n", ""])
+def test_googles_keyword_arguments_are_parameters(title: str, first: str) -> None:
+    text = f"Sum.\n\n{first}    {title}:\n        limit (int): at most so many.\n"
+
+    definition = define(documented(text))
+
+    properties = definition.input_schema["properties"]
+    assert definition.description == "Sum."
+    assert properties["limit"]["description"] == "at most so many."
+    assert properties["category"].get("description") == ("as planned." if first else None)

@@ -23,13 +23,12 @@ from pydantic import BaseModel
 from tests.sources.support import PATIENT_S, WaitingListener, use
 
 from toolweft.core.calls import MISSING, Blob, RawResult, TextContent
-from toolweft.core.clock import SystemClock
-from toolweft.core.countdown import Countdown
-from toolweft.core.errors import Overloaded, SourceUnavailable
+from toolweft.core.errors import InvalidArguments, Overloaded, SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.tools import ToolDefinition, ToolSpec
 from toolweft.sources import BoundTool, PythonSource
 from toolweft.sources.python.results import read_returned
+from toolweft.testing import build_call
 
 
 class Colour(enum.Enum):
@@ -93,11 +92,10 @@ async def test_what_a_spec_describes_is_passed_on_to_further_keywords() -> None:
 async def test_every_fault_of_the_arguments_is_told_with_its_place() -> None:
     async def pay(team: Team, amount: int) -> None: ...
 
-    result = await use(serve(pay), "pay", team={"name": 1, "founded": "2020-01-01"}, x=2)
-    (content,) = result.content
-    assert result.is_error
-    assert content.text == (
-        "the arguments do not fit: $.team.name: Input should be a valid string; "
+    with pytest.raises(InvalidArguments) as refused:
+        await use(serve(pay), "pay", team={"name": 1, "founded": "2020-01-01"}, x=2)
+    assert refused.value.message == (
+        "the arguments of pay do not fit: $.team.name: Input should be a valid string; "
         "$.amount: Field required; $.x: Extra inputs are not permitted"
     )
 
@@ -178,9 +176,8 @@ async def test_threads_that_are_left_behind_count_until_they_return() -> None:
         with anyio.fail_after(PATIENT_S):
             for _ in range(3):
                 await leave_behind()
-            countdown = Countdown(0.1, clock=SystemClock())
             with pytest.raises(Overloaded, match=r"wait was not called: all 40 threads .* 40 of"):
-                await source.call_tool(ToolName("wait"), {}, countdown=countdown)
+                await source.call_tool(ToolName("wait"), build_call("wait", timeout_s=0.1))
         assert len(set(begun)) == len(begun) == 40
     finally:
         release.set()

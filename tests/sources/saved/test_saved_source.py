@@ -4,13 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
-import pytest
 from tests.stores.test_saved_store import PROGRAM
 
-from toolweft.core.clock import SystemClock
-from toolweft.core.countdown import Countdown
-from toolweft.core.errors import ConfigError, SourceUnavailable
-from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.errors import ConfigError
+from toolweft.core.ids import SourceName
 from toolweft.core.saved import SavedProgram
 from toolweft.core.snapshot import SourceStatus
 from toolweft.core.tools import ToolDefinition
@@ -23,6 +20,9 @@ class Heard:
     def __init__(self) -> None:
         self.states: list[str] = []
         self.tools: list[str] = []
+
+    async def prepare(self, status: SourceStatus, definitions: Sequence[ToolDefinition]) -> None:
+        """Do nothing: what comes is taken as it comes."""
 
     def source_changed(
         self, status: SourceStatus, definitions: Sequence[ToolDefinition] | None
@@ -80,10 +80,3 @@ async def test_a_store_that_cannot_be_read_is_a_failed_source_until_it_can() -> 
         await source.refresh()
         assert group.statuses()[SourceName("saved")].state == "ready"
     assert heard.states == ["failed", "ready", "stopped"]
-
-
-async def test_a_program_cannot_be_called_without_a_caller() -> None:
-    async with open_source(Store(PROGRAM), Heard()) as (source, _):
-        countdown = Countdown(1.0, clock=SystemClock())
-        with pytest.raises(SourceUnavailable, match="on behalf of a caller"):
-            await source.call_tool(ToolName("count_people"), {}, countdown=countdown)

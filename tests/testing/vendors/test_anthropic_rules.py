@@ -196,6 +196,12 @@ BAD: dict[str, list[tuple[JsonObject, dict[str, str]]]] = {
     "check_ids": [
         (body(user(text()), assistant(use("a/b")), user(answer("a/b"))), HEADERS),
         (body(user(text()), assistant(use(input="x")), user(answer())), HEADERS),
+        (body(user(text()), assistant(use(name="a.b")), user(answer())), HEADERS),
+        (body(user(text()), assistant(use(name="")), user(answer())), HEADERS),
+        (
+            body(user(text()), assistant(use()), user(answer()), assistant(use()), user(answer())),
+            HEADERS,
+        ),
     ],
     "check_calls_are_answered": [
         (body(user(text()), assistant(use(), use("b")), user(answer())), HEADERS),

@@ -117,6 +117,10 @@ BAD_GENERATE: dict[str, list[tuple[JsonObject, str]]] = {
         (generate(user(), model({"functionCall": {"name": "get", "args": "x"}})), MODEL),
         (generate(user({"functionResponse": {"name": "get", "response": "x"}})), MODEL),
     ],
+    "check_called_names": [
+        (generate(user(), model({"functionCall": {"name": "1a", "args": {}}})), MODEL),
+        (generate(user(response("a", "a b"))), MODEL),
+    ],
     "check_call_turns_follow_user_turns": [
         (generate(model(FOREIGN)), MODEL),
         (generate(user(), model({"text": "x"}), model(FOREIGN)), MODEL),
@@ -169,11 +173,13 @@ BAD_INTERACT: dict[str, list[JsonObject]] = {
         interact({"type": "message"}),
         interact(ASKED, {"type": "function_call", "id": "x", "name": "get"}),
         interact(ASKED, {**MADE, "arguments": "{}"}),
+        interact(ASKED, {**MADE, "name": "a b"}),
     ],
     "check_results_have_calls": [
         interact(ASKED, given("f")),
         interact(ASKED, MADE, given("f"), given("f")),
         interact(ASKED, SEARCH, given("t")),
+        interact(ASKED, MADE, given("f", name="give")),
     ],
     "check_calls_have_results": [interact(ASKED, MADE), interact(ASKED, MADE, ASKED, given("f"))],
     "check_search_results": [interact(ASKED, SEARCH, found({"type": "text", "text": "x"}))],

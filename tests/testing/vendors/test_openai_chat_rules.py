@@ -43,6 +43,7 @@ BREAKS: dict[str, list[JsonObject]] = {
         body(USER, asked(id=""), RESULT),
         body(USER, asked(type="magic"), RESULT),
         body(USER, asked(function={"name": "get_stock", "arguments": {}}), RESULT),
+        body(USER, asked(function={"name": "get.stock", "arguments": "{}"}), RESULT),
         body(USER, say(None, *ASKED["tool_calls"], *ASKED["tool_calls"]), RESULT, RESULT),
     ],
     "check_results_follow_calls": [body(USER, RESULT), body(USER, ASKED, USER, RESULT)],

@@ -125,6 +125,8 @@ BREAKS: dict[str, list[JsonObject]] = {
         body(call(call_id=""), output()),
         body(call(call_id="x" * 65), output(call_id="x" * 65)),
         body(call(arguments={}), output()),
+        body(call(name="functions.get_stock"), output()),
+        body(call(name="x" * 65), output()),
     ],
     "check_outputs_follow_calls": [
         body(output(), call()),

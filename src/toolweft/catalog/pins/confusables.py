@@ -44,7 +44,9 @@ def fold_letters(text: str) -> str:
 
 def skeleton(name: str) -> str:
     """What a name looks like; names that look alike have the same."""
-    folded = fold_letters(unicodedata.normalize("NFKC", name))
+    folded = name
+    if not name.isascii():
+        folded = fold_letters(unicodedata.normalize("NFKC", name))
     if not folded.isascii():
         # Without accents, which are overlooked.
         parts = unicodedata.normalize("NFD", folded)

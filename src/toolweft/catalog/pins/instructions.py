@@ -101,8 +101,11 @@ def find_instructions(text: str) -> Iterator[str]:
 
 def _find(read: str) -> Iterator[str]:
     for reason, words, pattern in _RULES:
-        if any(word in read for word in words) and (match := pattern.search(read)):
-            yield f"{reason}: {_quote(match)}"
+        for word in words:
+            if word in read:
+                if match := pattern.search(read):
+                    yield f"{reason}: {_quote(match)}"
+                break
 
 
 def find_mentions(text: str) -> tuple[str, ...]:

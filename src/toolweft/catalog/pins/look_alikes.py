@@ -1,19 +1,101 @@
-"""Names of different sources that look alike: found as sources come and go, each name once."""
+"""Names of different sources that look alike, of hundreds or of a hundred thousand tools.
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Final, TypeVar
+Two names are one letter apart where they are the same without one letter, so each name has a key
+for each letter that it can do without, and only names that share a key are compared.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Final, NamedTuple
 
 from toolweft.catalog.pins.confusables import plain_name, skeleton
 from toolweft.core.ids import SourceName
 
-__all__ = ("NameIndex",)
+__all__ = ("NO_CHANGE", "NameChange", "NameIndex")
 
-Kept = TypeVar("Kept", bound=str)
 # Below that, one letter is most of a name: `add` and `and`.
 _MIN_CHARACTERS: Final = 5
+# Of one name: enough to see what it passes for, where thousands differ in one digit.
+_MAX_SHOWN: Final = 3
 
-# Each name is compared with those near it, which takes minutes for a hundred thousand.
-_MAX_COMPARED_NAMES = 20_000
+# What a key says of a name: how it looks; all of it, with the place of the letter that is left out;
+# the whole plain name; the plain name without some letter.
+_LOOKS, _SAME, _WHOLE, _SHORTER = range(4)
+# Which kind of key two names share that are alike: one has the first, the other the second.
+_PARTNER: Final = {_LOOKS: _LOOKS, _SAME: _SAME, _WHOLE: _SHORTER, _SHORTER: _WHOLE}
+
+_Wanted = Mapping[int, AbstractSet[int]]
+# Names by the kind of key that they have, and by source.
+_Group = dict[tuple[int, SourceName], list[str]]
+
+
+class _Alike(NamedTuple):
+    """A name that another passes for."""
+
+    owner: SourceName
+    name: str
+    reason: str
+
+
+class _Keys:
+    """The hashed keys of names, by kind; small, as there are twenty of each name."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = sorted(names)
+        self._hashes = {kind: array("q") for kind in _PARTNER}
+        # The place in `names` of the name that each belongs to.
+        self._places = {kind: array("I") for kind in _PARTNER}
+        for place, name in enumerate(self.names):
+            plain = plain_name(name)
+            self._add(_LOOKS, [skeleton(name)], place)
+            self._add(_WHOLE, [plain], place)
+            if len(plain) >= _MIN_CHARACTERS:
+                without = [plain[:at] + plain[at + 1 :] for at in range(len(plain))]
+                self._add(_SAME, enumerate(without), place)
+                # Without either of two equal neighbours it is the same.
+                self._add(_SHORTER, {*without}, place)
+
+    def _add(self, kind: int, keys: Iterable[Hashable], place: int) -> None:
+        self._hashes[kind].extend(map(hash, keys))
+        self._places[kind].extend(repeat(place, len(self._hashes[kind]) - len(self._places[kind])))
+
+    def partners(self) -> dict[int, set[int]]:
+        """The keys by which names are alike to these."""
+        return {kind: set(self._hashes[partner]) for kind, partner in _PARTNER.items()}
+
+    def by_partner(self) -> dict[int, dict[int, set[str]]]:
+        """The names, by the keys by which others are alike to them."""
+        names: dict[int, dict[int, set[str]]] = {kind: {} for kind in _PARTNER}
+        for kind, partner in _PARTNER.items():
+            for key, place in zip(self._hashes[partner], self._places[partner], strict=True):
+                names[kind].setdefault(key, set()).add(self.names[place])
+        return names
+
+    def find(self, wanted: _Wanted) -> Iterator[tuple[int, int, str]]:
+        """The kind, the key and the name of those that are among the wanted ones."""
+        for kind, hashes in self._hashes.items():
+            if wanted[kind].isdisjoint(hashes):
+                continue
+            for key, place in zip(hashes, self._places[kind], strict=True):
+                if key in wanted[kind]:
+                    yield kind, key, self.names[place]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameChange:
+    """What an update changed."""
+
+    # Names that another source has now, or none.
+    names: frozenset[str] = frozenset()
+    # Sources of which something else may pass for another's than before.
+    sources: frozenset[SourceName] = frozenset()
+
+
+NO_CHANGE: Final = NameChange()
 
 
 class NameIndex:
@@ -22,105 +104,137 @@ class NameIndex:
     def __init__(self) -> None:
         self._names: dict[SourceName, frozenset[str]] = {}
         self._owners: dict[str, tuple[SourceName, ...]] = {}
-        self._alike: dict[str, dict[str, str]] = {}
-        # Names by half of their plain spelling, and by what they look like.
-        self._halves: dict[str, tuple[str, ...]] = {}
-        self._skeletons: dict[str, tuple[str, ...]] = {}
+        self._keys: dict[SourceName, _Keys] = {}
+        self._alike: dict[SourceName, dict[str, list[_Alike]]] = {}
 
-    def update(self, names: Mapping[SourceName, Collection[str]]) -> bool:
-        """Take over the names of every source; whether any is other than before."""
-        changed = False
+    def update(self, names: Mapping[SourceName, Collection[str]]) -> NameChange:
+        """Take over the names of every source; what is other than before."""
+        changed: set[str] = set()
         for source in (*names, *(self._names.keys() - names.keys())):
             before, after = self._names.get(source, frozenset()), frozenset(names.get(source, ()))
             if before == after:
                 continue
-            changed = True
-            self._names[source] = after
-            for name in sorted(before - after):
-                self._remove(name, source)
-            for name in sorted(after - before):
-                self._add(name, source)
-            if not after:
-                del self._names[source]
-        return changed
+            changed |= before ^ after
+            for name in before - after:
+                self._disown(name, source)
+            for name in after - before:
+                self._owners[name] = (*self._owners.get(name, ()), source)
+            if after:
+                self._names[source], self._keys[source] = after, _Keys(after)
+            else:
+                del self._names[source], self._keys[source]
+        if not changed:
+            return NO_CHANGE
+        return NameChange(names=frozenset(changed), sources=self._find_again(changed))
 
     def owners(self, name: str) -> Collection[SourceName]:
         """The sources that have a tool of that name."""
         return self._owners.get(name, ())
 
     def look_alikes(self, source: SourceName) -> Iterator[tuple[str, SourceName, str]]:
-        """The names of a source that pass for another's: the name, that source, and why."""
-        for name in sorted(self._names.get(source, frozenset()) & self._alike.keys()):
-            for other, reason in self._alike[name].items():
-                for owner in sorted({*self._owners[other]} - {source}):
-                    # A source that has both names has them for itself.
-                    if other not in self._names[source] and name not in self._names[owner]:
-                        yield name, owner, reason
+        """The names of a source that pass for another's: the name, that source, and why.
 
-    def _add(self, name: str, source: SourceName) -> None:
-        owners = self._owners.get(name, ())
-        self._owners[name] = (*owners, source)
-        if owners:
-            return
-        if len(self._owners) > _MAX_COMPARED_NAMES:
-            return
-        plain = plain_name(name)
-        for other, reason in self._find(name, plain):
-            self._alike.setdefault(name, {})[other] = reason
-            self._alike.setdefault(other, {})[name] = reason.replace(repr(other), repr(name))
-        for key in _own_keys(plain):
-            self._halves[key] = (*self._halves.get(key, ()), name)
-        looks = skeleton(name)
-        self._skeletons[looks] = (*self._skeletons.get(looks, ()), name)
+        Of each name three at most.
+        """
+        for name, others in sorted(self._alike.get(source, {}).items()):
+            for other in others:
+                yield name, other.owner, other.reason
 
-    def _remove(self, name: str, source: SourceName) -> None:
-        _discard(self._owners, name, source)
-        if name in self._owners:
-            return
-        for other in self._alike.pop(name, {}):
-            del self._alike[other][name]
-            if not self._alike[other]:
-                del self._alike[other]
-        for key in _own_keys(plain_name(name)):
-            _discard(self._halves, key, name)
-        _discard(self._skeletons, skeleton(name), name)
+    def _disown(self, name: str, source: SourceName) -> None:
+        left = tuple(owner for owner in self._owners[name] if owner != source)
+        if left:
+            self._owners[name] = left
+        else:
+            del self._owners[name]
+        self._alike.get(source, {}).pop(name, None)
 
-    def _find(self, name: str, plain: str) -> Iterator[tuple[str, str]]:
-        for other in sorted(self._skeletons.get(skeleton(name), ())):
-            if plain_name(other) != plain:
-                yield other, f"it looks like {other!r}"
-        near = {other for key in _near_keys(plain) for other in self._halves.get(key, ())}
-        for other in sorted(near):
-            if _is_one_edit(plain, plain_name(other)):
-                yield other, f"it is one letter away from {other!r}"
+    def _find_again(self, changed: Collection[str]) -> frozenset[SourceName]:
+        """Find what is alike to names that came or went, or near them; the sources of all these."""
+        unsure: dict[SourceName, set[str]] = {}
+        near = self._near(changed)
+        for source, name in near:
+            known = self._alike.get(source, {}).pop(name, [])
+            kept = [other for other in known if self._holds(source, name, other)]
+            if len(kept) == _MAX_SHOWN:
+                self._alike[source][name] = kept
+            else:
+                unsure.setdefault(source, set()).add(name)
+        for source, name, others in self._find(unsure) if unsure else ():
+            best = {(other.owner, other.name): other for other in sorted(others)}
+            self._alike.setdefault(source, {})[name] = list(best.values())[:_MAX_SHOWN]
+        self._alike = {source: names for source, names in self._alike.items() if names}
+        return frozenset(source for source, _ in near)
+
+    def _near(self, changed: Collection[str]) -> Collection[tuple[SourceName, str]]:
+        """The names that share a key with one of those, and those as far as they are there."""
+        whose = _Keys(changed).by_partner()
+        wanted = {kind: names.keys() for kind, names in whose.items()}
+        near: set[tuple[SourceName, str]] = set()
+        for source, keys in self._keys.items():
+            for kind, key, name in keys.find(wanted):
+                others = whose[kind][key] - {name}
+                if others:
+                    near.add((source, name))
+                    near.update((owner, other) for other in others for owner in self.owners(other))
+        return near
+
+    def _holds(self, source: SourceName, name: str, other: _Alike) -> bool:
+        theirs = self._names.get(other.owner, frozenset())
+        # A source that has both names has them for itself.
+        return other.name in theirs and name not in theirs and other.name not in self._names[source]
+
+    def _find(
+        self, unsure: Mapping[SourceName, Collection[str]]
+    ) -> Iterator[tuple[SourceName, str, list[_Alike]]]:
+        found: dict[tuple[SourceName, str], list[_Alike]] = {}
+        for (kind, _), group in self._groups(unsure).items():
+            if len({name for names in group.values() for name in names}) == 1:
+                continue
+            reason = "it looks like" if kind == _LOOKS else "it is one letter away from"
+            for (of_kind, source), names in group.items():
+                mine = [name for name in names if name in unsure.get(source, ())]
+                for name, owner, other in self._pairs(source, mine, _PARTNER[of_kind], group):
+                    alike = _Alike(owner, other, f"{reason} {other!r}")
+                    found.setdefault((source, name), []).append(alike)
+        for (source, name), others in found.items():
+            yield source, name, others
+
+    def _groups(
+        self, unsure: Mapping[SourceName, Collection[str]]
+    ) -> Mapping[tuple[int, int], _Group]:
+        """All names that share a key with one of those, by the first kind of it and the key."""
+        own = _Keys({name for names in unsure.values() for name in names})
+        partners = own.partners()
+        wanted = {kind: partners[kind] | partners[partner] for kind, partner in _PARTNER.items()}
+        groups: defaultdict[tuple[int, int], _Group] = defaultdict(lambda: defaultdict(list))
+        for source in sorted(self._keys):
+            for kind, key, name in self._keys[source].find(wanted):
+                groups[min(kind, _PARTNER[kind]), key][kind, source].append(name)
+        return groups
+
+    def _pairs(
+        self, source: SourceName, mine: Iterable[str], partner: int, group: _Group
+    ) -> Iterator[tuple[str, SourceName, str]]:
+        """Names of a source, and first names of others that they pass for by a key they share."""
+        shown = dict.fromkeys(mine, 0)
+        for (kind, owner), theirs in group.items():
+            if kind != partner or owner == source or not shown:
+                continue
+            others = _first_spellings(name for name in theirs if name not in self._names[source])
+            for name in [name for name in shown if name not in self._names[owner]]:
+                plain = plain_name(name)
+                for other in (other for spelled, other in others.items() if spelled != plain):
+                    shown[name] += 1
+                    yield name, owner, other
+                if shown[name] >= _MAX_SHOWN:
+                    del shown[name]
 
 
-def _own_keys(plain: str) -> tuple[str, ...]:
-    """Both halves: one edit leaves one of them as it was."""
-    size = len(plain)
-    if size < _MIN_CHARACTERS:
-        return ()
-    return f"{size}<{plain[: size // 2]}", f"{size}>{plain[size // 2 :]}"
-
-
-def _near_keys(plain: str) -> Iterator[str]:
-    for size in range(max(_MIN_CHARACTERS, len(plain) - 1), len(plain) + 2):
-        yield f"{size}<{plain[: size // 2]}"
-        yield f"{size}>{plain[len(plain) - (size - size // 2) :]}"
-
-
-def _is_one_edit(one: str, other: str) -> bool:
-    if len(one) > len(other):
-        one, other = other, one
-    if len(other) - len(one) > 1 or one == other:
-        return False
-    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
-    return one[start + (len(one) == len(other)) :] == other[start + 1 :]
-
-
-def _discard(index: dict[str, tuple[Kept, ...]], key: str, gone: Kept) -> None:
-    left = tuple(kept for kept in index[key] if kept != gone)
-    if left:
-        index[key] = left
-    else:
-        del index[key]
+def _first_spellings(names: Iterable[str]) -> Mapping[str, str]:
+    """The first names that differ in more than style; one more than are shown, by plain name."""
+    spellings: dict[str, str] = {}
+    for name in names:
+        spellings.setdefault(plain_name(name), name)
+        if len(spellings) > _MAX_SHOWN:
+            break
+    return spellings

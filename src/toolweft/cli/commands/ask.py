@@ -7,13 +7,13 @@ import typer
 
 from toolweft.agent.events import TaskFinished
 from toolweft.agent.results import AgentResult
-from toolweft.bootstrap import Agent
+from toolweft.bootstrap.agent import Agent
 from toolweft.cli.asking import EventLines, render_total
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.exit_codes import ExitCode
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note, write, write_error, write_json
-from toolweft.cli.session import open_session, read_settings, run_async
+from toolweft.cli.session import note_unasked, open_client, open_session, read_settings, run_async
 from toolweft.core.calls import LOCAL
 
 __all__ = ("app", "ask")
@@ -63,6 +63,7 @@ def ask(
     elif result.text:
         write(result.text)
     if common.verbosity >= 0 and not common.json:
+        note_unasked(call.status for call in result.calls)
         note(render_total(result))
     if result.error is not None and not (common.json and result.is_ok):
         write_error(result.error.code, result.error.message, hint=result.error.hint)
@@ -84,9 +85,12 @@ async def _ask(
     bounds = {"max_cost": max_cost, "max_turns": max_turns}
     # Before servers are started: a model that cannot be had needs none.
     Agent(**models, config=settings, **bounds)  # type: ignore[arg-type]  # as named
-    async with open_session(common, settings=settings) as app_:
-        box = app_.toolbox_for(LOCAL)
-        agent = Agent(**models, config=settings, toolbox=box, **bounds)  # type: ignore[arg-type]  # as named
+    async with (
+        open_session(common, settings=settings) as app_,
+        open_client(common, app_) as client,
+    ):
+        parts = {"toolbox": app_.toolbox_for(LOCAL), "client": client}
+        agent = Agent(**models, config=settings, **parts, **bounds)  # type: ignore[arg-type]  # as named
         lines = EventLines()
         result: AgentResult | None = None
         async with aclosing(agent.stream(task)) as events:  # type: ignore[type-var]  # a generator

@@ -11,7 +11,7 @@ from toolweft.cli.exit_codes import ExitCode
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note, write, write_error, write_json
 from toolweft.cli.results import list_blobs, name_files, render_result, result_to_dict
-from toolweft.cli.session import open_session, run_async
+from toolweft.cli.session import note_unasked, open_client, open_session, run_async
 from toolweft.core.calls import LOCAL, ToolResult
 
 __all__ = ("app", "call")
@@ -53,6 +53,7 @@ def call(
     elif result.failure is not None:
         failure = result.failure
         write_error(failure.code, failure.message, hint=failure.hint)
+        note_unasked((failure.code,))
     else:
         write(render_result(result, files=files))
     if common.verbosity > 0:
@@ -75,7 +76,8 @@ async def _call(
             schema=tool.definition.input_schema,
             parameters=tool.parameters,
         )
-        return await app_.toolbox_for(LOCAL).call(tool.qualified, arguments)
+        async with open_client(common, app_) as client:
+            return await app_.toolbox_for(LOCAL).call(tool.qualified, arguments, client=client)
 
 
 def _write_blobs(result: ToolResult, output: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from toolweft.bootstrap import App, open_app
+from toolweft.catalog import find_idle_rules
 from toolweft.catalog.pins.hidden import show_hidden
 from toolweft.cli.diagnosis import Diagnosis, LookedUp, render_diagnosis, render_looked_up
 from toolweft.cli.exit_codes import ExitCode
@@ -109,6 +110,7 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
             )
             for flag in flags
         ),
+        idle_rules=tuple(map(str, find_idle_rules(settings.catalog.rules, snapshot))),
         pins_path=str(settings.pins.path) if app_.pins.is_kept else "",
         pins_problem=app_.pins.problem,
         example_faults=tuple(

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from toolweft.catalog.rules import RuleBook
 from toolweft.catalog.suggestion import sounds_read_only
 from toolweft.cli.clients import (
     ChangeOptions,
@@ -22,8 +21,9 @@ from toolweft.cli.consent import can_ask, check_consent, is_agreed
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.groups import with_groups
 from toolweft.cli.options import Common, with_common
-from toolweft.cli.output import Column, note, write, write_json, write_table
+from toolweft.cli.output import note, write, write_json
 from toolweft.cli.session import open_session, read_settings, run_async
+from toolweft.cli.undecided import find_undecided, render_undecided
 from toolweft.config import Settings
 from toolweft.config.clients import (
     CLIENTS,
@@ -37,7 +37,6 @@ from toolweft.config.clients import (
     render_changes,
     write_change,
 )
-from toolweft.core.ids import SourceName
 from toolweft.core.json import JsonObject
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import Severity
@@ -45,12 +44,6 @@ from toolweft.core.tools import Severity
 __all__ = ("app", "import_")
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
-
-_COLUMNS = (
-    Column(title="tool"),
-    Column(title="probably"),
-    Column(title="description", flexible=True),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +136,7 @@ def _decide(common: Common, change: ChangeOptions, options: _ToolOptions) -> Jso
             hint="name a client or a file to import from, or a configuration: --config FILE",
         )
     snapshot = run_async(lambda: _load(common, settings))
-    undecided = _undecided(snapshot, settings)
+    undecided = find_undecided(snapshot, settings)
     suggested: set[str] = {
         tool.qualified for tool in undecided if sounds_read_only(tool.definition.name)
     }
@@ -166,37 +159,11 @@ async def _load(common: Common, settings: Settings) -> Snapshot:
         return app_.catalog.snapshot
 
 
-def _undecided(snapshot: Snapshot, settings: Settings) -> list[CatalogTool]:
-    """Tools of which neither their server nor the configuration says what they do."""
-    book = RuleBook(settings.catalog.rules)
-    servers = {server.name: book.for_source(SourceName(server.name)) for server in settings.servers}
-    found = [
-        tool
-        for tool in snapshot.tools.values()
-        if tool.definition.namespace in servers
-        and tool.definition.hints.read_only is None
-        and tool.definition.severity is None
-        and all(
-            rule.severity is None
-            for rule in servers[tool.definition.namespace].of(tool.definition.name)
-        )
-    ]
-    return sorted(found, key=lambda tool: tool.qualified)
-
-
 def _tell(undecided: list[CatalogTool], suggested: set[str]) -> None:
     if not undecided:
         write("every tool says whether it only reads, or the configuration does")
         return
-    rows = [
-        [
-            tool.qualified,
-            "reads" if tool.qualified in suggested else "",
-            tool.definition.short_description,
-        ]
-        for tool in undecided
-    ]
-    write_table(_COLUMNS, rows)
+    write(render_undecided(undecided, suggested), end="")
 
 
 def _choose(

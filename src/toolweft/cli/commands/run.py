@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,11 @@ import typer
 
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.exit_codes import ExitCode
+from toolweft.cli.first_use import ask_at_first_use
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note, write, write_json
 from toolweft.cli.results import render_outcome_error, render_savings, render_stats
-from toolweft.cli.session import open_session, run_async
+from toolweft.cli.session import note_unasked, open_client, open_session, run_async
 from toolweft.cli.streaming import stream_to_stdout
 from toolweft.core.calls import LOCAL
 from toolweft.core.errors import ToolweftError
@@ -116,12 +118,14 @@ async def _run(
     environment: str | None,
 ) -> ProgramOutcome:
     async with open_session(common, overrides=overrides) as app_:
+        await ask_at_first_use(common, app_)
         box = app_.toolbox_for(LOCAL)
-        async with _put(box, files):
+        async with _put(box, files), open_client(common, app_) as client:
+            run = partial(box.run, program, environment=environment, client=client)
             if common.json:
-                return await box.run(program, environment=environment)
+                return await run()
             async with stream_to_stdout() as on_output:
-                return await box.run(program, environment=environment, on_output=on_output)
+                return await run(on_output=on_output)
 
 
 @asynccontextmanager
@@ -157,6 +161,7 @@ def _report(common: Common, outcome: ProgramOutcome) -> None:
         note(f"warning: line {warning.line}: {warning.message}{hint}")
     if outcome.status != "ok":
         note(render_outcome_error(outcome))
+    note_unasked(call.status for call in outcome.calls)
     if common.verbosity >= 0:
         note(render_stats(outcome))
     if common.verbosity >= 0 and outcome.stats.calls:

@@ -7,12 +7,15 @@ import logging
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
+import anyio
 import typer
 
 from toolweft.bootstrap import open_app, serve_attached, serve_http, serve_stdio
+from toolweft.cli.collecting import resume_collection
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.logs import configure_logging
 from toolweft.cli.options import Common, with_common
@@ -48,6 +51,10 @@ def serve(
     attach: Annotated[
         str | None, typer.Option(metavar="URL", help="Stdio in front of a running HTTP service.")
     ] = None,
+    pass_through: Annotated[
+        bool,
+        typer.Option("--pass-through", help="List every tool as it is, in the place of the four."),
+    ] = False,
     token_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The service's key; --http makes a missing file."),
@@ -67,6 +74,11 @@ def serve(
             f"a token file, {str(token_file)!r}, but nobody who wants it",
             hint="it belongs to --http or to --attach URL",
         )
+    if pass_through and attach is not None:
+        raise UsageFault(
+            "--pass-through and --attach: what is listed is decided by the service",
+            hint="give --pass-through to `toolweft serve --http`",
+        )
     if attach is not None:
         _attach(common, attach, http=http, token_file=token_file)
         return
@@ -78,7 +90,8 @@ def serve(
         note("serving MCP over stdio; a client is expected at the other end (--http for HTTP)")
     if token_file is not None:
         settings = _with_key(settings, make_token(token_file))
-    run_async(lambda: _serve(settings, http=http))
+    # Not `run_async`: the collector stays paused until everything is there.
+    anyio.run(partial(_serve, settings, http=http, pass_through=pass_through))
 
 
 def _attach(common: Common, url: str, *, http: bool, token_file: Path | None) -> None:
@@ -118,12 +131,15 @@ def parse_address(text: str) -> dict[str, str]:
     return {key: value for key, value in given.items() if value is not None}
 
 
-async def _serve(settings: Settings, *, http: bool) -> None:
-    async with open_app(settings) as app_:
+async def _serve(settings: Settings, *, http: bool, pass_through: bool) -> None:
+    async with open_app(settings, is_late=True) as app_:
+        started = resume_collection
         if http:
-            await serve_http(app_, on_listening=_announce)
+            await serve_http(
+                app_, on_listening=_announce, on_started=started, pass_through=pass_through
+            )
         else:
-            await serve_stdio(app_)
+            await serve_stdio(app_, on_started=started, pass_through=pass_through)
 
 
 def _announce(address: str) -> None:

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from toolweft.catalog import IdleRule, find_idle_rules
 from toolweft.catalog import lint_examples as lint_examples_of
 from toolweft.cli.describe import source_to_dict, tool_to_dict
 from toolweft.cli.errors import UsageFault
 from toolweft.cli.example_report import ExampleReport, render_report, render_totals
 from toolweft.cli.exit_codes import ExitCode
+from toolweft.cli.first_use import ask_at_first_use
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import Column, note, write, write_json, write_table
 from toolweft.cli.session import open_session, run_async
@@ -45,7 +47,7 @@ def tools(
     ] = False,
 ) -> None:
     """List every tool with severity, callers and status."""
-    snapshot = run_async(lambda: _load_snapshot(common))
+    snapshot, idle = run_async(lambda: _load_snapshot(common))
     shown = select_tools(snapshot, source=source)
     if lint_examples:
         _report_examples(common, snapshot, shown, source=source)
@@ -59,6 +61,8 @@ def tools(
         note(_render_summary(snapshot, shown=len(shown)))
         _note_left_out(shown)
         _note_pins(shown)
+        for rule in idle:
+            note(f"warning: {rule}")
 
 
 def _report_examples(
@@ -109,9 +113,12 @@ def _list_some(names: Sequence[str]) -> str:
     return f"{', '.join(names[:3])}{rest}"
 
 
-async def _load_snapshot(common: Common) -> Snapshot:
+async def _load_snapshot(common: Common) -> tuple[Snapshot, tuple[IdleRule, ...]]:
+    """All tools, and the decisions that are about none of them."""
     async with open_session(common, keeps_ledger=False) as app_:
-        return app_.catalog.snapshot
+        await ask_at_first_use(common, app_)
+        snapshot = app_.catalog.snapshot
+        return snapshot, find_idle_rules(app_.settings.catalog.rules, snapshot)
 
 
 def select_tools(snapshot: Snapshot, *, source: str | None) -> list[CatalogTool]:

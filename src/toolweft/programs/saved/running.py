@@ -87,6 +87,7 @@ class SavedRunner:
                 environment=program.environment,
                 limits=replace(limits, wall_s=min(limits.wall_s, max(left_s, 0.0) + _GRACE_S)),
                 watch=watch,
+                client=call.client,
             )
         finally:
             for run in begun:

@@ -1,8 +1,10 @@
 """A model behind the Messages API, at Anthropic or on Microsoft Foundry."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
+from toolweft.core.errors import ProviderError
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelReply, ModelRequest
 from toolweft.core.providers import TokenPrices
@@ -14,6 +16,7 @@ from toolweft.providers.anthropic.decode import decode
 from toolweft.providers.anthropic.encode import build_headers, encode
 from toolweft.providers.anthropic.models import find_model
 from toolweft.providers.anthropic.options import AnthropicOptions
+from toolweft.providers.anthropic.program_names import name_for_programs, spell_back
 from toolweft.providers.anthropic.stream import StreamFold
 from toolweft.providers.anthropic.target import Platform, Target
 from toolweft.providers.client import Exchange, ProviderClient, choose_base_url, find_key
@@ -72,17 +75,30 @@ class AnthropicProvider(ProviderClient[AnthropicOptions, Target]):
         )
         return AnthropicConnection(chosen, clock=self._clock)
 
+    def name_for_programs(self, request: ModelRequest) -> dict[str, str]:
+        """Names of tools -> what programs at the vendor call them; those that differ."""
+        return name_for_programs(request, self._target)
+
     def _prepare(self, request: ModelRequest) -> Exchange:
         body = encode(request, self._target)
+        names = self.name_for_programs(request)
 
         def decode_answer(answer: JsonObject, request_id: str) -> ModelReply:
-            return decode(
+            reply = decode(
                 answer,
                 platform=self._target.platform,
                 now=self._clock.now(),
                 request_id=request_id,
                 history=request.messages,
             )
+            is_lost = reply.container is None and request.container_id is None
+            if reply.stop == "awaiting_program" and is_lost:
+                # Told before a call of it is made, for its results could go nowhere.
+                raise ProviderError(
+                    f"{self.name}: a program waits for results, and no container was named",
+                    hint='ask again; if it stays so, leave native = "on" out',
+                )
+            return spell_back(reply, names)
 
         return Exchange(
             path=_PATH,
@@ -91,7 +107,7 @@ class AnthropicProvider(ProviderClient[AnthropicOptions, Target]):
             stream_path=_PATH,
             stream_fields={"stream": True},
             decode=decode_answer,
-            begin=StreamFold,
+            begin=partial(StreamFold, {wire: name for name, wire in names.items()}),
             leaves_at_end=True,
             # A program that goes on may have acted before the answer was lost.
             may_repeat="container" not in body,

@@ -13,7 +13,8 @@ from typing import Final, Self
 import anyio
 
 from toolweft.core.clock import Clock
-from toolweft.core.errors import InvalidValue, RemoteContainerGone
+from toolweft.core.errors import RemoteContainerGone
+from toolweft.core.given import check_given, check_number, check_sequence
 from toolweft.core.messages import DEFAULT_MAX_TOKENS, ModelReply, ModelRequest
 from toolweft.providers.anthropic.client import AnthropicProvider
 from toolweft.providers.anthropic.declared_tools import DeclaredTools, Define, GivenTool, read_tools
@@ -106,8 +107,11 @@ class CompletionClient:
             RemoteContainerGone: the container is gone and asking again could do something twice.
             ProviderError: the model could not be asked or did not answer.
         """
-        if max_tokens < 1:
-            raise InvalidValue(f"max_tokens is {max_tokens!r}", hint="1 or more")
+        _check_words(system, container_id)
+        check_number(max_tokens, name="max_tokens", hint="1 or more", is_whole=True, least=1)
+        if temperature is not None:
+            check_number(temperature, name="temperature", hint="0 or more, or leave it out")
+        check_given(tools, Iterable | None, name="tools", hint="a list of specs, or leave it out")
         has_programs = self._provider.capabilities.programs == "python"
         declared = read_tools(tools or (), define=self._define, has_programs=has_programs)
         read = self._read(messages)
@@ -123,13 +127,14 @@ class CompletionClient:
         try:
             reply = await self._provider.complete(request)
         except RemoteContainerGone as exc:
-            read = self._begin_again(read, declared, exc)
+            read = self._begin_again(read, request, declared, exc)
             fresh = replace(request, messages=list_messages(read), container_id=None)
             reply = await self._provider.complete(fresh)
             return self._respond(reply, declared, read, container_was_lost=True)
         return self._respond(reply, declared, read, container_was_lost=False)
 
     def _read(self, messages: Sequence[Said]) -> tuple[ReadMessage, ...]:
+        check_sequence(messages, name="messages", hint='[{"role": "user", "content": "..."}]')
         return read_messages(messages, platform=self._platform, now=self._clock.now())
 
     async def _open(self) -> None:
@@ -139,9 +144,16 @@ class CompletionClient:
                 self._is_open = True
 
     def _begin_again(
-        self, read: Sequence[ReadMessage], declared: DeclaredTools, gone: RemoteContainerGone
+        self,
+        read: Sequence[ReadMessage],
+        request: ModelRequest,
+        declared: DeclaredTools,
+        gone: RemoteContainerGone,
     ) -> tuple[ReadMessage, ...]:
-        start = plan_fresh_start(read, read_only=declared.read_only)
+        # As programs call them, too.
+        names = self._provider.name_for_programs(request)
+        spelled = {names.get(name, name) for name in declared.read_only}
+        start = plan_fresh_start(read, read_only=declared.read_only | spelled)
         if start.obstacle:
             raise RemoteContainerGone(
                 gone.message,
@@ -173,6 +185,16 @@ class CompletionClient:
             container_was_lost=container_was_lost,
             messages=(*given, response.message) if response.raw else (*given,),
         )
+
+
+def _check_words(system: str, container_id: str | None) -> None:
+    check_given(system, str, name="system", hint="instructions as one text")
+    check_given(
+        container_id,
+        str | None,
+        name="container_id",
+        hint="the id of a response's container: response.container.id",
+    )
 
 
 def _find_faults(reply: ModelReply, declared: DeclaredTools) -> dict[str, str]:

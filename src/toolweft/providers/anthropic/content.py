@@ -1,31 +1,20 @@
 """Pieces of messages as the Messages API writes them: text, images, results of tools."""
 
-import re
 from base64 import b64encode
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import Final
 
 from toolweft.core.calls import Blob, TextContent
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelResult
 
-__all__ = ("clean_id", "encode_content", "encode_result")
+__all__ = ("encode_content", "encode_result")
 
 # What the vendor shows to a model as an image.
 _IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _PDF: Final = "application/pdf"
-_NOT_OF_ID: Final = re.compile(r"[^A-Za-z0-9_-]")
 _NOTHING: Final = "(empty result)"
 _NOTHING_FOUND: Final = "No matching tools."
-
-
-def clean_id(call_id: str) -> str:
-    """The id of a call as the vendor takes it; other vendors' may hold any character."""
-    if call_id and not _NOT_OF_ID.search(call_id):
-        return call_id
-    digest = sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{_NOT_OF_ID.sub('_', call_id)}_{digest}"
 
 
 def encode_content(
@@ -45,6 +34,7 @@ def encode_content(
 def encode_result(
     result: ModelResult,
     *,
+    call_id: str,
     referable: frozenset[str],
     is_for_program: bool,
     takes_images: bool = True,
@@ -53,6 +43,7 @@ def encode_result(
 
     Args:
         result: the answer.
+        call_id: of the call as it went out.
         referable: hidden tools that it may reveal; other names of `revealed` are dropped, since the
             vendor refuses a reference to a tool that is gone.
         is_for_program: a program at the vendor waits for it, and takes text alone.
@@ -62,7 +53,7 @@ def encode_result(
         A tool_result. What reveals tools holds nothing but references: the vendor writes the
         definitions in their place.
     """
-    encoded: JsonObject = {"type": "tool_result", "tool_use_id": clean_id(result.call_id)}
+    encoded: JsonObject = {"type": "tool_result", "tool_use_id": call_id}
     names = dict.fromkeys(name for name in result.revealed if name in referable)
     if is_for_program:
         encoded["content"] = _join_text(result)

@@ -124,7 +124,7 @@ def _read_object(item: JsonObject, place: str) -> ToolDefinition:
                 f"{place} has the key {key!r:.80}, which is not known",
                 hint=f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(_KEYS))}",
             )
-    if item.get("type") not in {None, "custom"}:
+    if item.get("type") not in (None, "custom"):
         raise InvalidValue(
             f"{place}.type is {item['type']!r:.80}",
             hint="of the vendor's own tools only code_execution can be declared",

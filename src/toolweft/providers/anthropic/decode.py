@@ -5,6 +5,7 @@ Pure functions. Unknown kinds of items are kept for the echo and otherwise ignor
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -38,6 +39,8 @@ _STOPS: Final[dict[str, StopReason]] = {
 }
 # What the vendor keeps an idle container for at least; assumed where it tells no time.
 _CONTAINER_LIFE: Final = timedelta(seconds=270)
+# How the vendor's names for its programs begin.
+_PROGRAM_CALLER: Final = "code_execution"
 # Under which a model's text that is no object goes back to it, as the vendor asks for.
 _INVALID: Final = "INVALID_JSON"
 
@@ -66,13 +69,16 @@ def decode(
     content = body.get("content")
     if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
         raise ProviderError(f"the answer is no message: its content is {content!r:.80}")
-    calls = _read_calls(content, history)
+    programs = set(_find_programs(content, history))
+    calls = _read_calls(content, history, programs)
     stop, detail = _read_stop(body, calls)
     return ModelReply(
         message=AssistantMessage(
             text="".join(_read_text(content)),
             calls=calls,
-            raw=RawItems(api=API, platform=platform, items=tuple(map(_make_echo, content))),
+            raw=RawItems(
+                api=API, platform=platform, items=tuple(_make_echo(b, programs) for b in content)
+            ),
         ),
         stop=stop,
         usage=_read_usage(body.get("usage")),
@@ -91,7 +97,9 @@ def _read_text(content: Iterable[JsonObject]) -> Iterable[str]:
             yield block["text"]
 
 
-def _read_calls(content: Iterable[JsonObject], history: Sequence[Message]) -> tuple[ModelCall, ...]:
+def _read_calls(
+    content: Iterable[JsonObject], history: Sequence[Message], programs: set[str]
+) -> tuple[ModelCall, ...]:
     counted = Counter(
         call.caller.program_id
         for message in history
@@ -103,8 +111,15 @@ def _read_calls(content: Iterable[JsonObject], history: Sequence[Message]) -> tu
         # What the vendor runs itself (`server_tool_use`) is never ours to answer.
         if block.get("type") != "tool_use":
             continue
-        caller = _read_caller(block.get("caller"), counted)
         arguments, fault = read_arguments(block.get("input"))
+        caller = _read_caller(block.get("caller"), programs)
+        if caller is None:
+            # Nobody knows who calls, so that nobody can say whether they may.
+            caller, arguments = DIRECT, None
+            fault = f"its caller is {block['caller']!r:.80}, which names no program that runs"
+        elif caller.program_id is not None:
+            counted[caller.program_id] += 1
+            caller = replace(caller, call_index=counted[caller.program_id])
         calls.append(
             ModelCall(
                 id=str(block.get("id") or ""),
@@ -117,21 +132,50 @@ def _read_calls(content: Iterable[JsonObject], history: Sequence[Message]) -> tu
     return tuple(calls)
 
 
-def _read_caller(caller: Json, counted: Counter[RunId | None]) -> Caller:
-    """Direct where nothing is told, as by older versions; any other kind is a program."""
-    if not isinstance(caller, dict) or caller.get("type") in {None, "direct"}:
+def _find_programs(content: Iterable[JsonObject], history: Sequence[Message]) -> Iterable[str]:
+    """Ids of what the vendor ran itself, in the reply and in those before."""
+    for message in history:
+        if isinstance(message, AssistantMessage) and message.raw and message.raw.api == API:
+            yield from _find_programs(message.raw.items, ())
+    for block in content:
+        if block.get("type") == "server_tool_use" and isinstance(block.get("id"), str):
+            yield block["id"]
+
+
+def _read_caller(caller: Json, programs: set[str]) -> Caller | None:
+    """Direct where nothing is told, as by older versions; None where it cannot be understood.
+
+    Any other type is a program: one of the vendor's names for them, or a new one of a program that
+    is known.
+    """
+    if caller is None:
         return DIRECT
-    program_id = RunId(str(caller.get("tool_id") or ""))
-    counted[program_id] += 1
-    return Caller(type="programmatic", program_id=program_id, call_index=counted[program_id])
+    kind, program_id = (
+        (caller.get("type"), caller.get("tool_id")) if isinstance(caller, dict) else (caller, None)
+    )
+    if kind is None or kind == "direct":
+        return DIRECT
+    if not isinstance(kind, str) or not isinstance(program_id, str) or not program_id:
+        return None
+    if not kind.startswith(_PROGRAM_CALLER) and program_id not in programs:
+        return None
+    return Caller(type="programmatic", program_id=RunId(program_id))
 
 
-def _make_echo(block: JsonObject) -> JsonObject:
-    """The block as it goes back: as it came, but a call's input has to be an object."""
-    is_call = block.get("type") in {"tool_use", "server_tool_use"}
-    if not is_call or isinstance(block.get("input"), dict):
-        return block
-    return {**block, "input": {_INVALID: block.get("input")}}
+def _make_echo(block: JsonObject, programs: set[str]) -> JsonObject:
+    """The block as it goes back: as it came, but for what the vendor refuses.
+
+    A call's input has to be an object, and a caller one that it has.
+    """
+    kind, echo = block.get("type"), block
+    if kind in {"tool_use", "server_tool_use"} and not isinstance(block.get("input"), dict):
+        echo = {**echo, "input": {_INVALID: block.get("input")}}
+    caller = block.get("caller")
+    is_typed = isinstance(caller, dict) and caller.get("type") is not None
+    is_read = is_typed and _read_caller(caller, programs) is not None
+    if kind == "tool_use" and "caller" in block and not is_read:
+        echo = {key: value for key, value in echo.items() if key != "caller"}
+    return echo
 
 
 def _read_stop(body: JsonObject, calls: Sequence[ModelCall]) -> tuple[StopReason, str]:

@@ -8,6 +8,7 @@ from toolweft.core.errors import ProviderError
 from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.messages import ModelRequest, ModelTool, ToolsMessage
 from toolweft.providers.anthropic.history import encode_history
+from toolweft.providers.anthropic.program_names import name_for_programs, spell_messages
 from toolweft.providers.anthropic.schemas import fit_output_schema
 from toolweft.providers.anthropic.target import Headers, Target
 from toolweft.providers.anthropic.tools import CACHE_MARK, ToolPlan, plan_tools
@@ -29,8 +30,9 @@ def encode(request: ModelRequest, target: Target) -> JsonObject:
         ProviderError: a program waits at the vendor and the request does not say in which
             container.
     """
-    plan = plan_tools(_list_tools(request, target), target)
-    history = encode_history(request.messages, target=target, plan=plan)
+    names = name_for_programs(request, target)
+    plan = plan_tools(_list_tools(request, target), target, names=names)
+    history = encode_history(spell_messages(request.messages, names), target=target, plan=plan)
     body: JsonObject = {"model": target.model, "max_tokens": request.max_tokens}
     if plan.declared:
         body["tools"] = list(plan.declared)

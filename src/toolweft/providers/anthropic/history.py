@@ -20,9 +20,10 @@ from toolweft.core.messages import (
     ToolsMessage,
     UserMessage,
 )
-from toolweft.providers.anthropic.content import clean_id, encode_content, encode_result
+from toolweft.providers.anthropic.content import encode_content, encode_result
 from toolweft.providers.anthropic.target import API, Target
 from toolweft.providers.anthropic.tools import CACHE_MARK, ToolPlan, encode_added_tool
+from toolweft.providers.call_words import CallIds, clean_name
 
 __all__ = ("WireHistory", "encode_history")
 
@@ -73,6 +74,7 @@ class _Writer:
         self._waiting: frozenset[str] = frozenset()
         # Something stands after the assistant's last message.
         self._has_turn = False
+        self._ids = CallIds()
 
     def add(self, message: Message) -> None:
         match message:
@@ -109,7 +111,8 @@ class _Writer:
             return
         self._end_turn()
         self._has_turn = False
-        self._messages.append({"role": "assistant", "content": blocks})
+        content = [self._mend_call(b) if b.get("type") == "tool_use" else b for b in blocks]
+        self._messages.append({"role": "assistant", "content": content})
         programmatic = (c.id for c in message.calls if c.caller.type == "programmatic")
         # Of another vendor's programs nothing is left that could wait.
         self._waiting = frozenset(programmatic) if is_echoed else frozenset()
@@ -121,11 +124,21 @@ class _Writer:
                 continue
             encoded = encode_result(
                 result,
+                call_id=self._ids.name_result(result.call_id),
                 referable=self._plan.hidden,
                 is_for_program=result.call_id in self._waiting,
                 takes_images=self._target.capabilities.takes_images,
             )
             self._turn.results.append(encoded)
+
+    def _mend_call(self, block: JsonObject) -> JsonObject:
+        """The call as it came, but for an id or a name that the vendor refuses in a history.
+
+        That may be its own model's: a name that it invented.
+        """
+        call_id, name = str(block.get("id") or ""), str(block.get("name") or "")
+        mended = {"id": self._ids.name_call(call_id), "name": clean_name(name)}
+        return block if mended == {"id": call_id, "name": name} else {**block, **mended}
 
     def _add_tools(self, message: ToolsMessage) -> None:
         # Without a way to add them they stand among the request's tools.
@@ -180,7 +193,7 @@ def _synthesise(message: AssistantMessage) -> list[JsonObject]:
 def _encode_call(call: ModelCall) -> JsonObject:
     return {
         "type": "tool_use",
-        "id": clean_id(call.id),
+        "id": call.id,
         "name": call.name,
         "input": {} if call.arguments is None else call.arguments,
     }

@@ -7,7 +7,7 @@ from typing import Final, Self, TypeAlias
 
 from toolweft.core.calls import ToolResult
 from toolweft.core.clock import Clock, SystemClock
-from toolweft.core.errors import InvalidValue, ProviderError
+from toolweft.core.errors import InvalidValue
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.messages import Message, ModelCall, ModelReply, StopReason, TokenUsage
 from toolweft.providers.anthropic.decode import decode
@@ -87,9 +87,6 @@ class CompletionResponse:
             clock: for its container.
             cost_usd: of the reply.
             faults: what speaks against calls, by their ids.
-
-        Raises:
-            ProviderError: a call names no program.
         """
         items = reply.message.raw.items if reply.message.raw is not None else ()
         container = reply.container
@@ -169,12 +166,7 @@ def _read_calls(
 def _read_caller(call: ModelCall, block: JsonObject) -> CallerInfo:
     if call.caller.type == "direct":
         return CallerInfo()
-    try:
-        return CallerInfo.from_caller(call.caller, spelling=str(block["caller"]["type"]))
-    except InvalidValue as exc:
-        raise ProviderError(
-            f"the call {call.id!r:.80} of {call.name!r:.80} names no program: {exc.message}"
-        ) from exc
+    return CallerInfo.from_caller(call.caller, spelling=str(block["caller"]["type"]))
 
 
 def _check_answers(calls: Iterable[ToolCall], results: Mapping[str, Json]) -> None:

@@ -3,7 +3,8 @@
 At its end the body is the one a plain reply would have had, so both are decoded alike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from toolweft.core.json import JsonObject
@@ -18,6 +19,7 @@ _APPENDED: Final = {
     "thinking_delta": ("thinking", "thinking"),
     "signature_delta": ("signature", "signature"),
 }
+_AS_THEY_ARE: Final[Mapping[str, str]] = MappingProxyType({})
 # What an assistant's message can hold is far below.
 _MAX_BLOCKS: Final = 100_000
 
@@ -25,12 +27,16 @@ _MAX_BLOCKS: Final = 100_000
 class StreamFold:
     """Takes the events of one answer in order.
 
+    Args:
+        names: of tools, by what they are called there.
+
     Attributes:
         is_ended: the vendor said that the answer is complete.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, str] = _AS_THEY_ARE) -> None:
         self.is_ended = False
+        self._names = names
         self._body: JsonObject | None = None
         self._blocks: list[JsonObject] = []
         # Pieces of each open block's fields, joined at its end: adding to a text is quadratic.
@@ -73,7 +79,8 @@ class StreamFold:
         self._pieces[len(self._blocks)] = {}
         self._blocks.append(block)
         if block.get("type") == "tool_use":
-            yield CallProposed(str(block.get("name") or ""))
+            name = str(block.get("name") or "")
+            yield CallProposed(self._names.get(name, name))
         elif block.get("type") == "text" and block.get("text"):
             yield TextPrinted(str(block["text"]))
 

@@ -6,8 +6,9 @@ and the model's capabilities alone, so that what a cache matches first never cha
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from toolweft.core.examples import render_examples
@@ -21,6 +22,7 @@ __all__ = ("CACHE_MARK", "CODE_TOOL", "ToolPlan", "encode_added_tool", "plan_too
 
 log = logging.getLogger(__name__)
 
+_AS_THEY_ARE: Final[Mapping[str, str]] = MappingProxyType({})
 # Kept for five minutes from its last use.
 CACHE_MARK: Final[JsonObject] = {"type": "ephemeral"}
 # Asks for the vendor's tool that runs programs, though no other tool is for them.
@@ -40,35 +42,42 @@ class ToolPlan:
     has_programs: bool
 
 
-def plan_tools(tools: Iterable[ModelTool], target: Target) -> ToolPlan:
+def plan_tools(
+    tools: Iterable[ModelTool], target: Target, *, names: Mapping[str, str] = _AS_THEY_ARE
+) -> ToolPlan:
     """The tools of a request, in their order, the vendor's code tool first where it is needed.
 
     A tool of which nothing can be called is left out: one for programs only, where none run.
+
+    Args:
+        tools: in their order.
+        target: where they go.
+        names: of those that are called otherwise there.
     """
     given = _first_of_each(tools)
-    usable = {tool.name: tool for tool in given if tool != CODE_TOOL}
+    usable = {names.get(tool.name, tool.name): tool for tool in given if tool != CODE_TOOL}
     callers = {name: _choose_callers(tool, target) for name, tool in usable.items()}
-    names = [name for name in usable if callers[name]]
+    told = [name for name in usable if callers[name]]
     is_code_wanted = CODE_TOOL in given and target.capabilities.programs == "python"
-    has_programs = is_code_wanted or any(target.code_tool in callers[name] for name in names)
-    hidden = {name for name in names if usable[name].is_deferred}
+    has_programs = is_code_wanted or any(target.code_tool in callers[name] for name in told)
+    hidden = {name for name in told if usable[name].is_deferred}
     if not target.capabilities.has_deferral:
         hidden.clear()
-    if names and len(hidden) == len(names) and not has_programs:
+    if told and len(hidden) == len(told) and not has_programs:
         # The vendor refuses a request whose tools are all hidden.
-        log.warning("provider.all_tools_deferred", extra={"tool": names[0]})
-        hidden.discard(names[0])
+        log.warning("provider.all_tools_deferred", extra={"tool": told[0]})
+        hidden.discard(told[0])
     declared: list[JsonObject] = []
     if has_programs:
         declared.append({"type": target.code_tool, "name": CODE_TOOL.name})
-    for name in names:
-        encoded = _encode(usable[name], target, callers=callers[name])
+    for name in told:
+        encoded = _encode(usable[name], target, name=name, callers=callers[name])
         declared.append({**encoded, "defer_loading": True} if name in hidden else encoded)
     if target.capabilities.has_cache_marks:
         _mark_last_loaded(declared)
     return ToolPlan(
         declared=tuple(declared),
-        names=frozenset(names),
+        names=frozenset(told),
         hidden=frozenset(hidden),
         has_programs=has_programs,
     )
@@ -85,14 +94,14 @@ def encode_added_tool(tool: ModelTool, target: Target, *, has_programs: bool) ->
     callers = _choose_callers(tool, target)
     if not has_programs and target.code_tool in callers:
         callers.remove(target.code_tool)
-    return _encode(tool, target, callers=callers) if callers else None
+    return _encode(tool, target, name=tool.name, callers=callers) if callers else None
 
 
-def _encode(tool: ModelTool, target: Target, *, callers: list[str]) -> JsonObject:
+def _encode(tool: ModelTool, target: Target, *, name: str, callers: list[str]) -> JsonObject:
     """One tool's declaration; never `strict`, which programs do not take."""
     is_for_programs = target.code_tool in callers
     encoded: JsonObject = {
-        "name": tool.name,
+        "name": name,
         "description": _describe(tool, target.capabilities, is_for_programs=is_for_programs),
         "input_schema": tool.input_schema,
     }

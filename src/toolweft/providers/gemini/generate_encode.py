@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, assert_never
 
 from toolweft.core.calls import Blob, TextContent
@@ -18,6 +19,7 @@ from toolweft.core.messages import (
     ToolsMessage,
     UserMessage,
 )
+from toolweft.providers.call_words import LETTER_START, clean_name
 from toolweft.providers.gemini.content import (
     NOTHING,
     describe_tool,
@@ -102,14 +104,18 @@ def _encode_history(messages: Iterable[Message], target: Target) -> list[JsonObj
     contents: list[JsonObject] = []
     # Calls of the last reply that had no id at the vendor's; ours stay at home.
     unnamed: frozenset[str] = frozenset()
+    # Their names are the vendor's own, signed with them.
+    is_echoed = False
     for message in messages:
         match message:
             case AssistantMessage():
                 parts = _encode_assistant(message, target)
                 unnamed = _find_unnamed(message)
+                is_echoed = _is_echoed(message.raw)
                 _append(contents, "model", parts)
             case ResultsMessage():
-                parts = [_encode_result(r, target, unnamed=unnamed) for r in message.results]
+                results = message.results if is_echoed else map(_with_clean_name, message.results)
+                parts = [_encode_result(r, target, unnamed=unnamed) for r in results]
                 # By themselves: as many as there were calls.
                 _append(contents, "user", parts)
             case UserMessage():
@@ -139,14 +145,20 @@ def _encode_assistant(message: AssistantMessage, target: Target) -> list[JsonObj
         return list(message.raw.items)
     parts: list[JsonObject] = [{"text": message.text}] if message.text.strip() else []
     for position, call in enumerate(message.calls):
+        name = clean_name(call.name, LETTER_START)
         part: JsonObject = {
-            "functionCall": {"id": call.id, "name": call.name, "args": call.arguments or {}}
+            "functionCall": {"id": call.id, "name": name, "args": call.arguments or {}}
         }
         if position == 0:
             # Of parallel calls only the first is signed.
             part["thoughtSignature"] = FOREIGN_SIGNATURE
         parts.append(part)
     return parts
+
+
+def _with_clean_name(result: ModelResult) -> ModelResult:
+    """As the call went out: the vendor compares them."""
+    return replace(result, name=clean_name(result.name, LETTER_START))
 
 
 def _find_unnamed(message: AssistantMessage) -> frozenset[str]:

@@ -24,6 +24,7 @@ from toolweft.core.messages import (
     ToolsMessage,
     UserMessage,
 )
+from toolweft.providers.call_words import LETTER_START, clean_name
 from toolweft.providers.gemini.content import (
     NOTHING,
     describe_tool,
@@ -169,6 +170,8 @@ def _encode_history(
     steps: list[JsonObject] = []
     # Ids of searches that wait for their answer.
     searches: set[str] = set()
+    # What the calls of the last reply are called, by their ids.
+    names: dict[str, str] = {}
     for message in messages:
         match message:
             case AssistantMessage():
@@ -176,13 +179,15 @@ def _encode_history(
                 searches = {
                     str(step.get("id")) for step in added if step["type"] == "tool_search_call"
                 }
+                names = {str(s.get("id")): s["name"] for s in added if s.get("name")}
                 steps += added
             case ResultsMessage():
                 for result in message.results:
                     if result.call_id in searches:
                         steps.append(_encode_found(result, plan))
                     else:
-                        steps.append(_encode_result(result, target))
+                        name = names.get(result.call_id, result.name)
+                        steps.append(_encode_result(result, target, name=name))
             case UserMessage():
                 content = _encode_content(message.content, target)
                 if content:
@@ -215,7 +220,8 @@ def _encode_call(call: ModelCall, plan: _ToolPlan) -> JsonObject:
     arguments = call.arguments or {}
     if call.name == plan.search_name:
         return {"type": "tool_search_call", "id": call.id, "arguments": arguments}
-    return {"type": "function_call", "id": call.id, "name": call.name, "arguments": arguments}
+    name = clean_name(call.name, LETTER_START)
+    return {"type": "function_call", "id": call.id, "name": name, "arguments": arguments}
 
 
 def _encode_found(result: ModelResult, plan: _ToolPlan) -> JsonObject:
@@ -228,7 +234,7 @@ def _encode_found(result: ModelResult, plan: _ToolPlan) -> JsonObject:
     return {"type": "tool_search_result", "call_id": result.call_id, "result": found}
 
 
-def _encode_result(result: ModelResult, target: Target) -> JsonObject:
+def _encode_result(result: ModelResult, target: Target, *, name: str) -> JsonObject:
     shows_images = target.takes_result_images and target.capabilities.takes_images
     text = render_text(result, shows_images=shows_images)
     images = [
@@ -239,7 +245,7 @@ def _encode_result(result: ModelResult, target: Target) -> JsonObject:
     encoded: JsonObject = {
         "type": "function_result",
         "call_id": result.call_id,
-        "name": result.name,
+        "name": name,
         "result": text if text.strip() else NOTHING,
     }
     if images:

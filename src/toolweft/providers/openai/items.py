@@ -21,6 +21,7 @@ from toolweft.core.messages import (
     ToolsMessage,
     UserMessage,
 )
+from toolweft.providers.call_words import clean_name
 from toolweft.providers.openai.target import API, Target
 from toolweft.providers.openai.tools import ToolPlan, encode_function
 from toolweft.providers.openai_wire import (
@@ -76,7 +77,7 @@ class _Writer:
     def _add_assistant(self, message: AssistantMessage) -> None:
         raw = message.raw
         if raw is not None and self._can_echo(raw):
-            items = _cut_dangling(raw.items)
+            items = [_mend_name(item) for item in _cut_dangling(raw.items)]
         else:
             items = self._synthesise(message)
         for item in items:
@@ -115,7 +116,7 @@ class _Writer:
         item: JsonObject = {
             "type": "function_call",
             "call_id": call_id,
-            "name": call.name,
+            "name": clean_name(call.name),
             "arguments": json.dumps(arguments, ensure_ascii=False),
         }
         if call.name in self._plan.deferred:
@@ -225,6 +226,15 @@ def _cut_dangling(items: Iterable[JsonObject]) -> list[JsonObject]:
     while kept and kept[-1].get("type") == "reasoning":
         kept.pop()
     return kept
+
+
+def _mend_name(item: JsonObject) -> JsonObject:
+    """The item as it came, but for a name that the model invented and the API refuses."""
+    name = item.get("name")
+    if item.get("type") != "function_call" or not isinstance(name, str):
+        return item
+    mended = clean_name(name)
+    return item if mended == name else {**item, "name": mended}
 
 
 def _shorten_id(call_id: str) -> str:

@@ -21,6 +21,7 @@ from toolweft.core.messages import (
     ToolsMessage,
     UserMessage,
 )
+from toolweft.providers.call_words import clean_name
 from toolweft.providers.openai_chat.target import API, Target
 from toolweft.providers.openai_wire import (
     data_url,
@@ -120,6 +121,7 @@ def _mend(item: JsonObject) -> JsonObject:
 
     Arguments that are no JSON object: servers parse those of a history to show them to the model,
     and refuse the whole request for one they cannot. What was wrong stands in the call's result.
+    A name that the model invented in a form that OpenAI refuses.
     An empty list of calls, and no content where there are no calls either.
     """
     mended = dict(item)
@@ -128,19 +130,19 @@ def _mend(item: JsonObject) -> JsonObject:
         # Where it stood, so that an item in order is the same to the byte.
         mended = {
             **item,
-            "tool_calls": [c if _is_readable(c) else _without_arguments(c) for c in calls],
+            "tool_calls": [_mend_call(call) for call in calls],
         }
     elif mended.get("content") is None and not mended.get("refusal"):
         mended["content"] = ""
     return mended
 
 
-def _is_readable(call: JsonObject) -> bool:
-    return parse_arguments(call["function"].get("arguments"))[0] is not None
-
-
-def _without_arguments(call: JsonObject) -> JsonObject:
-    return {**call, "function": {**call["function"], "arguments": "{}"}}
+def _mend_call(call: JsonObject) -> JsonObject:
+    function = call["function"]
+    mended = {**function, "name": clean_name(function["name"])}
+    if parse_arguments(function.get("arguments"))[0] is None:
+        mended["arguments"] = "{}"
+    return call if mended == function else {**call, "function": mended}
 
 
 def _encode_call(call: ModelCall) -> JsonObject:
@@ -148,7 +150,7 @@ def _encode_call(call: ModelCall) -> JsonObject:
     return {
         "id": call.id,
         "type": "function",
-        "function": {"name": call.name, "arguments": arguments},
+        "function": {"name": clean_name(call.name), "arguments": arguments},
     }
 
 

@@ -170,7 +170,7 @@ def _meanings(
             raise
         return [None] * len(pairs)
     numbers = {number: row for row, number in enumerate(sorted({n for p in pairs for n in p}))}
-    rows = build_matrix([documents[number] for number in numbers], load_vectors()).rows
+    rows = build_matrix([documents[number] for number in numbers], load_vectors()).rows(slice(None))
     return [
         round(float(rows[numbers[first]] @ rows[numbers[second]]), 3) for first, second in pairs
     ]

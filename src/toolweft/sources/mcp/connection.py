@@ -5,10 +5,12 @@ the client's own `call_tool` lists tools by itself and validates results, which 
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import anyio
 import mcp_types as types
@@ -20,12 +22,19 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import RootModel, ValidationError
 
 from toolweft.core.calls import RawResult, TextContent
-from toolweft.core.errors import ResultTooLarge, SourceUnavailable
+from toolweft.core.client import CallingClient, Progress
+from toolweft.core.errors import AskRefused, ResultTooLarge, SourceUnavailable
 from toolweft.core.ids import ToolName
 from toolweft.core.json import Json, JsonObject
-from toolweft.sources.mcp.content import read_result
+from toolweft.sources.mcp.asking import LOG_LEVELS, Asker, Callbacks
+from toolweft.sources.mcp.asks import clean_meta
+from toolweft.sources.mcp.content import read_result, read_ttl, without_stamp
+from toolweft.sources.mcp.exchange import Exchange, Underway
 from toolweft.sources.mcp.faults import find_fault_kind, is_closed, render_exception
 from toolweft.sources.mcp.link import Link
+from toolweft.sources.mcp.rounds import finish
+from toolweft.sources.mcp.stamp import stamped
+from toolweft.sources.mcp.verbatim import next_round, with_error, with_result
 
 __all__ = ("Connection", "ConnectionEnded", "ToolPages", "open_connection")
 
@@ -33,10 +42,16 @@ log = logging.getLogger(__name__)
 
 _MAX_PAGES = 1000
 _LISTEN_AGAIN_S = 30.0
+# A list that changes all the time is asked for about once a second.
+_RELIST_PAUSE_S = 0.9
 
 
 class _RawObject(RootModel[JsonObject]):
     """A result as it came: nulls, big integers and unknown fields survive."""
+
+
+class _RawRequest(types.Request[dict[str, Any], str]):
+    """A request whose parameters go out as they are."""
 
 
 class ConnectionEnded(Exception):
@@ -57,15 +72,36 @@ class ToolPages:
 class Connection:
     """A negotiated session; its requests may come from any task."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, asker: Asker, underway: Underway) -> None:
         self._client = client
         self._session = client.session
+        self._asker = asker
         self._changed = anyio.Event()
+        # The least level that a server before 2026-07-28 was told.
+        self._log_level = len(LOG_LEVELS)
+        # What it works on; whoever ends the connection looks here.
+        self.underway = underway
+        self._hearers: list[Callable[[object], None]] = []
+
+    @property
+    def client(self) -> Client:
+        """The SDK's own, for what has no way round it."""
+        return self._client
+
+    @property
+    def capabilities(self) -> types.ServerCapabilities:
+        """What the server says it can do."""
+        return self._client.server_capabilities
 
     @property
     def protocol_version(self) -> str:
         """The revision both sides speak."""
         return self._client.protocol_version
+
+    @property
+    def is_modern(self) -> bool:
+        """Whether what the server asks comes as the answer of the call that it is about."""
+        return self.protocol_version in MODERN_PROTOCOL_VERSIONS
 
     @property
     def instructions(self) -> str:
@@ -86,13 +122,13 @@ class Connection:
         while True:
             params = None if cursor is None else types.PaginatedRequestParams(cursor=cursor)
             try:
-                page = await self._list_page(types.ListToolsRequest(params=params))
+                page = await self.list_page(types.ListToolsRequest(params=params), "tools")
             except MCPError as exc:
                 if exc.code == types.METHOD_NOT_FOUND and not self._offers_tools:
                     return ToolPages(tools=[])
                 raise
             tools += page.get("tools", ())
-            ttls_s += _read_ttl(page)
+            ttls_s += read_ttl(page)
             cursor = page.get("nextCursor")
             if not cursor:
                 return ToolPages(tools=tools, ttl_s=min(ttls_s, default=None))
@@ -104,41 +140,104 @@ class Connection:
                 )
             seen.add(cursor)
 
-    async def call_tool(self, name: ToolName, arguments: JsonObject) -> RawResult:
+    async def call_tool(
+        self, name: ToolName, arguments: JsonObject, exchange: Exchange
+    ) -> RawResult:
         """One `tools/call`; an error answer is a failed result, for the caller to read.
 
         Cancelling the await tells the server.
 
         Raises:
+            AskRefused: the server asked what nobody answered, in a way that leaves it no result.
             ConnectionEnded: no answer will come.
             SourceUnavailable: HTTP answered with an error status.
             ResultTooLarge: the answer is above the cap of a message.
         """
+        params = {"name": name, "arguments": arguments}
         try:
-            raw = await self._send_call(name, arguments)
+            raw = await self.request("tools/call", params, exchange)
         except MCPError as exc:
-            return _read_error(exc)
+            read = _read_error(exc, is_verbatim=exchange.verbatim is not None)
+            return with_error(read, exc, exchange.verbatim)
         except ValidationError as exc:
             return _failed(render_exception(exc))
+        if exchange.takes_questions and raw.get("resultType") == "input_required":
+            return RawResult(sent={"result": raw})
         if raw.get("resultType", "complete") != "complete":
-            return _failed(
-                f"the tool asks back ({raw['resultType']!r}), which cannot be answered here"
-            )
-        return read_result(raw)
+            return _failed(f"the tool answered with {raw['resultType']!r}, which is no result")
+        return with_result(read_result(raw), raw, exchange.verbatim)
+
+    async def request(self, method: str, params: JsonObject, exchange: Exchange) -> JsonObject:
+        """One request of a client, with whatever its server asks meanwhile; its result as it came.
+
+        Raises:
+            AskRefused: the server asked what nobody answered, in a way that leaves it no result.
+            MCPError: it answered with an error, or the connection ended.
+            ValidationError: its answer does not fit the protocol.
+        """
+        client = exchange.client
+        meta = clean_meta(client.meta) if client.meta else {}
+        if self.is_modern:
+            if client.log_level is not None:
+                meta[types.LOG_LEVEL_META_KEY] = client.log_level
+        else:
+            await self._lower_log_level(client)
+        whole = {**params, "_meta": meta} if meta else params
+        send = partial(self._send_part, method, whole, exchange)
+        if self.is_modern and exchange.takes_questions:
+            assert exchange.verbatim is not None
+            raw = await send(next_round(exchange.verbatim))
+        else:
+            raw = await finish(send, asker=self._asker, exchange=exchange)
+        return without_stamp(raw)
 
     async def watch_changes(self, relist: Callable[[], Awaitable[None]]) -> None:
         """Call `relist` after changes of the tool list, once for those that come together."""
         async with anyio.create_task_group() as tasks:
-            if self.protocol_version in MODERN_PROTOCOL_VERSIONS and self._announces_changes:
+            if self.is_modern and self._announces_changes:
                 tasks.start_soon(self._listen)
             while True:
                 await self._changed.wait()
                 self._changed = anyio.Event()
                 await relist()
+                # A server may say so a hundred times a second.
+                await anyio.sleep(_RELIST_PAUSE_S)
 
     def note_change(self) -> None:
         """The server said that its tools changed."""
         self._changed.set()
+
+    @contextmanager
+    def hearing(self, hear: Callable[[object], None]) -> Iterator[None]:
+        """Give every message that the server sends of its own accord to one more hearer."""
+        self._hearers.append(hear)
+        try:
+            yield
+        finally:
+            self._hearers.remove(hear)
+
+    def hear(self, message: object) -> None:
+        """The server sent something of its own accord."""
+        if isinstance(message, types.ToolListChangedNotification):
+            self.note_change()
+        for hear in tuple(self._hearers):
+            hear(message)
+
+    async def list_page(self, request: types.ClientRequest, key: str) -> JsonObject:
+        """One page of any list, by its key, as it came: one bad entry costs no other.
+
+        Raises:
+            MCPError: the server refused, or the connection ended.
+            ValidationError: it is no such list at all.
+        """
+        try:
+            return await self.tell(request)
+        except ValidationError as exc:
+            page = await self._send_unchecked(request)
+            if not isinstance(page.get(key), list):
+                raise exc from None
+            cursor = page.get("nextCursor")
+            return {**page, "nextCursor": cursor if isinstance(cursor, str) else None}
 
     @property
     def _offers_tools(self) -> bool:
@@ -149,25 +248,12 @@ class Connection:
         tools = self._client.server_capabilities.tools
         return tools is not None and tools.list_changed is True
 
-    async def _send(self, request: types.ClientRequest) -> JsonObject:
-        return (await self._session.send_request(request, _RawObject)).root
+    async def tell(self, request: types.ClientRequest) -> JsonObject:
+        """The raw answer to a request that we make for ourselves."""
+        with self.underway.enter(Exchange(is_own=True)):
+            return (await self._session.send_request(request, _RawObject)).root
 
-    async def _list_page(self, request: types.ListToolsRequest) -> JsonObject:
-        """One page as it came, where the SDK refuses all of it for one bad tool.
-
-        Raises:
-            ValidationError: it is no tool list at all.
-        """
-        try:
-            return await self._send(request)
-        except ValidationError as exc:
-            page = await self._send_unchecked(request)
-            if not isinstance(page.get("tools"), list):
-                raise exc from None
-            cursor = page.get("nextCursor")
-            return {**page, "nextCursor": cursor if isinstance(cursor, str) else None}
-
-    async def _send_unchecked(self, request: types.ListToolsRequest) -> JsonObject:
+    async def _send_unchecked(self, request: types.ClientRequest) -> JsonObject:
         # The session has no way to switch its checks off, so this goes through its parts.
         data = request.model_dump(by_alias=True, mode="json", exclude_none=True)
         options: CallOptions = {}
@@ -176,17 +262,45 @@ class Connection:
         raw = await dispatcher.send_raw_request(data["method"], data.get("params"), options)
         return _RawObject.model_validate(raw).root
 
-    async def _send_call(self, name: ToolName, arguments: JsonObject) -> JsonObject:
-        params = types.CallToolRequestParams(name=name, arguments=arguments)
-        request = types.CallToolRequest(params=params)
-        try:
-            return await self._send(request)
-        except MCPError as exc:
-            if exc.code != types.HEADER_MISMATCH:
-                raise
+    async def _send_part(
+        self, method: str, params: JsonObject, exchange: Exchange, more: JsonObject
+    ) -> JsonObject:
+        request = _RawRequest(method=method, params={**params, **more})
+        with self.underway.enter(exchange):
+            try:
+                return await self._send_once(request, exchange.client)
+            except MCPError as exc:
+                if exc.code != types.HEADER_MISMATCH:
+                    raise
         # The session learns which arguments go into headers from a listing of its own.
-        await self._learn_headers()
-        return await self._send(request)
+        with self.underway.enter(Exchange(is_own=True)):
+            await self._learn_headers()
+        with self.underway.enter(exchange):
+            return await self._send_once(request, exchange.client)
+
+    async def _send_once(self, request: _RawRequest, client: CallingClient) -> JsonObject:
+        async def report(progress: float, total: float | None, message: str | None) -> None:
+            client.report(Progress(progress=progress, total=total, message=message))
+
+        # Asking for progress always makes the server report it.
+        callback = report if client.wants_progress else None
+        raw = await self._session.send_request(request, _RawObject, progress_callback=callback)
+        return raw.root
+
+    async def _lower_log_level(self, client: CallingClient) -> None:
+        """Have the server log for this client too; others are given no more than they asked for."""
+        wanted = client.log_level
+        if wanted not in LOG_LEVELS or self._client.server_capabilities.logging is None:
+            return
+        level = LOG_LEVELS.index(wanted)
+        if level >= self._log_level:
+            return
+        self._log_level = level
+        request = _RawRequest(method="logging/setLevel", params={"level": wanted})
+        try:
+            await self._session.send_request(request, _RawObject)
+        except (MCPError, ValidationError) as exc:
+            log.info("source.log_level_refused", extra={"reason": render_exception(exc)})
 
     async def _learn_headers(self) -> None:
         cursor: str | None = None
@@ -212,40 +326,46 @@ class Connection:
 
 
 @asynccontextmanager
-async def open_connection(link: Link) -> AsyncIterator[Connection]:
+async def open_connection(
+    link: Link, *, asker: Asker, on_contended: Callable[[], None]
+) -> AsyncIterator[Connection]:
     """Negotiate a session over a link; close it on leaving.
+
+    Args:
+        link: the way to the server.
+        asker: puts its questions to clients.
+        on_contended: called when it asked without saying for which of several calls.
 
     Raises:
         MCPError: the server refused, or the link ended.
         ValidationError: its answer does not fit the protocol.
     """
     connection: Connection | None = None
+    underway = Underway()
+    callbacks = Callbacks(asker, underway=underway, on_contended=on_contended)
 
     async def hear(message: IncomingMessage) -> None:
-        if connection is not None and isinstance(message, types.ToolListChangedNotification):
-            connection.note_change()
+        if connection is not None:
+            connection.hear(message)
 
     client = Client(
-        link.transport,
+        stamped(link.transport),
         mode="auto",
         cache=None,
         message_handler=hear,
         client_info=types.Implementation(name="toolweft", version=version("toolweft")),
+        elicitation_callback=callbacks.elicit,
+        sampling_callback=callbacks.sample,
+        sampling_capabilities=types.SamplingCapability(tools=types.SamplingToolsCapability()),
+        list_roots_callback=callbacks.list_roots,
+        logging_callback=callbacks.hear_log,
     )
     async with client:
-        connection = Connection(client)
+        connection = Connection(client, asker=asker, underway=underway)
         yield connection
 
 
-def _read_ttl(page: JsonObject) -> list[float]:
-    """Seconds that a page holds; nothing where it does not say, and 0 is what servers say then."""
-    ttl_ms = page.get("ttlMs")
-    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int | float):
-        return []
-    return [ttl_ms / 1000] if ttl_ms > 0 else []
-
-
-def _read_error(error: MCPError) -> RawResult:
+def _read_error(error: MCPError, *, is_verbatim: bool) -> RawResult:
     kind = find_fault_kind(error)
     if is_closed(error) or kind == "ended":
         raise ConnectionEnded from error
@@ -253,6 +373,8 @@ def _read_error(error: MCPError) -> RawResult:
         raise ResultTooLarge(error.message, hint="ask the tool for less: a page, a range, a filter")
     if kind in {"refused", "unreachable"}:
         raise SourceUnavailable(error.message)
+    if error.code == types.MISSING_REQUIRED_CLIENT_CAPABILITY and not is_verbatim:
+        raise AskRefused(render_exception(error), hint="call it from a client that can be asked")
     return _failed(render_exception(error))
 
 

@@ -1,14 +1,16 @@
-"""A raw `tools/call` result as a `RawResult`. Pure; nothing in the result is trusted."""
+"""What stands in raw results, above all of `tools/call`. Pure; nothing in it is trusted."""
 
 import base64
 import binascii
 import json
 from collections.abc import Callable
 
+import mcp_types as types
+
 from toolweft.core.calls import MISSING, Blob, Content, LinkContent, RawResult, TextContent
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("read_result",)
+__all__ = ("read_result", "read_ttl", "without_stamp")
 
 _BINARY = "application/octet-stream"
 
@@ -84,3 +86,21 @@ _READERS: dict[str, Callable[[JsonObject], Content | None]] = {
     "resource": _read_resource,
     "resource_link": _read_link,
 }
+
+
+def read_ttl(page: JsonObject) -> list[float]:
+    """Seconds that a page holds; nothing where it does not say, and 0 is what servers say then."""
+    ttl_ms = page.get("ttlMs")
+    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int | float):
+        return []
+    return [ttl_ms / 1000] if ttl_ms > 0 else []
+
+
+def without_stamp(raw: JsonObject) -> JsonObject:
+    """The result without the name of the server, which would pass for ours."""
+    meta = raw.get("_meta")
+    if not isinstance(meta, dict) or types.SERVER_INFO_META_KEY not in meta:
+        return raw
+    kept = {key: value for key, value in meta.items() if key != types.SERVER_INFO_META_KEY}
+    raw = {key: value for key, value in raw.items() if key != "_meta"}
+    return {**raw, "_meta": kept} if kept else raw

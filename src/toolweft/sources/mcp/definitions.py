@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from toolweft.core.ids import SourceName, ToolName
@@ -66,9 +67,17 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
         input_schema=_schema(raw),
         output_schema=raw.get("outputSchema"),
         input_examples=tuple(_examples(_object(raw.get("_meta")) or {})),
-        hints=Hints(**{ours: _flag(annotations.get(theirs)) for ours, theirs in _HINTS.items()}),
+        hints=_hints(**{ours: _flag(annotations.get(theirs)) for ours, theirs in _HINTS.items()}),
         other_fields=encode_canonical(other) if other else "",
+        unavailable=_why_unavailable(raw),
     )
+
+
+def _why_unavailable(raw: JsonObject) -> str:
+    execution = _object(raw.get("execution")) or {}
+    if execution.get("taskSupport") == "required":
+        return "it runs only as a task, which no client can follow through toolweft"
+    return ""
 
 
 class _Shared:
@@ -103,6 +112,12 @@ class _Shared:
             identity = (type(value), value)
         # Whatever stands in `_known` lives as long as it, so an id is never that of another part.
         return self._known.setdefault(identity, value)
+
+
+# There are few that differ, and thousands of tools.
+@cache
+def _hints(**said: bool | None) -> Hints:
+    return Hints(**said)
 
 
 def _examples(meta: JsonObject) -> Iterator[ToolExample]:

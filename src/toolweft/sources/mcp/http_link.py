@@ -8,7 +8,7 @@ the cause, and bounds what it reads.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import httpx2
@@ -17,9 +17,11 @@ from mcp.client import Transport
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import ValidationError
 
-from toolweft.core.errors import SourceUnavailable
+from toolweft.core.clock import SystemClock
+from toolweft.core.errors import CallDenied, SourceUnavailable
 from toolweft.core.secret import reveal
 from toolweft.sources.mcp.faults import FaultKind, build_fault
+from toolweft.sources.mcp.hiding import HidingStream
 from toolweft.sources.options import HttpServerOptions
 
 __all__ = ("HttpLink", "open_http_link")
@@ -32,16 +34,35 @@ _CLOSE_TIMEOUT_S = 1.0
 _JSON = {"content-type": "application/json"}
 
 
+class _Tokens(Protocol):
+    """What `toolweft.sources.mcp.oauth` gives; its module is imported only where it is needed."""
+
+    async def token(self) -> str: ...
+
+    async def after(self, rejected: str) -> str: ...
+
+    def advise(self, response: httpx2.Response) -> str: ...
+
+    def hide(self, data: bytes) -> bytes: ...
+
+    def begun(self, data: bytes) -> int: ...
+
+
 class _Client(httpx2.AsyncClient):
     """Turns every POST that got no usable answer into a protocol error with its reason."""
 
-    def __init__(self, options: HttpServerOptions) -> None:
+    def __init__(self, options: HttpServerOptions, *, tokens: _Tokens | None) -> None:
+        headers = {name: reveal(value) for name, value in options.headers.items()}
+        if tokens is not None:
+            # What comes back is searched for tokens, which cannot be done in what is packed.
+            headers["accept-encoding"] = "identity"
         super().__init__(
-            headers={name: reveal(value) for name, value in options.headers.items()},
+            headers=headers,
             timeout=httpx2.Timeout(_CONNECT_TIMEOUT_S, read=None),
             # A pool that runs out would hold up calls; what may run at once is the road's choice.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
+        self._tokens = tokens
         self._place = _place(options)
         self._max_bytes = options.max_message_bytes
         # The server is gone, or has forgotten the session: this client is of no more use.
@@ -52,11 +73,11 @@ class _Client(httpx2.AsyncClient):
         """Send one request, as `httpx2.AsyncClient` does."""
         if request.method == "DELETE":
             with anyio.fail_after(_CLOSE_TIMEOUT_S):
-                return await super().send(request, **how)
+                return await self._send(request, **how)
         if request.method != "POST":
-            return await super().send(request, **how)
+            return await self._send(request, **how)
         try:
-            response = await super().send(request, **how)
+            response = await self._send(request, **how)
         except httpx2.ConnectError as exc:
             return self._end(request, "unreachable", f"cannot connect to {self._place}: {exc}")
         except httpx2.TransportError as exc:
@@ -70,6 +91,30 @@ class _Client(httpx2.AsyncClient):
             # An answer that breaks off fails its own call; the next one may be whole.
             reason = f"{type(exc).__name__}: {exc}".rstrip(": ")
             return _answer(request, "unreachable", f"{self._place} broke off: {reason}")
+
+    async def _send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
+        """Send one request with a token where one is wanted, and with a new one if that is refused.
+
+        Nothing was done for a request that was refused, so it may be sent again.
+        """
+        if self._tokens is None:
+            return await super().send(request, **how)
+        try:
+            token = await self._tokens.token()
+            request.headers["authorization"] = f"Bearer {token}"
+            response = await super().send(request, **how)
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                await response.aclose()
+                token = await self._tokens.after(token)
+                request.headers["authorization"] = f"Bearer {token}"
+                response = await super().send(request, **how)
+        except SourceUnavailable as exc:
+            return _answer(request, "refused", f"{self._place}: {exc}")
+        if _is_stream(response) and isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = HidingStream(
+                response.stream, hide=self._tokens.hide, begun=self._tokens.begun
+            )
+        return response
 
     def _end(self, request: httpx2.Request, kind: FaultKind, reason: str) -> httpx2.Response:
         self.end_reason = reason
@@ -93,7 +138,9 @@ class _Client(httpx2.AsyncClient):
         if response.status_code == HTTPStatus.NOT_FOUND and "mcp-session-id" in request.headers:
             return self._end(request, "ended", f"{self._place} ended the session")
         if response.is_error and not _is_error_response(bytes(body)):
-            return _answer(request, "refused", _render_status(response, self._place))
+            return _answer(request, "refused", self._render_status(response))
+        if self._tokens is not None:
+            body = bytearray(self._tokens.hide(bytes(body)))
         kept = [
             (name, value)
             for name, value in response.headers.multi_items()
@@ -103,6 +150,15 @@ class _Client(httpx2.AsyncClient):
         return httpx2.Response(
             response.status_code, headers=kept, content=bytes(body), request=request
         )
+
+    def _render_status(self, response: httpx2.Response) -> str:
+        status = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
+        answer = f"{self._place} answered {status}"
+        if response.status_code not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return answer
+        if self._tokens is None:
+            return f"{answer}; check the server's headers, as Authorization{_advice(response)}"
+        return f"{answer}; {self._tokens.advise(response)}"
 
 
 class HttpLink:
@@ -147,7 +203,15 @@ async def open_http_link(options: HttpServerOptions) -> AsyncIterator[HttpLink]:
             "its url is not an http:// or https:// address",
             hint="correct url in the server's configuration",
         )
-    async with _Client(options) as client:
+    tokens: _Tokens | None = None
+    if options.oauth is not None:
+        from toolweft.sources.mcp.oauth import OAuthTokens
+
+        try:
+            tokens = OAuthTokens(options, clock=SystemClock())
+        except CallDenied as exc:
+            raise SourceUnavailable(exc.message, hint=exc.hint) from exc
+    async with _Client(options, tokens=tokens) as client:
         yield HttpLink(client, options=options)
 
 
@@ -164,12 +228,11 @@ def _is_error_response(body: bytes) -> bool:
     return isinstance(message, types.JSONRPCError)
 
 
-def _render_status(response: httpx2.Response, place: str) -> str:
-    status = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
-    answer = f"{place} answered {status}"
-    if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return f"{answer}; check the server's headers, as Authorization"
-    return answer
+def _advice(response: httpx2.Response) -> str:
+    """What a server that was set up without auth says of logging in."""
+    if "resource_metadata=" not in response.headers.get("www-authenticate", ""):
+        return ""
+    return ', or log in: give it auth = {type = "oauth"}'
 
 
 def _place(options: HttpServerOptions) -> str:

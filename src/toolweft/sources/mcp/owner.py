@@ -7,7 +7,7 @@ Knows nothing of what carries the messages. Run by the sources of `toolweft.sour
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,12 +18,14 @@ import anyio
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
-from toolweft.core.calls import RawResult
+from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.clock import Clock
 from toolweft.core.discovery import Discovery
 from toolweft.core.errors import SourceUnavailable, ToolweftError
 from toolweft.core.ids import ToolName
 from toolweft.core.json import JsonObject
+from toolweft.core.tools import ToolDefinition
+from toolweft.sources.mcp.asking import Asker
 from toolweft.sources.mcp.backoff import Patience
 from toolweft.sources.mcp.connection import (
     Connection,
@@ -31,8 +33,11 @@ from toolweft.sources.mcp.connection import (
     ToolPages,
     open_connection,
 )
+from toolweft.sources.mcp.content_session import ContentSession
+from toolweft.sources.mcp.contents import ServerContents
 from toolweft.sources.mcp.definitions import build_definitions
 from toolweft.sources.mcp.demand import Demand
+from toolweft.sources.mcp.exchange import Exchange, forget_exchange
 from toolweft.sources.mcp.faults import (
     find_fault_kind,
     is_closed,
@@ -40,6 +45,7 @@ from toolweft.sources.mcp.faults import (
     unwrap_exception,
 )
 from toolweft.sources.mcp.link import Link
+from toolweft.sources.mcp.turns import CallMode, Turns
 from toolweft.sources.reporting import Reporter
 
 __all__ = ("OpenLink", "Remember", "ServerOwner")
@@ -80,10 +86,13 @@ class ServerOwner:
         reporter: hears how the server stands.
         clock: measures how long a start took and a life lasted.
         demand: says when the server is wanted, and when it may rest; hears whether it is there.
-        remember: is given every listing.
+        remember: is given every listing; None: what the server has is known, and not listed.
+        mode: whether calls run side by side.
+        is_labelled: whether what the server asks begins with its name.
+        contents: what is known of its resources and prompts, filled where those are listed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (everything it uses is handed in)
         self,
         *,
         open_link: OpenLink,
@@ -91,7 +100,10 @@ class ServerOwner:
         reporter: Reporter,
         clock: Clock,
         demand: Demand,
-        remember: Remember,
+        remember: Remember | None,
+        mode: CallMode,
+        is_labelled: bool,
+        contents: ServerContents,
     ) -> None:
         self._name = reporter.status.name
         self._open_link = open_link
@@ -100,13 +112,19 @@ class ServerOwner:
         self._clock = clock
         self._demand = demand
         self._remember = remember
+        self._mode = mode
+        self._turns = Turns(mode)
+        self._asker = Asker(self._name, is_labelled=is_labelled)
+        self._contents = contents
         self._jitter = SystemRandom().random
         self._life: _Life | None = None
+        self._listed = ToolPages(tools=[])
         # Why the last life ended, without the server's own words.
         self._last_reason = ""
 
     async def run(self) -> None:
         """Own the server until cancelled."""
+        forget_exchange()
         was_ready = False
         failures = 0
         try:
@@ -126,28 +144,64 @@ class ServerOwner:
             self._demand.failed()
             self._reporter.stopped()
 
-    async def call_tool(self, name: ToolName, arguments: JsonObject) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Use one tool of the live server.
 
         Raises:
+            AskRefused: the server asked what nobody answered, in a way that leaves it no result.
             SourceUnavailable: there is no live server, or it broke off.
             ResultTooLarge: the answer is above the cap of a message.
         """
+        exchange = Exchange(
+            client=call.client, countdown=call.countdown, about=name, verbatim=call.verbatim
+        )
+        async with self._turns.turn():
+            life, connection = await self._find_life()
+            try:
+                return await connection.call_tool(name, call.arguments, exchange)
+            except (ConnectionEnded, SourceUnavailable) as exc:
+                raise await self._explain_failure(exc, life, what=name) from exc
+
+    async def request(self, method: str, params: JsonObject, exchange: Exchange) -> JsonObject:
+        """Send any other request of a client; gives the result as it came.
+
+        Raises:
+            MCPError: the server answered with an error.
+            ValidationError: its answer does not fit the protocol.
+            And as `call_tool` does.
+        """
+        async with self._turns.turn():
+            life, connection = await self._find_life()
+            try:
+                return await connection.request(method, params, exchange)
+            except MCPError as exc:
+                if not is_closed(exc) and find_fault_kind(exc) != "ended":
+                    raise
+                ended = ConnectionEnded()
+                what = exchange.about or method
+                raise await self._explain_failure(ended, life, what=what) from exc
+
+    async def _explain_failure(
+        self, error: Exception, life: _Life, *, what: str
+    ) -> SourceUnavailable:
+        if isinstance(error, SourceUnavailable):
+            return self._unavailable(f"did not answer {what!r}: {error}")
+        with anyio.move_on_after(_DIAGNOSIS_S):
+            await life.over.wait()
+        reason = life.reason or "the connection ended"
+        return self._unavailable(f"broke off during {what!r}: {reason}")
+
+    async def _find_life(self) -> tuple[_Life, Connection]:
+        life = self._life
+        if life is not None and life.connection is not None and life.connection.underway.is_ending:
+            await life.over.wait()
         if self._life is None:
             await self._demand.ensure_live()
         life = self._life
         if life is None or life.connection is None:
             reason = self._last_reason or self._reporter.status.state
             raise self._unavailable(f"is not connected: {reason}")
-        try:
-            return await life.connection.call_tool(name, arguments)
-        except ConnectionEnded as exc:
-            with anyio.move_on_after(_DIAGNOSIS_S):
-                await life.over.wait()
-            reason = life.reason or "the connection ended"
-            raise self._unavailable(f"broke off during {name!r}: {reason}") from exc
-        except SourceUnavailable as exc:
-            raise self._unavailable(f"did not answer {name!r}: {exc}") from exc
+        return life, life.connection
 
     def _unavailable(self, what: str) -> SourceUnavailable:
         return SourceUnavailable(
@@ -166,14 +220,19 @@ class ServerOwner:
         start = anyio.CancelScope(deadline=anyio.current_time() + self._patience.start_timeout_s)
         with start:
             try:
-                async with self._open_link() as life.link, open_connection(life.link) as connection:
-                    tools = await _list_tools(connection)
+                async with self._open_link() as life.link, self._open(life.link) as connection:
+                    tools = await self._list_tools(connection)
+                    definitions = await self._prepare(tools)
                     start.deadline = math.inf
                     # Calls may come as soon as the listener hears of the tools.
                     life.connection = connection
                     self._life = life
+                    # It says itself what its questions are about.
+                    if connection.is_modern:
+                        self._mode.learn(is_needed=False)
                     self._demand.live()
-                    self._publish(connection, tools, start_s=self._clock.monotonic_s() - began_s)
+                    start_s = self._clock.monotonic_s() - began_s
+                    self._publish(connection, definitions, start_s=start_s)
                     await self._serve(life, connection, tools)
             except Exception as exc:  # noqa: BLE001 (whatever a server causes ends this life only)
                 fault = exc
@@ -181,6 +240,7 @@ class ServerOwner:
         life.reason = self._explain(life, fault, timed_out=start.cancel_called)
         self._last_reason = life.reason
         life.over.set()
+        self._contents.gave_up()
         if life.is_rested:
             return life, self._clock.monotonic_s() - began_s
         self._demand.failed()
@@ -191,6 +251,14 @@ class ServerOwner:
         log.warning("source.ended", extra={"source": self._name, "reason": reason})
         return life, self._clock.monotonic_s() - began_s
 
+    def _open(self, link: Link) -> AbstractAsyncContextManager[Connection]:
+        return open_connection(
+            link, asker=self._asker, on_contended=partial(self._mode.learn, is_needed=True)
+        )
+
+    async def _list_tools(self, connection: Connection) -> ToolPages:
+        return ToolPages(tools=[]) if self._remember is None else await _list_tools(connection)
+
     async def _serve(self, life: _Life, connection: Connection, tools: ToolPages) -> None:
         link = life.link
         assert link is not None
@@ -200,22 +268,35 @@ class ServerOwner:
                 await link.wait_ended()
                 tasks.cancel_scope.cancel()
 
-            async def rest() -> None:
-                await self._demand.wait_idle()
+            async def rest(wait: Callable[[], Awaitable[object]]) -> None:
+                await wait()
                 life.is_rested = True
                 tasks.cancel_scope.cancel()
 
-            tasks.start_soon(self._keep, connection, tools)
-            tasks.start_soon(connection.watch_changes, partial(self._relist, connection))
-            tasks.start_soon(self._relist_when_old, connection, tools.ttl_s)
+            if self._remember is not None:
+                tasks.start_soon(self._keep, connection, tools)
+                tasks.start_soon(self._serve_contents(connection, tools).run)
+                tasks.start_soon(connection.watch_changes, partial(self._relist, connection))
+                tasks.start_soon(self._relist_when_old, connection, tools.ttl_s)
             tasks.start_soon(end)
-            tasks.start_soon(rest)
+            tasks.start_soon(rest, self._demand.wait_idle)
+            tasks.start_soon(rest, connection.underway.ending.wait)
         # From here on calls are refused at once, while the link is still being closed; or, where
         # it only rests, wait for it to come back.
         self._life = None
         if life.is_rested:
             self._demand.resting()
             self._reporter.idle()
+
+    def _serve_contents(self, connection: Connection, tools: ToolPages) -> ContentSession:
+        self._listed = tools
+        return ContentSession(
+            connection,
+            self._contents,
+            keep=lambda: self._keep(connection, self._listed),
+            turn=self._turns.turn,
+            mask=self._reporter.mask,
+        )
 
     async def _relist_when_old(self, connection: Connection, ttl_s: float | None) -> None:
         """List again whenever the time is over that the server gave its list."""
@@ -224,7 +305,7 @@ class ServerOwner:
             await self._relist(connection)
 
     async def _keep(self, connection: Connection, tools: ToolPages) -> None:
-        if tools.fault:
+        if tools.fault or self._remember is None:
             return
         await self._remember(
             Discovery(
@@ -233,12 +314,14 @@ class ServerOwner:
                 instructions=connection.instructions,
                 protocol_version=connection.protocol_version,
                 ttl_s=tools.ttl_s,
+                contents=self._contents.known if self._contents.settled.is_set() else None,
             )
         )
 
     async def _relist(self, connection: Connection) -> None:
         try:
-            tools = await _list_tools(connection)
+            async with self._turns.turn():
+                tools = await _list_tools(connection)
         except (MCPError, SourceUnavailable) as exc:
             # The tools known so far stay; a dead connection ends the life by itself.
             log.warning(
@@ -249,14 +332,27 @@ class ServerOwner:
                 },
             )
         else:
-            self._publish(connection, tools, start_s=self._reporter.status.start_s)
+            self._listed = tools
+            definitions = await self._prepare(tools)
+            self._publish(connection, definitions, start_s=self._reporter.status.start_s)
             await self._keep(connection, tools)
 
-    def _publish(self, connection: Connection, tools: ToolPages, *, start_s: float | None) -> None:
+    async def _prepare(self, tools: ToolPages) -> Sequence[ToolDefinition]:
+        """The definitions, which the listener has looked through."""
         definitions, faults = build_definitions(tools.tools, namespace=self._name)
         oddities = [fault for fault in (tools.fault, *faults) if fault]
         if oddities:
             log.warning("source.odd_tool_list", extra={"source": self._name, "faults": oddities})
+        await self._reporter.prepare(definitions)
+        return definitions
+
+    def _publish(
+        self,
+        connection: Connection,
+        definitions: Sequence[ToolDefinition],
+        *,
+        start_s: float | None,
+    ) -> None:
         self._reporter.ready(
             definitions,
             start_s=start_s,

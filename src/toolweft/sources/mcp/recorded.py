@@ -4,8 +4,7 @@ import json
 
 import anyio
 
-from toolweft.core.calls import RawResult
-from toolweft.core.countdown import Countdown
+from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import ToolName
 from toolweft.core.json import Json, JsonObject
@@ -36,7 +35,7 @@ class RecordedSource:
     async def run(self) -> None:
         """Read the file, report its tools, and wait to be cancelled."""
         try:
-            self._report(_parse_recording(await anyio.Path(self._path).read_bytes()))
+            await self._report(_parse_recording(await anyio.Path(self._path).read_bytes()))
         except FileNotFoundError:
             self.reporter.failed(
                 f"no recording at {str(self._path)!r}: record the server's tools/list there, or "
@@ -49,11 +48,12 @@ class RecordedSource:
         finally:
             self.reporter.stopped()
 
-    def _report(self, recorded: JsonObject | None) -> None:
+    async def _report(self, recorded: JsonObject | None) -> None:
         if recorded is None:
             self.reporter.failed(f"$.tools in {str(self._path)!r} is not an array of tools")
             return
         definitions, _ = build_definitions(recorded["tools"], namespace=self.name)
+        await self.reporter.prepare(definitions)
         self.reporter.ready(
             definitions,
             start_s=0.0,
@@ -61,9 +61,7 @@ class RecordedSource:
             protocol_version=_text(recorded.get("protocolVersion")),
         )
 
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
-    ) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Refuse.
 
         Raises:

@@ -5,29 +5,40 @@ protocol's SDK is imported when the first server starts, so that importing toolw
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from toolweft.core.calls import RawResult
+from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.clock import Clock
-from toolweft.core.countdown import Countdown
+from toolweft.core.contents import ContentListener
 from toolweft.core.discovery import Discovery, DiscoveryCache
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
-from toolweft.core.json import JsonObject
 from toolweft.core.ports import SourceListener
+from toolweft.core.principals import LOCAL, Principal
+from toolweft.core.snapshot import SourceStatus
+from toolweft.core.tools import ToolDefinition
 from toolweft.sources.masking import all_values, url_secrets
 from toolweft.sources.mcp.backoff import Backoff, Patience
+from toolweft.sources.mcp.content_source import HasContents
+from toolweft.sources.mcp.contents import ServerContents
 from toolweft.sources.mcp.definitions import build_definitions
 from toolweft.sources.mcp.demand import Demand
 from toolweft.sources.mcp.identity import discovery_key
+from toolweft.sources.mcp.instances import Instances
+from toolweft.sources.mcp.turns import CallMode
 from toolweft.sources.options import HttpServerOptions, StdioServerOptions
 from toolweft.sources.reporting import Reporter
+
+if TYPE_CHECKING:
+    # It imports the SDK; see above.
+    from toolweft.sources.mcp.owner import Remember, ServerOwner
 
 __all__ = ("HttpSource", "Memory", "StdioSource")
 
@@ -43,20 +54,24 @@ class Memory:
     is_read: bool = True
 
 
-class _Owner(Protocol):
-    """What the SDK side gives; named here so that its module need not be imported."""
+class _Nobody:
+    """Hears of nothing: what one principal's process does is not how the server stands."""
 
-    async def run(self) -> None: ...
+    async def prepare(
+        self, status: SourceStatus, definitions: Sequence[ToolDefinition]
+    ) -> None: ...
 
-    async def call_tool(self, name: ToolName, arguments: JsonObject) -> RawResult: ...
+    def source_changed(
+        self, status: SourceStatus, definitions: Sequence[ToolDefinition] | None
+    ) -> None: ...
 
 
-class _ServerSource(ABC):
+class _ServerSource(HasContents, ABC):
     """What both kinds share: a name, a reporter, and an owner once it runs."""
 
     kind = "mcp"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
         self,
         options: StdioServerOptions | HttpServerOptions,
         *,
@@ -65,11 +80,11 @@ class _ServerSource(ABC):
         patience: Patience,
         secrets: Iterable[str],
         memory: Memory | None,
+        news: ContentListener | None,
     ) -> None:
         self.name = options.name
-        self.reporter = Reporter(
-            self.name, kind=self.kind, listener=listener, secrets=tuple(secrets)
-        )
+        secrets = tuple(secrets)
+        self.reporter = Reporter(self.name, kind=self.kind, listener=listener, secrets=secrets)
         self._clock = clock
         self._patience = patience
         self._memory = memory
@@ -77,30 +92,52 @@ class _ServerSource(ABC):
         self._is_eager = options.eager
         idle_stop_s = None if options.eager else options.idle_stop_s
         self._demand = Demand(clock=clock, idle_stop_s=idle_stop_s)
-        self._owner: _Owner | None = None
+        self._idle_stop_s = options.idle_stop_s
+        self._is_labelled = options.label_asks
+        self._secrets = secrets
+        self._mode = CallMode(options.mode)
+        # The last listing, to which what is learned of the server is added.
+        self._listed: Discovery | None = None
+        self._owner: ServerOwner | None = None
         self._is_owned = False
+        self._instances: Instances[ServerOwner] | None = None
+        if options.isolation == "principal":
+            self._instances = Instances(
+                self.name, build=self._build_instance, max_count=options.max_principals
+            )
+        self._contents = ServerContents(
+            self.name,
+            listener=news,
+            has_resources=options.resources,
+            has_prompts=options.prompts,
+        )
 
     async def run(self) -> None:
         """Keep the server at hand until cancelled."""
         self._is_owned = True
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._remember_mode)
+            if self._instances is not None:
+                tasks.start_soon(self._instances.run)
+            await self._run_shared()
+
+    async def _run_shared(self) -> None:
+        """Own the process or session that all share, or that at least lists the tools."""
         try:
             if not await self._is_remembered():
                 self._demand.want()
             await self._demand.wait_wanted()
         except BaseException:
             self._demand.failed()
+            self._contents.gave_up()
             self.reporter.stopped()
             raise
         self._demand.starting()
-        from toolweft.sources.mcp.owner import ServerOwner
-
-        self._owner = ServerOwner(
-            open_link=self._load_link(),
-            patience=self._patience,
-            reporter=self.reporter,
-            clock=self._clock,
+        self._owner = self._build_owner(
+            self.reporter,
             demand=self._demand,
             remember=self._remember,
+            contents=self._contents,
         )
         await self._owner.run()
 
@@ -108,9 +145,7 @@ class _ServerSource(ABC):
         """Start the server where it is down; return once it is ready or has failed."""
         await self._demand.ensure_live()
 
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
-    ) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Use one tool; cancelling the await cancels it in the server too.
 
         Raises:
@@ -118,12 +153,59 @@ class _ServerSource(ABC):
                 error.
             ResultTooLarge: the answer is above `max_message_bytes`.
         """
+        async with self._find_owner(call.principal) as owner:
+            return await owner.call_tool(name, call)
+
+    @asynccontextmanager
+    async def _find_owner(self, principal: Principal) -> AsyncIterator["ServerOwner"]:
+        """Whoever owns the process or session in which that principal's requests are made.
+
+        Raises:
+            SourceUnavailable: there is none, and none can be had.
+        """
+        if self._instances is not None:
+            async with self._instances.use(principal) as owner:
+                yield owner
+            return
         with self._demand:
             if self._owner is None and self._is_owned:
                 await self._demand.ensure_live()
             if self._owner is None:
                 raise _not_started(self.name)
-            return await self._owner.call_tool(name, arguments)
+            yield self._owner
+
+    def _build_instance(self, principal: Principal) -> tuple["ServerOwner", Demand]:
+        reporter = Reporter(self.name, kind=self.kind, listener=_Nobody(), secrets=self._secrets)
+        demand = Demand(clock=self._clock, idle_stop_s=self._idle_stop_s)
+        # The lists are those of the process that all share.
+        contents = ServerContents(self.name)
+        owner = self._build_owner(
+            reporter, principal=principal, demand=demand, remember=None, contents=contents
+        )
+        return owner, demand
+
+    def _build_owner(
+        self,
+        reporter: Reporter,
+        *,
+        principal: Principal = LOCAL,
+        demand: Demand,
+        remember: "Remember | None",
+        contents: ServerContents,
+    ) -> "ServerOwner":
+        from toolweft.sources.mcp.owner import ServerOwner
+
+        return ServerOwner(
+            open_link=self._load_link(principal),
+            patience=self._patience,
+            reporter=reporter,
+            clock=self._clock,
+            demand=demand,
+            remember=remember,
+            mode=self._mode,
+            is_labelled=self._is_labelled,
+            contents=contents,
+        )
 
     async def _is_remembered(self) -> bool:
         """Whether its tools are known from before and still good; they are shown in any case."""
@@ -134,8 +216,15 @@ class _ServerSource(ABC):
         if known is None or memory is None:
             self.reporter.starting()
             return False
+        self._listed = known
+        self._mode.recall(is_learned=known.is_serial)
         is_fresh = not self._is_eager and self._is_fresh(known, memory)
+        if known.contents is None:
+            is_fresh = False
+        else:
+            self._contents.listed(known.contents)
         definitions, _ = build_definitions(known.tools, namespace=self.name)
+        await self.reporter.prepare(definitions)
         self.reporter.known(
             definitions,
             is_starting=not is_fresh,
@@ -150,14 +239,26 @@ class _ServerSource(ABC):
         # One of the future is as wrong as one too old.
         return timedelta(0) <= age < timedelta(seconds=min(holds_s, memory.refresh_s))
 
+    async def _remember_mode(self) -> None:
+        """Keep what is learned of how the server must be called."""
+        while True:
+            # Taken first, so that nothing is missed that changes meanwhile.
+            changed = self._mode.changed
+            listed = self._listed
+            if listed is not None and listed.is_serial != self._mode.is_learned:
+                await self._remember(listed)
+            await changed.wait()
+
     async def _remember(self, discovery: Discovery) -> None:
+        discovery = replace(discovery, is_serial=self._mode.is_learned)
+        self._listed = discovery
         if self._memory is not None:
             # A command may be over as soon as it knows the tools; the next one wants them too.
             with anyio.CancelScope(shield=True):
                 await self._memory.cache.save(self._key, discovery)
 
     @abstractmethod
-    def _load_link(self) -> Any:
+    def _load_link(self, principal: Principal) -> Any:
         """How the owner reaches the server; imports the SDK, whose types stay behind it."""
 
 
@@ -170,6 +271,7 @@ class StdioSource(_ServerSource):
         clock: measures its start.
         patience: how soon a dead server is tried again; sensible by default.
         memory: of listings; None remembers nothing, so the server starts at once.
+        news: hears of changes of its resources and prompts.
     """
 
     kind = "mcp stdio"
@@ -182,18 +284,20 @@ class StdioSource(_ServerSource):
         clock: Clock,
         patience: Patience | None = None,
         memory: Memory | None = None,
+        news: ContentListener | None = None,
     ) -> None:
         super().__init__(
             options,
             listener=listener,
             clock=clock,
             memory=memory,
+            news=news,
             patience=patience or Patience(start_timeout_s=options.start_timeout_s),
             secrets=all_values((*options.env.values(), *options.secrets)),
         )
         self._options = options
 
-    def _load_link(self) -> Any:
+    def _load_link(self, principal: Principal) -> Any:
         from toolweft.sources.mcp.stdio_link import open_stdio_link
 
         return partial(open_stdio_link, self._options)
@@ -208,6 +312,7 @@ class HttpSource(_ServerSource):
         clock: measures its start.
         patience: how soon a lost server is tried again; sensible by default.
         memory: of listings; None remembers nothing, so the server starts at once.
+        news: hears of changes of its resources and prompts.
     """
 
     kind = "mcp http"
@@ -220,6 +325,7 @@ class HttpSource(_ServerSource):
         clock: Clock,
         patience: Patience | None = None,
         memory: Memory | None = None,
+        news: ContentListener | None = None,
     ) -> None:
         # Asking again over HTTP costs little, so it may be soon.
         soon = Backoff(initial_s=1.0, max_s=30.0)
@@ -229,16 +335,17 @@ class HttpSource(_ServerSource):
             listener=listener,
             clock=clock,
             memory=memory,
+            news=news,
             patience=patience
             or Patience(start_timeout_s=options.start_timeout_s, never_ready=soon),
             secrets=(*given, *url_secrets(options.url)),
         )
         self._options = options
 
-    def _load_link(self) -> Any:
+    def _load_link(self, principal: Principal) -> Any:
         from toolweft.sources.mcp.http_link import open_http_link
 
-        return partial(open_http_link, self._options)
+        return partial(open_http_link, self._options.on_behalf_of(principal))
 
 
 def _not_started(name: SourceName) -> SourceUnavailable:

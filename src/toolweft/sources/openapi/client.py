@@ -4,38 +4,33 @@ A name is looked up once for each connection, its addresses are checked, and the
 one of them. Redirects are followed here, each step checked anew. Proxies and cookies are not used.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
-from socket import SOCK_STREAM
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 from urllib.parse import quote, urljoin
 
 import anyio
 import httpx2
 
 from toolweft.core.errors import CallDenied, ResultTooLarge, SourceUnavailable
-from toolweft.sources.openapi.addresses import (
-    Origin,
-    check_addresses,
-    is_downgrade,
-    origin_of,
-)
+from toolweft.sources.addresses import Origin, is_downgrade, origin_of
+from toolweft.sources.checked_transport import CheckedTransport, Resolve, look_up
 from toolweft.sources.openapi.requests import HttpRequest, Part
 from toolweft.sources.openapi.responses import HttpAnswer
 from toolweft.sources.openapi.security import Credentials
 
-__all__ = ("Resolve", "ServiceClient", "look_up")
+__all__ = ("ServiceClient",)
 
 _CONNECT_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 2.0
 _MAX_REDIRECTS = 5
-# A name is looked up again after this, so that a service may move.
-_PIN_S = 60.0
+_HINT = "if it is meant, name host and port in base_url of the source"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # After these a POST becomes a GET, as browsers do it.
 _TO_GET = frozenset({301, 302, 303})
@@ -43,20 +38,6 @@ _SEE_OTHER = 303
 _SAFE = frozenset({"GET", "HEAD"})
 # How long an answer may take is the deadline of the call.
 _TIMEOUT = httpx2.Timeout(_CONNECT_TIMEOUT_S, read=None)
-
-
-# Host and port to addresses in numbers, at least one.
-Resolve: TypeAlias = Callable[[str, int | None], Awaitable[Sequence[str]]]
-
-
-async def look_up(host: str, port: int | None) -> Sequence[str]:
-    """The addresses of a host, as the system knows them.
-
-    Raises:
-        OSError: there are none.
-    """
-    found = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class ServiceClient:
@@ -67,6 +48,7 @@ class ServiceClient:
         max_bytes: of an answer.
         mask: takes secrets out of a text.
         resolve: looks up the addresses of a host; the system's way by default.
+        read_certificates: gives what servers are trusted by, once, in a thread.
     """
 
     def __init__(
@@ -76,13 +58,16 @@ class ServiceClient:
         max_bytes: int,
         mask: Callable[[str], str],
         resolve: Resolve | None = None,
+        read_certificates: Callable[[], SSLContext] = httpx2.create_ssl_context,
     ) -> None:
         self._resolve = resolve or look_up
+        self._read_certificates = read_certificates
         self._named = named
         self._max_bytes = max_bytes
         self._mask = mask
         self._stack = AsyncExitStack()
         self._ssl: SSLContext | None = None
+        self._reading_ssl = anyio.Lock()
         self._kept: dict[Origin, httpx2.AsyncClient] = {}
 
     async def __aenter__(self) -> Self:
@@ -174,8 +159,11 @@ class ServiceClient:
 
     async def _client(self, origin: Origin) -> httpx2.AsyncClient:
         if self._ssl is None:
-            # Reading the certificates takes tens of milliseconds.
-            self._ssl = await anyio.to_thread.run_sync(httpx2.create_ssl_context)
+            async with self._reading_ssl:
+                # Reading the certificates takes tens of milliseconds: a program's first calls,
+                # which come at once, read them together.
+                if self._ssl is None:
+                    self._ssl = await anyio.to_thread.run_sync(self._read_certificates)
         kept = self._kept.get(origin)
         if kept is None:
             kept = self._kept[origin] = self._build(origin)
@@ -185,8 +173,12 @@ class ServiceClient:
     def _build(self, origin: Origin) -> httpx2.AsyncClient:
         assert self._ssl is not None
         return httpx2.AsyncClient(
-            transport=_CheckedTransport(
-                self._ssl, origin, is_named=origin in self._named, resolve=self._resolve
+            transport=CheckedTransport(
+                self._ssl,
+                origin,
+                is_named=origin in self._named,
+                resolve=self._resolve,
+                hint=_HINT,
             ),
             # A jar that takes no cookie: one caller's session must not become another's.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -233,81 +225,6 @@ class ServiceClient:
         return self._mask(url.partition("?")[0])
 
 
-class _CheckedTransport(httpx2.AsyncBaseTransport):
-    """Connects to one origin, by an address that was checked.
-
-    It serves no other: connections are kept by address, and two names may share one.
-    """
-
-    def __init__(
-        self, ssl: SSLContext, origin: Origin, *, is_named: bool, resolve: Resolve
-    ) -> None:
-        self._origin = origin
-        self._is_named = is_named
-        self._resolve = resolve
-        self._inner = httpx2.AsyncHTTPTransport(
-            verify=ssl,
-            # A pool that runs out would hold up calls; what may run at once is the road's choice.
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-        )
-        # The address in use, and until when.
-        self._pinned = ""
-        self._pinned_until_s = 0.0
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request to an address of its host."""
-        if request.url.host.rstrip(".") != self._origin[1]:
-            # Two readers of addresses that disagree must not let anything through.
-            raise CallDenied(f"the address of {self._origin[1]!r} cannot be read in one way")
-        if self._pinned and anyio.current_time() < self._pinned_until_s:
-            try:
-                return await self._send(request, self._pinned)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                self._pinned = ""
-        addresses = await self._find_addresses(request.url)
-        for address in addresses[:-1]:
-            try:
-                return await self._send(request, address)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                continue
-        return await self._send(request, addresses[-1])
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._inner.aclose()
-
-    async def _send(self, request: httpx2.Request, address: str) -> httpx2.Response:
-        pinned = httpx2.Request(
-            request.method,
-            request.url.copy_with(host=address),
-            headers=request.headers,
-            stream=request.stream,
-            # Certificates are for the name.
-            extensions={**request.extensions, "sni_hostname": request.url.host},
-        )
-        response = await self._inner.handle_async_request(pinned)
-        if address != self._pinned:
-            self._pinned, self._pinned_until_s = address, anyio.current_time() + _PIN_S
-        return response
-
-    async def _find_addresses(self, url: httpx2.URL) -> list[str]:
-        """The addresses of a host, each of which may be connected to.
-
-        Raises:
-            SourceUnavailable: there are none.
-            CallDenied: one of them is not to be reached.
-        """
-        try:
-            with anyio.fail_after(_CONNECT_TIMEOUT_S):
-                addresses = list(await self._resolve(url.host, url.port))
-        except (OSError, UnicodeError) as error:
-            raise SourceUnavailable(
-                f"the host {url.host!r} cannot be found: {error}", hint="check the address"
-            ) from None
-        check_addresses(addresses, host=url.host, is_named=self._is_named)
-        return addresses
-
-
 def _origin(url: str) -> Origin:
     origin = origin_of(url)
     assert origin is not None, "addresses are checked before they are asked"
@@ -332,10 +249,16 @@ def _with(request: HttpRequest, credentials: Credentials) -> HttpRequest:
 
 
 def _headers(request: HttpRequest) -> list[tuple[str, str]]:
-    headers = [("user-agent", f"toolweft/{version('toolweft')}"), *request.headers]
+    headers = [("user-agent", _user_agent()), *request.headers]
     if request.cookies:
         headers.append(("cookie", "; ".join(request.cookies)))
     return headers
+
+
+@cache
+def _user_agent() -> str:
+    # Read from disk, which is slower than a request on loopback.
+    return f"toolweft/{version('toolweft')}"
 
 
 def _files(parts: tuple[Part, ...]) -> list[tuple[str, Any]]:

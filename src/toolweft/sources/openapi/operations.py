@@ -21,7 +21,7 @@ from toolweft.sources.openapi.references import References
 from toolweft.sources.openapi.schemas import Schemas
 from toolweft.sources.openapi.security import read_requirements, read_schemes
 
-__all__ = ("Description", "read_description", "select_operations")
+__all__ = ("Description", "find_idle_globs", "read_description", "select_operations")
 
 _METHODS = frozenset({"get", "head", "options", "trace", "post", "put", "patch", "delete"})
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
@@ -65,7 +65,9 @@ def read_description(document: JsonObject) -> Description:
             paths = {}
         else:
             raise InvalidDefinition(
-                f"$.paths is {type(paths).__name__}, not an object of paths",
+                "$.paths is missing"
+                if "paths" not in document
+                else f"$.paths is {type(paths).__name__}, not an object of paths",
                 hint="check that this is a whole description, not a part of one",
             )
     version = str(document["openapi"])
@@ -88,16 +90,21 @@ def select_operations(
     operations: tuple[Operation, ...], *, include: tuple[str, ...], exclude: tuple[str, ...]
 ) -> tuple[Operation, ...]:
     """The operations that globs over "name" or "METHOD /path" let through."""
-
-    def fits(operation: Operation, globs: tuple[str, ...]) -> bool:
-        spellings = (operation.name, f"{operation.method} {operation.path}")
-        return any(fnmatchcase(spelling, glob) for glob in globs for spelling in spellings)
-
     return tuple(
         operation
         for operation in operations
-        if (not include or fits(operation, include)) and not fits(operation, exclude)
+        if (not include or _fits(operation, include)) and not _fits(operation, exclude)
     )
+
+
+def find_idle_globs(operations: tuple[Operation, ...], globs: tuple[str, ...]) -> tuple[str, ...]:
+    """The globs that fit no operation at all: mistyped, or the service has changed."""
+    return tuple(glob for glob in globs if not any(_fits(one, (glob,)) for one in operations))
+
+
+def _fits(operation: Operation, globs: tuple[str, ...]) -> bool:
+    spellings = (operation.name, f"{operation.method} {operation.path}")
+    return any(fnmatchcase(spelling, glob) for glob in globs for spelling in spellings)
 
 
 class _OperationReader:
@@ -119,7 +126,7 @@ class _OperationReader:
             name=name,
             method=place.method.upper(),
             path=place.path,
-            summary=_text(place.raw.get("summary")),
+            summary=_summary(place.raw, place.item),
             description=_description(place.raw),
             problem=problem,
         )
@@ -143,7 +150,7 @@ class _OperationReader:
             name=name,
             method=place.method.upper(),
             path=place.path,
-            summary=_text(raw.get("summary")) or _text(place.item.get("summary")),
+            summary=_summary(raw, place.item),
             description=_description(raw),
             category=tags[0] if isinstance(tags, list) and tags and _text(tags[0]) else None,
             server=self._server(place),
@@ -264,9 +271,20 @@ def _server_url(server: JsonObject) -> str:
 def _description(raw: JsonObject) -> str:
     summary, text = _text(raw.get("summary")).strip(), _text(raw.get("description")).strip()
     parts = [summary, "" if text == summary else text]
-    if raw.get("deprecated") is True:
-        parts.insert(0, "Deprecated.")
-    return "\n\n".join(filter(None, parts))
+    return _marked("\n\n".join(filter(None, parts)), raw)
+
+
+def _summary(raw: JsonObject, item: JsonObject) -> str:
+    """One line, where the description has one."""
+    said = _text(raw.get("summary")) or _text(item.get("summary"))
+    return _marked(said, raw) if said else ""
+
+
+def _marked(text: str, raw: JsonObject) -> str:
+    """The text, and that the operation is deprecated: in its first sentence, which stands alone."""
+    if raw.get("deprecated") is not True:
+        return text
+    return f"Deprecated: {text}" if text else "Deprecated."
 
 
 def _about(info: Json) -> str:

@@ -21,8 +21,13 @@ _FIRST_ERROR = 400
 # The road shows no more than a part of it.
 _MAX_ERROR_BYTES = 16_384
 _TEXTS = ("xml", "yaml", "javascript", "graphql", "x-www-form-urlencoded", "x-ndjson")
-# Of an answer that has no body to tell it.
-_TOLD = ("content-length", "content-type", "etag", "last-modified", "location", "retry-after")
+# What a HEAD tells is its headers; not these, which are about the connection or the service's own.
+_UNTOLD = frozenset({
+    "alt-svc", "connection", "date", "keep-alive", "server", "set-cookie", "set-cookie2",
+    "strict-transport-security", "transfer-encoding", "upgrade", "via", "www-authenticate",
+})  # fmt: skip
+_MAX_TOLD = 64
+_MAX_TOLD_CHARACTERS = 1_024
 _PROBLEM_KEYS = ("title", "detail", "message", "error", "error_description", "description")
 
 
@@ -56,7 +61,7 @@ def read_answer(answer: HttpAnswer, *, method: str, mask: Callable[[str], str]) 
         said = mask(error_text(answer))
         return RawResult(content=(TextContent(said),), is_error=True)
     if method == "HEAD" or not answer.body:
-        return RawResult(structured=_without_body(answer, method=method))
+        return RawResult(structured=_without_body(answer, method=method, mask=mask))
     media_type = answer.headers.get("content-type", "").strip()
     if is_json(media_type) or _is_text(media_type):
         return _read_text(mask(_decode(answer.body, media_type)), is_json=is_json(media_type))
@@ -83,12 +88,15 @@ def _read_text(text: str, *, is_json: bool) -> RawResult:
     return RawResult(content=(TextContent(text),))
 
 
-def _without_body(answer: HttpAnswer, *, method: str) -> Json:
-    told: dict[str, Json] = {name: answer.headers[name] for name in _TOLD if name in answer.headers}
+def _without_body(answer: HttpAnswer, *, method: str, mask: Callable[[str], str]) -> Json:
     if method == "HEAD":
-        return {"status": answer.status, "headers": told}
-    if "location" in told:
-        return {"status": answer.status, "location": told["location"]}
+        told = [(name, value) for name, value in answer.headers.items() if name not in _UNTOLD]
+        headers: dict[str, Json] = {
+            mask(name): mask(value)[:_MAX_TOLD_CHARACTERS] for name, value in told[:_MAX_TOLD]
+        }
+        return {"status": answer.status, "headers": headers}
+    if "location" in answer.headers:
+        return {"status": answer.status, "location": mask(answer.headers["location"])}
     return None
 
 

@@ -4,7 +4,7 @@ from urllib.parse import urljoin
 
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.secret import Secret
-from toolweft.sources.openapi.addresses import Origin, origin_of
+from toolweft.sources.addresses import Origin, origin_of
 from toolweft.sources.options import ClientCredentials, OpenApiOptions
 
 __all__ = ("check_trust", "find_base_url", "named_origins")

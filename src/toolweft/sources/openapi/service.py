@@ -1,5 +1,6 @@
 """A description that was read, together with the client that calls its operations."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -14,7 +15,11 @@ from toolweft.sources.masking import mask
 from toolweft.sources.openapi.client import ServiceClient
 from toolweft.sources.openapi.definitions import build_definition
 from toolweft.sources.openapi.model import Operation, SecurityScheme
-from toolweft.sources.openapi.operations import Description, select_operations
+from toolweft.sources.openapi.operations import (
+    Description,
+    find_idle_globs,
+    select_operations,
+)
 from toolweft.sources.openapi.requests import build_request
 from toolweft.sources.openapi.responses import HttpAnswer, error_text, read_answer, retry_note
 from toolweft.sources.openapi.security import Credentials, choose_schemes, present
@@ -23,6 +28,8 @@ from toolweft.sources.openapi.tokens import TokenKeeper
 from toolweft.sources.options import ClientCredentials, OpenApiOptions
 
 __all__ = ("Service",)
+
+log = logging.getLogger(__name__)
 
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
@@ -66,9 +73,7 @@ class Service:
         self._keepers = dict(self._build_keepers(client, clock))
         self._operations: dict[ToolName, Operation] = {}
         self._base_urls: dict[ToolName, str] = {}
-        selected = select_operations(
-            description.operations, include=options.include, exclude=options.exclude
-        )
+        selected = _select(description.operations, options)
         problems: list[InvalidDefinition] = []
         for operation in selected:
             name = ToolName(operation.name)
@@ -166,6 +171,27 @@ def _find_server(operation: Operation, options: OpenApiOptions, described_at: st
     url = find_base_url(operation.server, options, described_at=described_at)
     check_trust(url, options, what="its server", key="base_url")
     return url
+
+
+def _select(operations: tuple[Operation, ...], options: OpenApiOptions) -> tuple[Operation, ...]:
+    """The operations that the configuration wants; a glob that fits none is logged.
+
+    Raises:
+        InvalidDefinition: there are some, and it wants none of them.
+    """
+    selected = select_operations(operations, include=options.include, exclude=options.exclude)
+    if operations and not selected:
+        first = operations[0]
+        raise InvalidDefinition(
+            f"include and exclude leave none of the {len(operations)} operations",
+            hint=f"globs are over names such as {first.name!r},"
+            f" and over methods with paths such as '{first.method} {first.path}'",
+        )
+    for key, globs in (("include", options.include), ("exclude", options.exclude)):
+        for glob in find_idle_globs(operations, globs):
+            fields = {"source": options.name, "key": key, "glob": glob}
+            log.warning("openapi.glob_fits_nothing", extra=fields)
+    return selected
 
 
 def _check_auth(options: OpenApiOptions, schemes: Mapping[str, SecurityScheme]) -> None:

@@ -10,12 +10,10 @@ from typing import Any
 
 import anyio
 
-from toolweft.core.calls import RawResult
+from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.clock import Clock
-from toolweft.core.countdown import Countdown
 from toolweft.core.errors import CallError, InvalidDefinition, SourceUnavailable
 from toolweft.core.ids import ToolName
-from toolweft.core.json import JsonObject
 from toolweft.core.ports import SourceListener
 from toolweft.core.secret import reveal
 from toolweft.sources.masking import all_values, url_secrets
@@ -72,9 +70,7 @@ class OpenApiSource:
             self._service = None
             self.reporter.stopped()
 
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
-    ) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Call one operation.
 
         Raises:
@@ -88,7 +84,7 @@ class OpenApiSource:
                 f"source {self.name!r} is not ready: {self.reporter.status.reason or 'it starts'}",
                 hint="`toolweft doctor` shows why",
             )
-        result: RawResult = await self._service.call(name, arguments)
+        result: RawResult = await self._service.call(name, call.arguments)
         return result
 
     async def _start(self, client: Any) -> bool:
@@ -112,6 +108,7 @@ class OpenApiSource:
             self.reporter.failed(f"its description was not read within {limit_s:g} s")
             return False
         self._service = service
+        await self.reporter.prepare(service.definitions)
         self.reporter.ready(
             service.definitions,
             start_s=self._clock.monotonic_s() - began_s,

@@ -7,8 +7,18 @@ from functools import partial
 from typing import Any
 
 import docstring_parser
+from docstring_parser.google import DEFAULT_SECTIONS, GoogleParser, Section, SectionType
 
 __all__ = ("FunctionDocs", "read_docs")
+
+# Titles that people use too, for parameters that are given by name alone.
+_GOOGLE = GoogleParser([
+    *DEFAULT_SECTIONS,
+    *(
+        Section(title, "param", SectionType.MULTIPLE)
+        for title in ("Keyword Args", "Keyword Arguments", "Other Parameters")
+    ),
+])  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +37,8 @@ def read_docs(function: Callable[..., Any]) -> FunctionDocs:
     """
     text = _find_text(function)
     try:
-        parsed = docstring_parser.parse(text)
+        # Of as many parameters the first, which knows all styles.
+        parsed = max(docstring_parser.parse(text), _GOOGLE.parse(text), key=_count_parameters)
     except docstring_parser.ParseError:
         return FunctionDocs(description=_first_paragraph(text), parameters={})
     return FunctionDocs(
@@ -40,6 +51,10 @@ def read_docs(function: Callable[..., Any]) -> FunctionDocs:
             for name in parameter.arg_name.split(",")
         },
     )
+
+
+def _count_parameters(parsed: docstring_parser.Docstring) -> int:
+    return len(parsed.params)
 
 
 def _find_text(function: Callable[..., Any]) -> str:

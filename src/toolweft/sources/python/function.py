@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from toolweft.core.caller_names import parse_callers
 from toolweft.core.calls import CallerType, RawResult, TextContent
 from toolweft.core.countdown import Countdown
-from toolweft.core.errors import InvalidDefinition, ToolweftError
+from toolweft.core.errors import InvalidArguments, InvalidDefinition, ToolweftError
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.tools import ToolDefinition, ToolSpec
@@ -73,11 +73,15 @@ class FunctionTool:
 
         Raises:
             NoThread: it was not called.
+            InvalidArguments: it was not called: a schema cannot say all that its types ask for.
         """
         try:
             keywords = self._bind(arguments)
         except ValidationError as exc:
-            return _failed(_render_faults(exc))
+            raise InvalidArguments(
+                f"the arguments of {self.definition.name} do not fit: {_render_faults(exc)}",
+                hint="correct them and call again; the function was not called",
+            ) from exc
         try:
             returned = await self._invoker.call(
                 self._function,
@@ -123,6 +127,7 @@ class LateTool:
 
         Raises:
             NoThread: it was not loaded, or not called.
+            InvalidArguments: it was not called.
         """
         if self._loaded is None:
             try:
@@ -291,7 +296,7 @@ def _render_faults(error: ValidationError) -> str:
     for fault in error.errors(include_url=False, include_input=False):
         place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault["loc"])
         faults.append(f"${place}: {fault['msg']}")
-    return "the arguments do not fit: " + "; ".join(faults)
+    return "; ".join(faults)
 
 
 def _failed(reason: str) -> RawResult:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import anyio
 
-from toolweft.core.calls import RawResult
+from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidDefinition, SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
@@ -76,14 +76,13 @@ class PythonSource:
             with anyio.CancelScope(shield=True):
                 await self._invoker.close()
 
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
-    ) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Call one function.
 
         Raises:
             SourceUnavailable: there is none of that name.
             Overloaded: a sync one got no thread in its time.
+            InvalidArguments: they are not what the function's types ask for.
         """
         built = self._tools.get(name)
         if built is None:
@@ -91,7 +90,7 @@ class PythonSource:
                 f"source {self.name!r} has no tool named {name!r}",
                 hint=f"it has: {', '.join(sorted(self._tools))}",
             )
-        return await built.call(arguments, countdown=countdown)
+        return await built.call(call.arguments, countdown=call.countdown)
 
     def _build(self, candidate: PythonTool) -> _Callable:
         from toolweft.sources.python.function import (

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 import anyio
 
 from toolweft.core.calls import RawResult, TextContent, ToolCall
-from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable, ToolweftError
 from toolweft.core.ids import ToolName
-from toolweft.core.json import JsonObject
 from toolweft.core.ports import SourceListener
 from toolweft.core.programs import ProgramOutcome
 from toolweft.core.saved import SAVED_SOURCE, RunSaved, SavedProgram, SavedStore
@@ -91,17 +89,7 @@ class SavedSource:
         else:
             self.reporter.nothing()
 
-    async def call_tool(
-        self, name: ToolName, arguments: JsonObject, *, countdown: Countdown
-    ) -> RawResult:
-        """Refuse: whoever runs programs has to know for whom.
-
-        Raises:
-            SourceUnavailable: always.
-        """
-        raise SourceUnavailable(f"{name!r} is run on behalf of a caller: call it on the road")
-
-    async def answer_call(self, name: ToolName, call: ToolCall) -> RawResult:
+    async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Run one program on behalf of whoever calls.
 
         Raises:

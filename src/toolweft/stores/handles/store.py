@@ -223,7 +223,7 @@ class FileHandleStore:
 
     def _sweep(self) -> None:
         try:
-            self._usage.replace(self._files.sweep(now=self._clock.now()))
+            self._usage.replace_by(partial(self._files.sweep, now=self._clock.now()))
         except OSError as exc:
             log.warning("handles.sweep_failed", extra={"reason": exc.strerror})
 

@@ -4,7 +4,7 @@ What other processes store in the same folder is learnt when the folder is looke
 caps may be passed by what they wrote since.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 
 from toolweft.core.errors import StorageFull
@@ -22,6 +22,8 @@ class Usage:
         # Owner -> handle -> bytes: of what is kept, and of what is being written.
         self._kept: dict[str, dict[str, int]] = {}
         self._pending: dict[str, dict[str, int]] = {}
+        # What came (bytes) or went (None) while the folder is looked through, by look.
+        self._looks: list[dict[tuple[str, str], int | None]] = []
 
     def grow(self, owner: str, handle: str, size_bytes: int) -> None:
         """Reserve more bytes for a handle that is being written.
@@ -60,25 +62,53 @@ class Usage:
             size_bytes = self._pending.get(owner, {}).pop(handle, 0)
             if is_kept:
                 self._kept.setdefault(owner, {})[handle] = size_bytes
+                self._note(owner, handle, size_bytes)
 
     def forget(self, owner: str, handle: str) -> None:
         """A handle is gone."""
         with self._lock:
             self._kept.get(owner, {}).pop(handle, None)
+            self._note(owner, handle, None)
 
-    def replace(self, kept: Mapping[str, Mapping[str, int]]) -> None:
-        """Take what a look through the folder found."""
+    def replace_by(self, look: Callable[[], Mapping[str, Mapping[str, int]]]) -> None:
+        """Take what a look through the folder finds, and what comes and goes meanwhile."""
+        meanwhile: dict[tuple[str, str], int | None] = {}
         with self._lock:
-            self._kept = {owner: dict(sizes) for owner, sizes in kept.items()}
+            self._looks.append(meanwhile)
+        found: Mapping[str, Mapping[str, int]] | None = None
+        try:
+            found = look()
+        finally:
+            with self._lock:
+                # By identity: two that are empty are equal.
+                self._looks = [other for other in self._looks if other is not meanwhile]
+                if found is not None:
+                    self._kept = _merge(found, meanwhile)
 
     def bytes_of(self, owner: str) -> int:
         """Bytes reserved and kept for one owner."""
         with self._lock:
             return self._bytes_of(owner)
 
+    def _note(self, owner: str, handle: str, size_bytes: int | None) -> None:
+        for meanwhile in self._looks:
+            meanwhile[owner, handle] = size_bytes
+
     def _bytes_of(self, owner: str) -> int:
         kept, pending = self._kept.get(owner, {}), self._pending.get(owner, {})
         return sum(kept.values()) + sum(pending.values())
+
+
+def _merge(
+    found: Mapping[str, Mapping[str, int]], meanwhile: Mapping[tuple[str, str], int | None]
+) -> dict[str, dict[str, int]]:
+    kept = {owner: dict(sizes) for owner, sizes in found.items()}
+    for (owner, handle), size_bytes in meanwhile.items():
+        if size_bytes is None:
+            kept.get(owner, {}).pop(handle, None)
+        else:
+            kept.setdefault(owner, {})[handle] = size_bytes
+    return kept
 
 
 def _full(message: str, *, key: str) -> StorageFull:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from toolweft.core.errors import RunNotReplayable
 from toolweft.core.ids import RunId
 from toolweft.core.journal import JournalRun
 from toolweft.core.principals import Principal
@@ -55,7 +56,11 @@ class JournalFiles:
                 log.warning("journal.lost", extra={"run_id": run.run_id, "reason": reason})
 
     def read(self, run_id: RunId, *, owner: Principal, now: datetime) -> JournalRun | None:
-        """The owner's run; None where there is none that can be read."""
+        """The owner's run; None where there is none.
+
+        Raises:
+            RunNotReplayable: there is one that cannot be read.
+        """
         if not _RUN_ID.match(run_id):
             return None
         path = self._home(owner) / f"{run_id}{_SUFFIX}"
@@ -67,7 +72,11 @@ class JournalFiles:
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
             log.warning("journal.unreadable", extra={"run_id": run_id, "reason": str(exc)})
-            return None
+            raise RunNotReplayable(
+                f"the run {run_id!r} is in the journal and cannot be read:"
+                f" {type(exc).__name__}: {exc}",
+                hint=f"its file was changed or cut off; remove {str(path)!r}, or run it once more",
+            ) from exc
         is_old = run.at + timedelta(seconds=self._options.keep_s) <= now
         return None if is_old or run.principal != owner else run
 

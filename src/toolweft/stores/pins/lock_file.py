@@ -1,22 +1,18 @@
 """One `toolweft.lock`: read whole, and changed by one process at a time. Synchronous."""
 
 import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.pins import Pin, PinHashes, PinnedServer, Pins
+from toolweft.stores.alone import alone
 from toolweft.stores.pins.text import parse_pins, render_pins
 
 __all__ = ("LockFile", "merge_new", "take_hashes")
 
-_WAIT_S: Final = 5.0
-_STEP_S: Final = 0.02
 # It is kept in version control, and others may read it.
 _MODE: Final = 0o644
 
@@ -64,7 +60,7 @@ class LockFile:
             OSError: it cannot be written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(self.path.parent):
+        with alone(self.path.parent):
             before = self.read()
             after = change(before)
             if after != before:
@@ -102,47 +98,3 @@ def take_hashes(pins: Pins) -> PinHashes:
         name: {tool: pin.hash for tool, pin in server.tools.items()}
         for name, server in pins.items()
     }
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes of toolweft out of a folder's lock for as long as it lasts.
-
-    Raises:
-        OSError: another one has been in it for five seconds.
-    """
-    deadline = time.monotonic() + _WAIT_S
-    if sys.platform == "win32":
-        import msvcrt
-
-        guard = folder / ".toolweft.lock.guard"
-        fd = os.open(guard, os.O_RDWR | os.O_CREAT)
-        try:
-            _until(deadline, lambda: msvcrt.locking(fd, msvcrt.LK_NBLCK, 1))
-            yield
-        finally:
-            with suppress(OSError):
-                msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
-            os.close(fd)
-    else:
-        import fcntl
-
-        # The folder itself: a file would be replaced under the one who waits for it.
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            _until(deadline, lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB))
-            yield
-        finally:
-            os.close(fd)
-
-
-def _until(deadline_s: float, attempt: Callable[[], None]) -> None:
-    while True:
-        try:
-            attempt()
-        except (BlockingIOError, PermissionError):
-            if time.monotonic() > deadline_s:
-                raise
-            time.sleep(_STEP_S)
-        else:
-            return

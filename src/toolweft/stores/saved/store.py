@@ -13,7 +13,6 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
@@ -21,13 +20,12 @@ from anyio import to_thread
 
 from toolweft.core.clock import IdSource
 from toolweft.core.errors import ConfigError, StorageFull, ToolNotFound
-from toolweft.core.ids import QualifiedName, RunId
 from toolweft.core.journal import JournalRun
-from toolweft.core.saved import SavedParameter, SavedProgram
-from toolweft.core.tools import SEVERITIES
+from toolweft.core.saved import SavedProgram
 from toolweft.stores.journal.records import parse_run, render_run
 from toolweft.stores.private_files import make_folder, remove, subfolders, write_lines
 from toolweft.stores.saved.options import SavedOptions
+from toolweft.stores.saved.reading import TOOL_FILE, read_program
 
 __all__ = ("FileSavedStore",)
 
@@ -94,8 +92,8 @@ class FileSavedStore:
                 version += 1
                 stored = replace(program, version=version)
                 text = json.dumps(stored.to_dict(), indent=2, ensure_ascii=False)
-                (incoming / "tool.json").unlink(missing_ok=True)
-                write_lines(incoming / "tool.json", (f"{text}\n".encode(),))
+                (incoming / TOOL_FILE).unlink(missing_ok=True)
+                write_lines(incoming / TOOL_FILE, (f"{text}\n".encode(),))
                 try:
                     incoming.rename(home / str(version))
                 except OSError as exc:
@@ -167,24 +165,9 @@ class FileSavedStore:
 
     def _read(self, name: str, version: int) -> SavedProgram:
         folder = self._folder / name / str(version)
-        fields = json.loads((folder / "tool.json").read_bytes())
-        if fields["severity"] not in SEVERITIES:
-            raise ValueError(f"its severity is {fields['severity']!r:.40}")
-        return SavedProgram(
-            name=name,
-            version=version,
-            description=str(fields["description"]),
-            code=(folder / "program.py").read_bytes().decode(),
-            parameters=tuple(SavedParameter(**item) for item in fields["parameters"]),
-            output_schema=fields["output_schema"],
-            returns=fields["returns"],
-            severity=fields["severity"],
-            needs=tuple(QualifiedName(needed) for needed in fields["needs"]),
-            environment=fields["environment"],
-            timeout_s=float(fields["timeout_s"]),
-            run_id=RunId(fields["run_id"]),
-            saved_at=datetime.fromisoformat(fields["saved_at"]),
-        )
+        fields = json.loads((folder / TOOL_FILE).read_bytes())
+        code = (folder / "program.py").read_bytes().decode()
+        return read_program(fields, code, name=name, version=version)
 
     def _listing(self) -> list[tuple[str, list[int]]]:
         try:

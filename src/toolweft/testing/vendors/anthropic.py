@@ -154,6 +154,14 @@ class AnthropicServer(VendorServer[Turn, Failure, Refusal]):
         number = len(self.requests)
         content = [_sign(block, body["model"]) for block in turn.blocks]
         for block in content:
+            is_declared = any(
+                tool.get("name") == block.get("name") and tool.get("allowed_callers")
+                for tool in body.get("tools") or ()
+            )
+            is_called = is_declared and is_programmatic_call(block)
+            if is_called and not block["name"].isidentifier():
+                # A tool is a Python function there, and this can be the name of none.
+                raise Refusal(f"the script's program cannot call {block['name']!r}", status=500)
             if "id" in block:
                 self._memory.answers[block["id"]] = content
         has_calls = any(block["type"] == "tool_use" for block in content)

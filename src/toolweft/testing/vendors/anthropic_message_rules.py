@@ -8,8 +8,10 @@ from typing import Final
 
 from toolweft.core.json import JsonObject
 from toolweft.testing.vendors.anthropic_request import (
+    TOOL_NAME,
     ParsedRequest,
     Refusal,
+    is_caller,
     is_programmatic_call,
 )
 
@@ -155,13 +157,25 @@ def check_results_come_first(request: ParsedRequest) -> None:
 
 
 def check_ids(request: ParsedRequest) -> None:
-    """Ids of calls are letters, digits, "_" and "-"; an input is an object."""
+    """Ids, names and callers have a form, and each id stands once; an input is an object."""
+    seen: set[str] = set()
     for place, block in request.blocks("assistant"):
         if block.get("type") in {"tool_use", "server_tool_use"}:
             if not _ID.fullmatch(str(block.get("id") or "")):
                 raise Refusal(f"{place}.tool_use.id: String should match '^[a-zA-Z0-9_-]+$'")
             if not isinstance(block.get("input"), dict):
                 raise Refusal(f"{place}.tool_use.input: Input should be an object")
+            if not TOOL_NAME.fullmatch(str(block.get("name") or "")):
+                raise Refusal(
+                    f"{place}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'"
+                )
+            if not is_caller(block.get("caller")):
+                raise Refusal(
+                    f"{place}.tool_use.caller: Input tag does not match any of the expected tags"
+                )
+            if block["id"] in seen:
+                raise Refusal("messages: `tool_use` ids must be unique")
+            seen.add(block["id"])
 
 
 def check_results_hold_something(request: ParsedRequest) -> None:
@@ -266,7 +280,8 @@ def check_programs_are_echoed(request: ParsedRequest) -> None:
     for place, block in request.blocks("assistant"):
         answer = request.memory.answers.get(str(block.get("id")), ())
         known = next((b for b in answer if b.get("id") == block.get("id")), None)
-        if known is not None and known.get("caller") != block.get("caller"):
+        is_bound = known is not None and is_caller(known.get("caller"))
+        if known is not None and is_bound and known.get("caller") != block.get("caller"):
             raise Refusal(f"{place}: the caller of a call cannot be changed")
         if is_programmatic_call(block) and block["caller"]["tool_id"] not in programs:
             raise Refusal(f"{place}: no server_tool_use with id {block['caller']['tool_id']}")

@@ -1,16 +1,28 @@
 """A request to the Messages API as its rules look at it, and what the server remembers for them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from toolweft.core.json import JsonObject
+from toolweft.core.json import Json, JsonObject
 from toolweft.testing.vendors.scripts import VendorRefusal
 
-__all__ = ("CODE_TOOLS", "Memory", "ParsedRequest", "Refusal", "is_programmatic_call")
+__all__ = (
+    "CODE_TOOLS",
+    "TOOL_NAME",
+    "Memory",
+    "ParsedRequest",
+    "Refusal",
+    "is_caller",
+    "is_programmatic_call",
+)
 
+_DIRECT: Final = {"type": "direct"}
 # Those whose programs may call tools.
 CODE_TOOLS: Final = frozenset({"code_execution_20260120", "code_execution_20260521"})
+# Of a declared tool, and of one that a model called, whatever it called it.
+TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
 class Refusal(VendorRefusal):
@@ -96,5 +108,18 @@ class ParsedRequest:
 
 def is_programmatic_call(block: JsonObject) -> bool:
     """A call that a program at the vendor made."""
-    caller = block.get("caller") or {}
-    return block.get("type") == "tool_use" and caller.get("type", "direct") != "direct"
+    caller = block.get("caller") or _DIRECT
+    return block.get("type") == "tool_use" and caller != _DIRECT and is_caller(caller)
+
+
+def is_caller(caller: Json) -> bool:
+    """One that the API has: nobody, the model, or a program by its id."""
+    if caller is None or caller == _DIRECT:
+        return True
+    kind = caller.get("type") if isinstance(caller, dict) else None
+    return (
+        isinstance(kind, str)
+        and kind.startswith("code_execution_")
+        and isinstance(caller.get("tool_id"), str)
+        and caller["tool_id"] != ""
+    )

@@ -3,14 +3,18 @@
 The vendor's own words where they are known; a rule whose words are ours says so.
 """
 
-import re
 from collections import Counter
 from typing import Final
 
 from toolweft.catalog.schemas import check_schema_meaning
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.json import Json, JsonObject, JsonSchema
-from toolweft.testing.vendors.anthropic_request import CODE_TOOLS, ParsedRequest, Refusal
+from toolweft.testing.vendors.anthropic_request import (
+    CODE_TOOLS,
+    TOOL_NAME,
+    ParsedRequest,
+    Refusal,
+)
 
 __all__ = (
     "TOOL_RULES",
@@ -52,7 +56,6 @@ _BETAS: Final = frozenset(
         "mid-conversation-tool-changes-2026-07-01",
     }
 )
-_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _MAX_MARKS: Final = 4
 _MAX_TOOLS: Final = 10_000
 
@@ -106,7 +109,7 @@ def check_sampling_is_not_set(request: ParsedRequest) -> None:
 def check_tool_names(request: ParsedRequest) -> None:
     """Names are letters, digits, "_" and "-", and no two alike; there are at most 10,000."""
     for index, tool in enumerate(request.tools):
-        if not _NAME.fullmatch(str(tool.get("name", ""))):
+        if not TOOL_NAME.fullmatch(str(tool.get("name", ""))):
             raise Refusal(
                 f"tools.{index}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'"
             )

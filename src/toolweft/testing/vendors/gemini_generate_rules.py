@@ -19,6 +19,7 @@ from toolweft.testing.vendors.gemini_request import (
 __all__ = (
     "GENERATE_RULES",
     "check_call_turns_follow_user_turns",
+    "check_called_names",
     "check_calls_are_answered",
     "check_contents_are_given",
     "check_fields_are_known",
@@ -190,16 +191,29 @@ def check_function_names(request: ParsedRequest) -> None:
     seen: set[str] = set()
     for function in _list_functions(request):
         name = function.get("name") or ""
-        if not re.fullmatch(FUNCTION_NAME, name):
-            raise Refusal(
-                "* GenerateContentRequest.tools[0].function_declarations[0].name: [Invalid function"
-                " name. Must start with a letter or an underscore. Must be alphanumeric (a-z, A-Z,"
-                " 0-9), underscores (_), dots (.), colons (:), or dashes (-), with a maximum length"
-                " of 128.]"
-            )
+        _check_name(name, "tools[0].function_declarations[0]")
         if name in seen:
             raise Refusal(f"Duplicate function declaration found: {name}")
         seen.add(name)
+
+
+def check_called_names(request: ParsedRequest) -> None:
+    """Names in calls and results have the same form, but what it signed itself it takes back."""
+    signed = request.memory.signed.values()
+    own = {part["functionCall"]["name"] for part in signed if "functionCall" in part}
+    for number, index, part in _list_parts(request):
+        called = part.get("functionCall") or part.get("functionResponse")
+        if called and called["name"] not in own:
+            _check_name(called["name"], f"contents[{number}].parts[{index}]")
+
+
+def _check_name(name: str, place: str) -> None:
+    if not re.fullmatch(FUNCTION_NAME, name):
+        raise Refusal(
+            f"* GenerateContentRequest.{place}.name: [Invalid function name. Must start with a"
+            " letter or an underscore. Must be alphanumeric (a-z, A-Z, 0-9), underscores (_), dots"
+            " (.), colons (:), or dashes (-), with a maximum length of 128.]"
+        )
 
 
 def check_schemas(request: ParsedRequest) -> None:
@@ -233,6 +247,7 @@ GENERATE_RULES: Final = (
     check_contents_are_given,
     check_parts_hold_one_thing,
     check_objects,
+    check_called_names,
     check_call_turns_follow_user_turns,
     check_calls_are_answered,
     check_result_ids,

@@ -75,8 +75,7 @@ def check_functions(request: ParsedRequest) -> None:
         if unknown := tool.keys() - _FUNCTION_FIELDS:
             raise Refusal(f"unknown field '{min(unknown)}' of a function")
         name = tool.get("name") or ""
-        if not re.fullmatch(FUNCTION_NAME, name):
-            raise Refusal(f"invalid function name '{name}'")
+        _check_name(name)
         if name in seen:
             raise Refusal(f"duplicate function '{name}'")
         seen.add(name)
@@ -118,20 +117,27 @@ def check_steps(request: ParsedRequest) -> None:
         for name in _STEPS[kind]:
             if name not in step:
                 raise Refusal(f"input[{number}].{name} is required")
+        own = {item.get("name") for item in request.memory.answers.get(step.get("id", ""), ())}
+        if kind == "function_call" and step["name"] not in own:
+            _check_name(step["name"])
         if not isinstance(step.get("arguments", {}), dict):
             raise Refusal(f"input[{number}].arguments must be an object")
 
 
 def check_results_have_calls(request: ParsedRequest) -> None:
-    """A result comes after the call it answers, once, and is of the call's kind."""
+    """A result comes after the call it answers, once, and is of the call's kind and name."""
     open_calls: dict[str, str] = {}
+    names: dict[str, str] = {}
     for step in _list_steps(request):
         if step["type"] in _CALLS:
             open_calls[step["id"]] = _CALLS[step["type"]]
+            names[step["id"]] = step.get("name", "")
             continue
         is_result = step["type"] in _CALLS.values()
         if is_result and open_calls.pop(step["call_id"], None) != step["type"]:
             raise Refusal(f"{step['type']} '{step['call_id']}' has no matching call")
+        if is_result and step.get("name", names[step["call_id"]]) != names[step["call_id"]]:
+            raise Refusal(f"{step['type']} '{step['call_id']}' has another name than its call")
 
 
 def check_calls_have_results(request: ParsedRequest) -> None:
@@ -196,6 +202,11 @@ INTERACTIONS_RULES: Final = (
     check_signed_steps_are_echoed,
     check_answer_format,
 )
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(FUNCTION_NAME, name):
+        raise Refusal(f"invalid function name '{name}'")
 
 
 def _list_tools(request: ParsedRequest, kind: str) -> Iterator[JsonObject]:

@@ -4,13 +4,13 @@ OpenAI's own words where they are known. A rule that other servers have says who
 """
 
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from toolweft.core.json import JsonObject
 from toolweft.testing.vendors.openai_http import Refusal
+from toolweft.testing.vendors.openai_request import FUNCTION_NAME
 
 __all__ = (
     "RULES",
@@ -31,7 +31,6 @@ __all__ = (
     "check_tools_are_complete",
 )
 
-_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 _PARAMETERS: Final = frozenset(
     [
@@ -162,7 +161,7 @@ def check_calls_are_answered(request: ChatRequest) -> None:
 
 
 def check_calls_are_complete(request: ChatRequest) -> None:
-    """A call has an id of its own, a type, a name, and arguments as text."""
+    """A call has an id of its own, a type, a name that fits, and arguments as text."""
     for message in request.messages:
         calls = message.get("tool_calls")
         if calls is not None and not calls:
@@ -177,6 +176,12 @@ def check_calls_are_complete(request: ChatRequest) -> None:
             is_whole = call.get("type") == "function" and function.get("name")
             if not is_whole or not call.get("id") or counts[call["id"]] > 1:
                 raise Refusal("Invalid 'messages.tool_calls'.", code="invalid_value")
+            if not FUNCTION_NAME.fullmatch(function["name"]):
+                raise Refusal(
+                    "Invalid 'messages.tool_calls.function.name': string does not match pattern."
+                    " Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
+                    code="invalid_value",
+                )
             if not isinstance(function.get("arguments"), str):
                 raise Refusal("Invalid type for 'arguments': expected a string.")
 
@@ -219,7 +224,7 @@ def check_tools_are_complete(request: ChatRequest) -> None:
         if tool.get("type") != "function":
             raise Refusal(f"Invalid value: '{tool.get('type')}'.", param=f"tools[{index}].type")
         name = function.get("name") or ""
-        if not _NAME.fullmatch(name) or name in seen:
+        if not FUNCTION_NAME.fullmatch(name) or name in seen:
             raise Refusal(
                 f"Invalid 'tools[{index}].function.name'.",
                 code="invalid_value",
@@ -241,7 +246,7 @@ def check_response_format(request: ChatRequest) -> None:
         return
     given = form.get("json_schema") or {}
     schema = given.get("schema")
-    if not _NAME.fullmatch(given.get("name") or "") or not schema:
+    if not FUNCTION_NAME.fullmatch(given.get("name") or "") or not schema:
         raise Refusal(
             "Missing required parameter: 'response_format.json_schema.name'.",
             code="missing_required_parameter",

@@ -10,7 +10,7 @@ from typing import Final
 
 from toolweft.core.json import Json, JsonObject
 from toolweft.testing.vendors.openai_http import Refusal
-from toolweft.testing.vendors.openai_request import ParsedRequest, flatten_tools
+from toolweft.testing.vendors.openai_request import FUNCTION_NAME, ParsedRequest, flatten_tools
 
 __all__ = (
     "ITEM_RULES",
@@ -85,7 +85,7 @@ def check_items_are_known(request: ParsedRequest) -> None:
 
 
 def check_call_ids(request: ParsedRequest) -> None:
-    """Calls and outputs have an id of at most 64 characters; arguments are text."""
+    """Calls and outputs have an id of at most 64 characters; a name fits, arguments are text."""
     for index, item in enumerate(request.of_type(*_OUTPUTS, *_OUTPUTS.values())):
         if item.get("execution") == "server":
             continue
@@ -102,7 +102,16 @@ def check_call_ids(request: ParsedRequest) -> None:
                 " instead.",
                 code="string_above_max_length",
             )
-        if item["type"] == "function_call" and not isinstance(item.get("arguments"), str):
+        if item["type"] != "function_call":
+            continue
+        if not FUNCTION_NAME.fullmatch(str(item.get("name") or "")):
+            raise Refusal(
+                f"Invalid 'input[{index}].name': string does not match pattern. Expected a string"
+                " that matches the pattern '^[a-zA-Z0-9_-]+$'.",
+                code="invalid_value",
+                param=f"input[{index}].name",
+            )
+        if not isinstance(item.get("arguments"), str):
             raise Refusal(
                 f"Invalid type for 'input[{index}].arguments': expected a string.",
                 code="invalid_type",

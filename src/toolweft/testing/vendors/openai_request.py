@@ -1,12 +1,17 @@
 """A request to the Responses API as the server's rules look at it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("MODELS", "ModelFacts", "ParsedRequest", "flatten_tools")
+__all__ = ("FUNCTION_NAME", "MODELS", "ModelFacts", "ParsedRequest", "flatten_tools")
+
+
+# Of a declared function, and of one that a model called, whatever it called it.
+FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,12 @@ Sources: the vendor's SDK and documentation, and its own error texts where they 
 whose words are ours says so.
 """
 
-import re
 from collections import Counter
 from typing import Final
 
 from toolweft.core.json import Json, JsonObject
 from toolweft.testing.vendors.openai_http import Refusal
-from toolweft.testing.vendors.openai_request import ParsedRequest
+from toolweft.testing.vendors.openai_request import FUNCTION_NAME, ParsedRequest
 
 __all__ = (
     "SETTING_RULES",
@@ -33,7 +32,6 @@ __all__ = (
     "check_tools_are_complete",
 )
 
-_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MIN_OUTPUT_TOKENS: Final = 16
 _PARAMETERS: Final = frozenset(
     [
@@ -136,7 +134,7 @@ def check_tools_are_complete(request: ParsedRequest) -> None:
 def check_tool_names(request: ParsedRequest) -> None:
     """Names are letters, digits, "_" and "-", at most 64, and no two at the start are alike."""
     for tool in request.functions:
-        if not _NAME.fullmatch(tool["name"]):
+        if not FUNCTION_NAME.fullmatch(tool["name"]):
             raise Refusal(
                 f"Invalid 'tools[0].name': string does not match pattern: '{tool['name']}'."
                 " Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
@@ -239,7 +237,7 @@ def check_text_format(request: ParsedRequest) -> None:
                 code="missing_required_parameter",
                 param=param,
             )
-    if not _NAME.fullmatch(form["name"]):
+    if not FUNCTION_NAME.fullmatch(form["name"]):
         raise Refusal("Invalid 'text.format.name'.", code="invalid_value", param="text.format.name")
     if form.get("strict"):
         _check_strict(form["schema"], f"response_format '{form['name']}'")

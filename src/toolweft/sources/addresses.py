@@ -1,9 +1,9 @@
-"""Which network addresses a description may lead to. Pure.
+"""Which network addresses somebody else's text may lead to. Pure.
 
-A description is somebody else's text. It may name any public server, but nothing inside the user's
-own network unless the user's own configuration names that very host and port. What counts is the
-address that a name has at the moment of connecting, so neither odd spellings nor a name that
-changes its address help.
+A description of a service is such a text, and so is what a server says of who issues its tokens.
+It may name any public server, but nothing inside the user's own network unless the user's own
+configuration names that very host and port. What counts is the address that a name has at the
+moment of connecting, so neither odd spellings nor a name that changes its address help.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from toolweft.core.errors import CallDenied
 
-__all__ = ("Origin", "check_addresses", "is_downgrade", "origin_of")
+__all__ = ("Origin", "check_addresses", "is_downgrade", "is_loopback", "origin_of")
 
 # Scheme, host in lower case, port.
 Origin: TypeAlias = tuple[str, str, int]
@@ -42,13 +42,24 @@ def is_downgrade(before: Origin, after: Origin) -> bool:
     return before[0] == "https" and after[0] == "http"
 
 
-def check_addresses(addresses: Iterable[str], *, host: str, is_named: bool) -> None:
+def is_loopback(host: str) -> bool:
+    """Whether a host, as it is written, means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_addresses(addresses: Iterable[str], *, host: str, is_named: bool, hint: str) -> None:
     """Refuse a host by the addresses it has right now; one bad one is enough.
 
     Args:
         addresses: of the host, in numbers.
         host: for messages.
         is_named: the user's configuration names this host and port.
+        hint: how it is named, where it is not.
 
     Raises:
         CallDenied: one of them is not to be reached.
@@ -59,7 +70,7 @@ def check_addresses(addresses: Iterable[str], *, host: str, is_named: bool) -> N
             if is_named and (_is_private(meant) or str(meant) == host):
                 continue
             if not meant.is_global or meant.is_multicast or _is_special(meant):
-                raise _refused(host, text)
+                raise _refused(host, text, hint)
 
 
 def _is_private(address: IPv4Address | IPv6Address) -> bool:
@@ -89,9 +100,9 @@ def _meanings(address: IPv4Address | IPv6Address) -> Iterable[IPv4Address | IPv6
     return found or (address,)
 
 
-def _refused(host: str, address: str) -> CallDenied:
+def _refused(host: str, address: str, hint: str) -> CallDenied:
     said = host if host == address else f"{host} ({address})"
     return CallDenied(
         f"{said} is not a public address, and the configuration does not name it",
-        hint="if it is meant, name host and port in base_url of the source",
+        hint=hint,
     )

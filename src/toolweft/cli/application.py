@@ -6,10 +6,11 @@ import typer
 
 from toolweft import __version__
 from toolweft.cli.boundary import run_guarded
+from toolweft.cli.collecting import pause_collection
 from toolweft.cli.lazy import LazyGroup, add_commands
 from toolweft.cli.options import Common, with_common
 
-__all__ = ("app", "main", "root")
+__all__ = ("app", "root", "run")
 
 _EPILOG = """\
 Results go to stdout, everything else to stderr; NO_COLOR is honoured.
@@ -20,8 +21,9 @@ stdout went away.
 """
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line and end the process with its exit code."""
+    pause_collection()
     raise SystemExit(run_guarded(app))
 
 
