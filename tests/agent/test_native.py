@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import anyio
 import pytest
 from tests.agent.world import (
     DELETE,
@@ -138,6 +139,40 @@ async def test_direct_and_programmatic_calls_of_one_reply_are_both_answered() ->
         await stage.run()
     assert [r.call_id for r in results_of(planner.requests[1])] == ["c1", "p1"]
     assert [r.caller.type for r in results_of(planner.requests[1])] == ["direct", "programmatic"]
+
+
+async def test_a_call_that_a_program_would_not_wait_for_ends_before_it_gives_up() -> None:
+    slow = from_program("sky-rain", city="Oslo")
+    planner = Planner(
+        waiting(slow, from_program("disk-delete", "p2")),
+        use(call("sky-rain", city="Oslo")),
+        say("Rain."),
+        capabilities=replace(NATIVE, program_wait_s=0.2),
+    )
+    ended: list[str] = []
+
+    async def rain(city: str) -> str:
+        try:
+            # Longer than a program there waits, and nothing to a direct call.
+            await anyio.sleep(0.6 if stage.world.road.calls[-1].caller.type == "direct" else 60)
+        finally:
+            ended.append(city)
+        return "much"
+
+    async with open_stage(planner) as stage:
+        stage.world.road.answers["sky.rain"] = rain
+        await stage.run()
+
+    late, done = results_of(planner.requests[1])
+    assert late.is_error
+    assert late.content[0].text == (
+        "timeout: sky-rain was stopped after 0.2 s: no program there waits longer\n"
+        "hint: it may have taken effect; call it directly, or in a program of run_code"
+    )
+    assert not done.is_error
+    assert texts_of(planner.requests[2]) == ["much"]
+    assert ended == ["Oslo", "Oslo"]
+    assert [event.status for event in stage.of(ToolFinished)][-1] == "ok"
 
 
 async def test_a_program_whose_container_is_gone_is_begun_once_more() -> None:

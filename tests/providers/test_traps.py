@@ -26,6 +26,7 @@ from toolweft.core.messages import AssistantMessage, ModelCall, ModelRequest
 from toolweft.providers import openai, openai_chat
 from toolweft.providers.anthropic.decode import decode as decode_anthropic
 from toolweft.providers.anthropic.encode import encode as encode_anthropic
+from toolweft.providers.anthropic.models import MODELS
 from toolweft.providers.gemini.generate_decode import decode as decode_generate
 from toolweft.providers.gemini.generate_encode import encode as encode_generate
 from toolweft.providers.gemini.interactions_decode import decode as decode_interactions
@@ -286,3 +287,10 @@ def test_a_tool_for_programs_says_that_it_returns_text_and_of_what_shape() -> No
 
     assert "json.loads" in declared["description"]
     assert '"units":{"type":"integer"}' in declared["description"]
+
+
+def test_where_programs_run_at_the_vendor_it_is_known_how_long_they_wait() -> None:
+    running = [row for row in MODELS.values() if row.capabilities.programs != "none"]
+    assert running
+    # A program there gets a TimeoutError after 270 s.
+    assert {row.capabilities.program_wait_s for row in running} == {240.0}

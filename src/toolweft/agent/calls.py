@@ -25,7 +25,7 @@ from toolweft.agent.results import CallMade
 from toolweft.core.calls import CallerType
 from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.clock import Clock
-from toolweft.core.errors import ContainerExpired, ContainerNotFound, InvalidArguments
+from toolweft.core.errors import CallTimeout, ContainerExpired, ContainerNotFound, InvalidArguments
 from toolweft.core.ids import RunId
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import Message, ModelCall
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _GONE: Final = frozenset({ContainerExpired.code, ContainerNotFound.code})
 # Of the four, those that change nothing.
 _READING: Final = frozenset({"search_tools", "describe_tools"})
+_SLOW_HINT: Final = "it may have taken effect; call it directly, or in a program of run_code"
 _FRESH: Final = "[container {old} is gone, and its variables with it: this ran in a fresh one]\n"
 
 
@@ -137,7 +138,7 @@ class CallDesk:
     ) -> CallAnswer:
         started_s = self._clock.monotonic_s()
         try:
-            answer = await self._invoke(call, capabilities, history)
+            answer = await self._invoke_in_time(call, capabilities, history)
         except Exception as exc:
             # A fault of ours must not end a conversation in which calls were made.
             log.exception("agent.call_failed", extra={"tool": call.name})
@@ -177,6 +178,16 @@ class CallDesk:
                     is_programmatic=caller == "programmatic",
                 )
             )
+
+    async def _invoke_in_time(
+        self, call: ModelCall, capabilities: ModelCapabilities, history: Sequence[Message]
+    ) -> CallAnswer:
+        """What a call answers before a program at the vendor gives up waiting for it."""
+        wait_s = capabilities.program_wait_s if call.caller.type == "programmatic" else None
+        with anyio.move_on_after(wait_s):
+            return await self._invoke(call, capabilities, history)
+        reason = f"{call.name} was stopped after {wait_s:g} s: no program there waits longer"
+        return CallAnswer(refuse_call(CallTimeout.code, reason, _SLOW_HINT))
 
     async def _invoke(
         self, call: ModelCall, capabilities: ModelCapabilities, history: Sequence[Message]

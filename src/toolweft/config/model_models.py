@@ -38,6 +38,7 @@ class CapabilitiesModel(Section):
     reveal: Literal["reference", "search_item", "none"] | None = None
     addition: Literal["system_block", "item", "none"] | None = None
     programs: Literal["python", "javascript", "none"] | None = None
+    program_wait_s: Seconds | None = None
     has_examples: bool | None = None
     has_output_schema: bool | None = None
     has_structured_output: bool | None = None

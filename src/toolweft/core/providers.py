@@ -28,6 +28,8 @@ class ModelCapabilities:
     addition: Literal["system_block", "item", "none"] = "none"
     # The language of programs that run at the vendor.
     programs: Literal["python", "javascript", "none"] = "none"
+    # How long such a program may be kept waiting for the result of a call; None: no limit is known.
+    program_wait_s: float | None = None
     has_examples: bool = False
     has_output_schema: bool = False
     # Answers that must fit a schema.

@@ -36,12 +36,15 @@ class ModelRow:
 _PLAIN: Final = ModelCapabilities(
     has_structured_output=False, has_forced_choice=False, takes_temperature=False
 )
+# A program gets a TimeoutError after 270 s; an answer that comes before it says what to do instead.
+_PROGRAM_WAIT_S: Final = 240.0
 # From the 4.5 models on. Tools are hidden and revealed, and programs run at the vendor.
 _SEARCHING: Final = replace(
     _PLAIN,
     has_deferral=True,
     reveal="reference",
     programs="python",
+    program_wait_s=_PROGRAM_WAIT_S,
     has_examples=True,
     has_structured_output=True,
     has_cache_marks=True,
@@ -49,7 +52,7 @@ _SEARCHING: Final = replace(
     context_tokens=200_000,
 )
 # Keeps no state between programs with the versions of the code tool that run ours.
-_HAIKU_4_5: Final = replace(_SEARCHING, programs="none")
+_HAIKU_4_5: Final = replace(_SEARCHING, programs="none", program_wait_s=None)
 _LONG: Final = replace(_SEARCHING, context_tokens=1_000_000)
 # From Opus 4.8 on, without Sonnet 5: tools may be added by a system message in the middle.
 _ADDING: Final = replace(_LONG, addition="system_block")
