@@ -4,9 +4,11 @@ So a tier that fails by its own fault fails its tests; one whose ground is missi
 """
 
 import functools
+import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +55,15 @@ def need(tier: str) -> None:
     """Skip the test where the machine has not got what the tier stands on."""
     if reason := missing(tier):
         pytest.skip(f"tier {tier!r}: {reason}")
+
+
+@functools.cache
+def is_root() -> bool:
+    """Whether this is root over the machine, not only over a user namespace."""
+    if os.geteuid() != 0:
+        return False
+    users = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+    return users == ["0", "0", str(2**32 - 1)]
 
 
 def strongest() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from tests import machine
 from tests.conformance.hostile import CHANNEL, WORDS, Attack
 from tests.sandbox.process.guests import LIMITS, UNLOCKED, Guest, open_unlocked
 
@@ -78,6 +79,7 @@ class Entry:
 
 @asynccontextmanager
 async def _enter_tier(tier: str) -> AsyncIterator[OpenBackend]:
+    machine.need(tier)
     options = SandboxOptions(tier=tier, probe_timeout_s=_PROBE_TIMEOUT_S)
     async with ProcessBackend(options, clock=SystemClock()) as backend:
         yield _of_processes(backend)

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from tests import machine
 
 import toolweft
 from toolweft.config.models import ConfigModel
@@ -167,11 +168,16 @@ CASES = [
 ]
 
 
+# Other tiers have no files whose bytes are counted.
+NEEDS = {"disk": "ns"}
+
+
 @pytest.mark.promise("sandbox.limits-said")
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_a_limit_that_is_hit_says_its_name_its_value_and_its_key(
     case: Case, folders: dict[str, Any]
 ) -> None:
+    machine.need(NEEDS.get(case.limit, ""))
     overrides = folders | {case.key: case.value}
     async with toolweft.open(tools=[take], overrides=overrides) as box:
         outcome = await box.run(case.code)
@@ -190,6 +196,7 @@ async def test_a_limit_that_is_hit_says_its_name_its_value_and_its_key(
 async def test_raising_the_key_that_was_named_is_enough(
     case: Case, folders: dict[str, Any]
 ) -> None:
+    machine.need(NEEDS.get(case.limit, ""))
     overrides = folders | {case.key: case.raised}
     async with toolweft.open(tools=[take], overrides=overrides) as box:
         outcome = await box.run(case.code)

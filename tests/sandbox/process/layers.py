@@ -5,8 +5,9 @@ ends with an error of its own or at a limit. What they do is harmless: they touc
 that runs them, and themselves. `@@NAMES@@` are filled in by that host.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.guest.lockdown import (
@@ -50,6 +51,9 @@ WIDE = replace(
 )
 
 
+Need = Literal["root", "namespaces"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerProgram:
     """One program and the only layer that stops it."""
@@ -59,8 +63,8 @@ class LayerProgram:
     code: str
     # Where the layer is the only one.
     tiers: frozenset[str] = ALL
-    # An ordinary user may not do it to begin with.
-    needs_root: bool = False
+    # Whoever is not root, or may make no user namespaces, cannot do it to begin with.
+    needs: Need | None = None
 
 
 def layers_of(tier: Tier) -> tuple[str, ...]:
@@ -76,26 +80,26 @@ def without(tier: Tier, layer: str) -> Tier:
     return replace(tier, layers=tier.layers - {layer})
 
 
-def programs_for(tier: Tier, *, is_root: bool) -> list[LayerProgram]:
+def programs_for(tier: Tier, *, lacking: Collection[Need] = ()) -> list[LayerProgram]:
     """The programs that prove the layers of a tier on this machine."""
     return [
         program
         for program in PROGRAMS
-        if tier.name in program.tiers and (is_root or not program.needs_root)
+        if tier.name in program.tiers and program.needs not in lacking
     ]
 
 
 _Make = Callable[[str, str], LayerProgram]
 
 
-def _for(layer: str, *tiers: str, needs_root: bool = False, before: str = "") -> _Make:
+def _for(layer: str, *tiers: str, needs: Need | None = None, before: str = "") -> _Make:
     def make(name: str, code: str) -> LayerProgram:
         return LayerProgram(
             name=name,
             layer=layer,
             code=before + code,
             tiers=frozenset(tiers) or ALL,
-            needs_root=needs_root,
+            needs=needs,
         )
 
     return make
@@ -176,7 +180,7 @@ def mmap(size, flags, *, protection=3):
     return check(libc.mmap(None, ctypes.c_size_t(size), protection, flags | 0x22,
                            -1, ctypes.c_long(0)))
 """
-_as_root = _for(CAPABILITIES, "landlock", "noopen", needs_root=True, before=_LIBC)
+_as_root = _for(CAPABILITIES, "landlock", "noopen", needs="root", before=_LIBC)
 
 _CREDENTIALS = """
 import socket, struct
@@ -238,7 +242,9 @@ SYSTEM_CALLS = (
         "import socket\nprint('PWNED', socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))",
     ),
     _call("make a memory file", "print('PWNED', os.memfd_create('x'))"),
-    _call("enter a user namespace", "check(libc.unshare(0x10000000))\nprint('PWNED')"),
+    _for(SECCOMP, needs="namespaces", before=_LIBC)(
+        "enter a user namespace", "check(libc.unshare(0x10000000))\nprint('PWNED')"
+    ),
     _call("watch files", "print('PWNED', check(libc.inotify_init1(0)))"),
     _call("change its priority", "os.nice(1)\nprint('PWNED')"),
     _call("choose its processors", "os.sched_setaffinity(0, {0})\nprint('PWNED')"),
@@ -359,7 +365,7 @@ PROGRAMS = (*FILES, *PRIVILEGES, *SYSTEM_CALLS, *SIZES, *CLOCKS_AND_COUNTERS)
 # ------------------------------------------------------------------- two layers, one behind other
 
 # In an allowed folder of tier `landlock`: packages, of which some belong to another user.
-_others = _for(CAPABILITIES, "landlock", needs_root=True)
+_others = _for(CAPABILITIES, "landlock", needs="root")
 
 FILES_OF_OTHERS = (
     _others("read another user's file", "print('PWNED', open('@@OTHERS@@/file').read())"),

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests import machine
 from tests.conformance.bait import Host, open_host
 from tests.sandbox.process.guests import NAMES, START_TIMEOUT_S, open_zygote
 from tests.sandbox.process.layers import (
@@ -19,6 +20,7 @@ from tests.sandbox.process.layers import (
     TIGHT,
     WIDE,
     LayerProgram,
+    Need,
     layers_of,
     programs_for,
     without,
@@ -37,7 +39,7 @@ from toolweft.sandbox.process.zygote import Zygote, launch_zygote
 
 pytestmark = [pytest.mark.process, pytest.mark.network]
 
-_IS_ROOT = os.geteuid() == 0
+_IS_ROOT = machine.is_root()
 _AT_LEAST = 5
 
 
@@ -96,6 +98,16 @@ def has_no_capabilities(tier: Tier, layer: str) -> bool:
     return layer == CAPABILITIES and tier.name != "ns" and not _IS_ROOT
 
 
+def find_lacking() -> set[Need]:
+    """What programs of the layers cannot do here to begin with."""
+    lacking: set[Need] = set()
+    if not _IS_ROOT:
+        lacking.add("root")
+    if machine.missing("ns"):
+        lacking.add("namespaces")
+    return lacking
+
+
 def hides_behind(program: LayerProgram, layer: str) -> bool:
     """Whether leaving out `layer` takes the program's own layer away too."""
     return program.layer == FILE_FREE and layer == SECCOMP
@@ -104,7 +116,7 @@ def hides_behind(program: LayerProgram, layer: str) -> bool:
 @pytest.mark.promise("sandbox.layers")
 @pytest.mark.parametrize("tier", TIERS, ids=[tier.name for tier in TIERS])
 async def test_with_every_layer_no_program_gets_through(tier, tmp_path):
-    programs = programs_for(tier, is_root=_IS_ROOT)
+    programs = programs_for(tier, lacking=find_lacking())
     assert await judge_all(tier, programs, tmp_path) == {}
 
 
@@ -116,8 +128,8 @@ async def test_with_every_layer_no_program_gets_through(tier, tmp_path):
 )
 async def test_without_one_layer_its_programs_get_through_and_no_others(tier, layer, tmp_path):
     if has_no_capabilities(tier, layer):
-        pytest.skip("an ordinary user has no capabilities to begin with")
-    programs = programs_for(tier, is_root=_IS_ROOT)
+        pytest.skip("who runs this has no capabilities over the machine to begin with")
+    programs = programs_for(tier, lacking=find_lacking())
     own = {program.name for program in programs if program.layer == layer}
     also = {program.name for program in programs if hides_behind(program, layer)}
     limits = WIDE if layer == HOST else TIGHT
@@ -182,6 +194,6 @@ async def test_a_list_with_calls_on_paths_does_not_prove_itself():
 def test_every_program_has_one_name_and_every_layer_of_every_tier_enough_programs():
     assert max(Counter(program.name for program in PROGRAMS).values()) == 1
     for tier in TIERS:
-        layers = Counter(program.layer for program in programs_for(tier, is_root=True))
+        layers = Counter(program.layer for program in programs_for(tier))
         assert set(layers) == set(layers_of(tier))
         assert min(layers.values()) >= _AT_LEAST
