@@ -223,6 +223,9 @@ async def test_an_id_that_two_clients_wait_for_is_told_to_neither(tmp_path: Path
         for visitor in (anna, ben):
             await visitor.use("open_page", id="same")
         await anna.use("finish_page", id="same")
+        # One of any length goes to the client, and is not kept.
+        await anna.use("open_page", id=10_000 * "x")
+        await anna.use("finish_page", id=10_000 * "x")
         # Whatever is on its way comes before these.
         for visitor in (anna, ben):
             await visitor.use("open_page", id=visitor.name)
@@ -230,6 +233,7 @@ async def test_an_id_that_two_clients_wait_for_is_told_to_neither(tmp_path: Path
             await visitor.hear_of(visitor.name)
 
     assert (anna.completed, ben.completed) == (["anna"], ["ben"])
+    assert anna.opened == ["same", 10_000 * "x", "anna"]
 
 
 async def test_an_id_that_two_servers_use_is_shown_as_two(tmp_path: Path) -> None:

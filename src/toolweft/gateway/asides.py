@@ -27,6 +27,8 @@ __all__ = ("Asides", "SessionClient")
 
 log = logging.getLogger(__name__)
 
+# Ids are kept; a longer one is passed on, and nothing is heard of it.
+_MAX_ID_CHARACTERS: Final = 1_000
 # The only revision that has ids of addresses, and the news of them.
 _REVISION: Final = "2025-11-25"
 # In a connection's own state.
@@ -98,10 +100,8 @@ class Asides:
             return error
 
         def shown(entry: Json) -> Json:
-            own = entry.get("elicitationId") if isinstance(entry, dict) else None
-            if not isinstance(own, str) or not own:
-                return entry
-            return {**entry, "elicitationId": self._follow(client, source, own)}
+            own = _as_id(entry.get("elicitationId")) if isinstance(entry, dict) else ""
+            return {**entry, "elicitationId": self._follow(client, source, own)} if own else entry
 
         data = {**data, "elicitations": [shown(entry) for entry in listed]}
         return MCPError(error.error.code, error.error.message, data)
@@ -176,5 +176,9 @@ def _read_id(ask: Ask) -> str:
     """The id of the address that an ask wants opened; "" where it has none."""
     if ask.kind != "elicitation" or ask.params.get("mode") != "url":
         return ""
-    own = ask.params.get("elicitationId")
-    return own if isinstance(own, str) else ""
+    return _as_id(ask.params.get("elicitationId"))
+
+
+def _as_id(given: Json) -> str:
+    """An id that can be kept; "" where it is none."""
+    return given if isinstance(given, str) and len(given) <= _MAX_ID_CHARACTERS else ""
