@@ -9,7 +9,7 @@ from typing import Protocol
 
 import anyio
 
-from toolweft.bootstrap.answers import AnswerBook
+from toolweft.bootstrap.answers import AnswerBook, AnsweredRoad
 from toolweft.bootstrap.parts import (
     PythonTool,
     build_pin_book,
@@ -144,7 +144,7 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
     time = SystemClock()
     ids = RandomIds()
     book = build_pin_book(settings)
-    catalog = Catalog(settings.catalog, pins=book)
+    catalog = Catalog(settings.catalog, pins=book, clock=time)
     if on_source is not None:
         catalog.subscribe(lambda _snapshot: on_source(catalog))
     answers = AnswerBook(settings, catalog=catalog)
@@ -191,7 +191,11 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
             options=settings.calls,
             keeper=ResultKeeper(handles, options=settings.calls),
         )
-        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog)
+        road = AnsweredRoad(
+            PatientRoad(calls, settle=sources.settle_one, holder=catalog),
+            book=answers,
+            catalog=catalog,
+        )
         backend = await stack.enter_async_context(
             LazyBackend(
                 sandbox
@@ -273,6 +277,8 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
                 news=news,
                 options=settings.calls,
                 timeout_s=settings.catalog.default_timeout_s,
+                holder=catalog,
+                withholds=settings.pins.mode != "off" and settings.pins.flagged == "suspend",
             ),
             open_rest=open_rest,
         )

@@ -18,6 +18,7 @@ from toolweft.core.contents import ContentKind, ContentListener, ContentSource, 
 from toolweft.core.errors import ContentNotFound, InvalidArguments
 from toolweft.core.ids import SourceName
 from toolweft.core.json import Json, JsonObject
+from toolweft.core.pins import Flag
 from toolweft.core.principals import Principal
 
 __all__ = ("ContentView", "Freshness", "Subscribed")
@@ -61,8 +62,15 @@ class ContentView:
         return not scope.cancelled_caught
 
     def entries(self, kind: ContentKind) -> Sequence[JsonObject]:
-        """A list, entries as their sources gave them; name or address may be another."""
+        """A list, entries as their sources gave them; name or address may be another.
+
+        What is held back as suspicious is left out.
+        """
         return self._routes.entries(kind)
+
+    def flags(self, kind: ContentKind) -> Mapping[str, tuple[Flag, ...]]:
+        """What is suspicious in a list, by name or address; also of what is held back."""
+        return self._routes.flagged(kind, self._road.flags(self._principal))
 
     def freshness(self, kind: ContentKind) -> Freshness:
         """The least of what the sources say that have any; private where some see other ones."""
