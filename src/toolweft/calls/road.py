@@ -131,6 +131,7 @@ class Road:
             tool=tool.qualified,
             output_schema=tool.definition.output_schema,
             options=self._options,
+            source=tool.definition.namespace,
         )
         return ToolResult(
             call_id=call.id,

@@ -126,10 +126,17 @@ class ContentRoad:
         }
 
     def begin(
-        self, principal: Principal, client: CallingClient, verbatim: Verbatim | None = None
+        self,
+        principal: Principal,
+        client: CallingClient,
+        verbatim: Verbatim | None = None,
+        *,
+        within: Countdown | None = None,
     ) -> ContentUse:
-        """One use, which has all of its time left."""
+        """One use, which has all of its time left, and no more than what it is a part of."""
         countdown = Countdown(self._timeout_s, clock=self._clock)
+        if within is not None:
+            countdown = within.within(self._timeout_s)
         return ContentUse(
             principal=principal, countdown=countdown, client=client, verbatim=verbatim
         )

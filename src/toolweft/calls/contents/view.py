@@ -15,6 +15,7 @@ from toolweft.calls.contents.routes import ContentRoutes, Route
 from toolweft.core.calls import Verbatim
 from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.contents import ContentKind, ContentListener, ContentSource, ResourceChanged
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import ContentNotFound, InvalidArguments
 from toolweft.core.ids import SourceName
 from toolweft.core.json import Json, JsonObject
@@ -97,9 +98,20 @@ class ContentView:
         return self._routes.find_prompt(name)
 
     async def read(
-        self, uri: str, *, client: CallingClient = NOBODY, verbatim: Verbatim | None = None
+        self,
+        uri: str,
+        *,
+        client: CallingClient = NOBODY,
+        verbatim: Verbatim | None = None,
+        within: Countdown | None = None,
     ) -> JsonObject:
         """The answer to `resources/read`, addresses as they are shown here.
+
+        Args:
+            uri: as it is shown here.
+            client: who is asked what the source asks meanwhile.
+            verbatim: how the answer is wanted as it was sent.
+            within: of what it is a part, and over with at the latest; None for nothing.
 
         Raises:
             ContentNotFound: nobody's, or that of several sources.
@@ -108,7 +120,7 @@ class ContentView:
         """
         route = await self._find(lambda routes: routes.find_resource(uri))
         source = self._source(route, uri)
-        use = self._road.begin(self._principal, client, verbatim)
+        use = self._road.begin(self._principal, client, verbatim, within=within)
         what = _what(route, "resources/read", _without_arguments(route.original))
         answer = await self._road.recorded(
             what, use, lambda: source.read_resource(route.original, use)
