@@ -211,8 +211,8 @@ def test_the_links_given_longest_ago_are_forgotten() -> None:
     links = GivenLinks()
     for number in range(10_001):
         links.note(link(str(number)), source=DOCS, owner=ANN)
-    assert links.find("memo://0", owner=ANN) == []
-    assert links.find("memo://1", owner=ANN) == [DOCS]
+    assert links.find("memo://0", owner=ANN) == ()
+    assert links.find("memo://1", owner=ANN) == (DOCS,)
 
 
 @pytest.mark.parametrize(
