@@ -79,3 +79,10 @@ def test_what_is_suspicious_is_said_with_its_place(bare: Shell, command: str, na
     books.write("toolweft.toml", 'include = ["mcp.json"]\n[pins]\nflagged = "suspend"\n')
     assert name not in books(command).out
     assert "is held back: it is suspicious (hidden, instruction)" in books(command, name).err
+
+
+@pytest.mark.promise("pins.contents")
+def test_the_doctor_names_what_is_suspicious(bare: Shell) -> None:
+    told = serve(bare, "poisoned")("doctor").out
+    assert "note: prompt summarise is suspicious: $.description: characters" in told
+    assert "note: resource memo://insights is suspicious: $.description: it keeps" in told

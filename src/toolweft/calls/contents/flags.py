@@ -57,7 +57,11 @@ class ContentFlags:
         before = self._looked.get(source)
         snapshot = None if self._holder is None else self._holder.snapshot
         is_listed = before is not None and before.contents is contents
-        if before is not None and is_listed and before.snapshot in (None, snapshot):
+        if (
+            before is not None
+            and is_listed
+            and (not before.snapshot or before.snapshot is snapshot)
+        ):
             return before.flags
         checked = before.checked if before is not None and is_listed else _check(contents)
         speaks_of_tools = any(found.mentions for found in checked.values())

@@ -54,8 +54,11 @@ def mend_deep(text: bytes) -> bytes:
     """
     if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return text
-    brackets = _TEXTS.sub(b"", text).translate(None, _OTHERS)
-    depth = max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+    # Taking the texts out costs as much as reading all of it, so it is done for few. A server that
+    # has brackets in texts hide a hundred levels fails its own request in the parser's words.
+    if _deepest(text) <= MAX_DEPTH // 2:
+        return text
+    depth = _deepest(_TEXTS.sub(b"", text))
     if depth <= MAX_DEPTH:
         return text
     if len(text) > _MAX_MENDED_BYTES:
@@ -71,6 +74,12 @@ def find_depth(entry: Json) -> int | None:
     """How deep an entry was nested that `mend_deep` replaced; None for any other."""
     depth = entry.get(_DEPTH_KEY) if isinstance(entry, dict) else None
     return depth if type(depth) is int else None
+
+
+def _deepest(text: bytes) -> int:
+    """The deepest level of the brackets in a text, whatever they are."""
+    brackets = text.translate(None, _OTHERS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 class _Mender:
