@@ -14,7 +14,7 @@ import anyio
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
-from tests.cli.shell import TOOLWEFT, Ended, Shell
+from tests.cli.shell import TOOLWEFT, Shell
 from tests.sources.support import PATIENT_S, SERVERS, is_alive
 
 # Whole programs are started here, on machines that may be busy.
@@ -53,14 +53,19 @@ def write(shell: Shell, servers: dict[str, list[str]], **more: Any) -> None:
     shell.write("mcp.json", json.dumps({"mcpServers": entries}))
 
 
-def list_tools(shell: Shell) -> Ended:
-    """What `tools` says once no server starts any more: a command waits ten seconds for them."""
+def list_tools(shell: Shell) -> tuple[Any, str]:
+    """What `tools` answers once no server starts any more, and what it said on the way.
+
+    A command waits ten seconds for them, which a busy machine may need for its own start.
+    """
+    said = ""
     for _ in range(6):
         ended = shell.spawn("tools", "--json", "-v")
         assert ended.code == 0, ended.err
+        said += ended.err
         if all(source["state"] != "starting" for source in ended.json["sources"]):
             break
-    return ended
+    return ended.json, said
 
 
 @asynccontextmanager
@@ -80,10 +85,10 @@ async def call(client: Client, name: str, **arguments: Any) -> str:
 
 def test_each_of_the_known_failures_is_named_and_hides_no_other(place: Shell) -> None:
     write(place, {"good": ["plain.py"]} | {n: a for n, (a, _, _) in FAILING.items()})
-    ended = list_tools(place)
-    sources = {source["name"]: source for source in ended.json["sources"]}
-    assert sources["good"]["state"] == "ready"
-    assert "good.echo" in {tool["python_name"] for tool in ended.json["tools"]}
+    listed, _ = list_tools(place)
+    sources = {source["name"]: source for source in listed["sources"]}
+    assert sources["good"]["state"] in {"ready", "idle"}
+    assert "good.echo" in {tool["python_name"] for tool in listed["tools"]}
     for name, (_, what, words) in FAILING.items():
         assert sources[name]["state"] == "failed", name
         assert what in sources[name]["reason"], name
@@ -158,7 +163,7 @@ async def test_odd_names_are_told_apart_and_sent_as_they_are(place: Shell) -> No
     tools = [{"name": name, "inputSchema": {"type": "object"}} for name in [*ODD_NAMES, ""]]
     recorded = place.write("tools.json", json.dumps({"tools": tools}))
     write(place, {"odd": ["plain.py", "from-file", str(recorded)], "good": ["plain.py"]})
-    listed = place.spawn("tools", "--json").json["tools"]
+    listed = list_tools(place)[0]["tools"]
     odd = {tool["name"]: tool for tool in listed if tool["namespace"] == "odd"}
     usable = {name for name, tool in odd.items() if tool["status"] == "available"}
     # The empty name is no tool at all.
@@ -184,14 +189,13 @@ async def test_ten_thousand_tools_on_a_hundred_pages_are_listed(place: Shell) ->
 
 def test_a_list_without_end_is_cut_and_the_others_are_listed(place: Shell) -> None:
     write(place, {"endless": ["faulty.py", "endless"], "good": ["plain.py"]})
-    ended = list_tools(place)
-    sources = {source["name"]: source for source in ended.json["sources"]}
-    assert {name: source["state"] for name, source in sources.items()} == {
-        "endless": "ready",
-        "good": "ready",
-    }
+    listed, said = list_tools(place)
+    sources = {source["name"]: source for source in listed["sources"]}
+    # One that was listed in time rests, should the command have been given again for the other.
+    assert {source["state"] for source in sources.values()} <= {"ready", "idle"}
     assert sources["endless"]["tools"] == 1001
-    assert "tools/list does not end" in ended.err
+    assert sources["good"]["tools"]
+    assert "tools/list does not end" in said
 
 
 def bombs() -> list[dict[str, Any]]:
@@ -239,7 +243,7 @@ def bombs() -> list[dict[str, Any]]:
 async def test_definitions_that_are_bombs_hurt_only_themselves(place: Shell) -> None:
     recorded = place.write("tools.json", json.dumps({"tools": bombs()}))
     write(place, {"bombs": ["plain.py", "from-file", str(recorded)], "good": ["plain.py"]})
-    listed = {t["name"]: t for t in list_tools(place).json["tools"]}
+    listed = {tool["name"]: tool for tool in list_tools(place)[0]["tools"]}
     disabled = {name for name, tool in listed.items() if tool["status"] == "disabled"}
     assert {"refs", "deep", "remote"} <= disabled
     assert all(listed[name]["reason"] for name in disabled)
