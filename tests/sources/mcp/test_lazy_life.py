@@ -146,7 +146,7 @@ async def test_an_eager_server_starts_at_once_and_stays(listener: WaitingListene
         await listener.wait_for("plain", "ready")
         await anyio.sleep(0.5)
         assert states(listener) == ["starting", "starting", "ready"]
-        assert listener.changes[0].status.tool_count == 1
+        assert listener.changes[1].status.tool_count == 1
 
 
 @pytest.mark.parametrize(
