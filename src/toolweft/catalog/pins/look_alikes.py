@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, pairwise, repeat
 from typing import Final, NamedTuple
 
 from toolweft.catalog.pins.confusables import plain_name, skeleton
@@ -46,22 +46,16 @@ class _Keys:
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = sorted(names)
-        self._hashes = {kind: array("q") for kind in _PARTNER}
-        # The place in `names` of the name that each belongs to.
-        self._places = {kind: array("I") for kind in _PARTNER}
-        for place, name in enumerate(self.names):
-            plain = plain_name(name)
-            self._add(_LOOKS, [skeleton(name)], place)
-            self._add(_WHOLE, [plain], place)
-            if len(plain) >= _MIN_CHARACTERS:
-                without = [plain[:at] + plain[at + 1 :] for at in range(len(plain))]
-                self._add(_SAME, enumerate(without), place)
-                # Without either of two equal neighbours it is the same.
-                self._add(_SHORTER, {*without}, place)
-
-    def _add(self, kind: int, keys: Iterable[Hashable], place: int) -> None:
-        self._hashes[kind].extend(map(hash, keys))
-        self._places[kind].extend(repeat(place, len(self._hashes[kind]) - len(self._places[kind])))
+        hashes = {kind: array("q") for kind in _PARTNER}
+        # Where the keys of each name begin, and the end of all.
+        starts = {kind: array("I", (0,)) for kind in _PARTNER}
+        for name in self.names:
+            for kind, keys in _list_keys(name):
+                hashes[kind].extend(map(hash, keys))
+                starts[kind].append(len(hashes[kind]))
+        # Copies, without the room to grow.
+        self._hashes = {kind: column[:] for kind, column in hashes.items()}
+        self._starts = {kind: column[:] for kind, column in starts.items()}
 
     def partners(self) -> dict[int, set[int]]:
         """The keys by which names are alike to these."""
@@ -71,8 +65,8 @@ class _Keys:
         """The names, by the keys by which others are alike to them."""
         names: dict[int, dict[int, set[str]]] = {kind: {} for kind in _PARTNER}
         for kind, partner in _PARTNER.items():
-            for key, place in zip(self._hashes[partner], self._places[partner], strict=True):
-                names[kind].setdefault(key, set()).add(self.names[place])
+            for key, name in zip(self._hashes[partner], self._owners(partner), strict=True):
+                names[kind].setdefault(key, set()).add(name)
         return names
 
     def find(self, wanted: _Wanted) -> Iterator[tuple[int, int, str]]:
@@ -80,9 +74,28 @@ class _Keys:
         for kind, hashes in self._hashes.items():
             if wanted[kind].isdisjoint(hashes):
                 continue
-            for key, place in zip(hashes, self._places[kind], strict=True):
+            for key, name in zip(hashes, self._owners(kind), strict=True):
                 if key in wanted[kind]:
-                    yield kind, key, self.names[place]
+                    yield kind, key, name
+
+    def _owners(self, kind: int) -> Iterator[str]:
+        """The name of each key of a kind."""
+        ends = pairwise(self._starts[kind])
+        return chain.from_iterable(
+            repeat(name, end - start) for name, (start, end) in zip(self.names, ends, strict=True)
+        )
+
+
+def _list_keys(name: str) -> Iterator[tuple[int, Iterable[Hashable]]]:
+    """The keys of a name, of each kind."""
+    plain = plain_name(name)
+    is_long = len(plain) >= _MIN_CHARACTERS
+    without = [plain[:at] + plain[at + 1 :] for at in range(len(plain))] if is_long else []
+    yield _LOOKS, (skeleton(name),)
+    yield _WHOLE, (plain,)
+    yield _SAME, enumerate(without)
+    # Without either of two equal neighbours it is the same.
+    yield _SHORTER, {*without}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +130,11 @@ class NameIndex:
             changed |= before ^ after
             for name in before - after:
                 self._disown(name, source)
+            # One object for all names that it alone has.
+            alone = (source,)
             for name in after - before:
-                self._owners[name] = (*self._owners.get(name, ()), source)
+                others = self._owners.get(name)
+                self._owners[name] = (*others, source) if others else alone
             if after:
                 self._names[source], self._keys[source] = after, _Keys(after)
             else:
