@@ -5,7 +5,6 @@ Nothing packed leaves the process.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from json import JSONDecoder, JSONEncoder
@@ -37,7 +36,7 @@ _COMMON: Final = (
     b'"required":["result"],"title":"Output"}"properties":{"result":{"title":"Result","type":"'
     b'"anyOf":[{"type":"string"},{"type":"null"}],"default":null,"description":"","title":"'
     b'"items":{"type":"string"}},"type":"array","description":"{"type":"integer","description":"'
-    b'The name of the Optional. Whether to The ID of the The path to the Number of List of '
+    b"The name of the Optional. Whether to The ID of the The path to the Number of List of "
     b'{"type":"boolean","description":"{"type":"number","description":"'
     b'"$schema":"http://json-schema.org/draft-07/schema#","additionalProperties":false}},"required"'
     b':["{"type":"object","properties":{},"$schema":"https://json-schema.org/draft/2020-12/schema"}'
@@ -116,7 +115,8 @@ def pack_json(value: Json, known: dict[bytes, bytes] | None = None) -> Json:
 
 def replace_packed(instance: _T, **changes: Any) -> _T:
     """`dataclasses.replace`, where packed fields that do not change stay packed."""
-    held = {name: field.held(instance) for name, field in _packed_fields(type(instance))}
+    kind: Any = type(instance)
+    held = {name: field.held(instance) for name, field in _packed_fields(kind)}
     changed: _T = replace(instance, **(held | changes))  # type: ignore[type-var]  # a dataclass
     return changed
 
@@ -126,20 +126,17 @@ def held_values(instance: object) -> tuple[object, ...]:
 
     A packed value is a text, and is then equal to a text alone.
     """
-    packed = dict(_packed_fields(type(instance)))
-    names: Iterable[str] = type(instance).__slots__  # type: ignore[attr-defined]  # it has some
-    return tuple(packed[n].held(instance) if n in packed else getattr(instance, n) for n in names)
+    kind: Any = type(instance)
+    packed = dict(_packed_fields(kind))
+    return tuple(
+        packed[name].held(instance) if name in packed else getattr(instance, name)
+        for name in kind.__slots__
+    )
 
 
 @lru_cache(maxsize=16)
-def _packed_fields(kind: type) -> tuple[tuple[str, PackedField], ...]:
-    return tuple(_iterate_packed(kind))
-
-
-def _iterate_packed(kind: type) -> Iterator[tuple[str, PackedField]]:
-    for name, value in vars(kind).items():
-        if isinstance(value, PackedField):
-            yield name, value
+def _packed_fields(kind: Any) -> tuple[tuple[str, PackedField], ...]:
+    return tuple((name, part) for name, part in vars(kind).items() if isinstance(part, PackedField))
 
 
 def _compress(data: bytes) -> _PackedJson:

@@ -73,7 +73,8 @@ class WordVectors:
             row: Floats = self._rows[number]
             return row
         grams = [] if word in STOP_WORDS else hash_grams(word, len(self._grams))
-        return self._grams[grams].mean(axis=0) if grams else self._nothing
+        guess: Floats = self._grams[grams].mean(axis=0) if grams else self._nothing
+        return guess
 
     def asked_vector(self, word: str) -> Floats:
         """The vector of a word of a query: people ask with the same words again and again."""

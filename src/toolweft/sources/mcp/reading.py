@@ -1,4 +1,4 @@
-"""Reads tool lists aside of the event loop, on which a list of thousands would hold up all calls."""
+"""Reads tool lists beside the event loop, where one of thousands would hold up every call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
