@@ -38,6 +38,7 @@ class RecordedSource:
 
     async def run(self) -> None:
         """Read the file, report its tools, and wait to be cancelled."""
+        self.reporter.starting()
         try:
             recording = await to_thread.run_sync(_load_recording, self._path, self.name)
             await self._report(recording)
