@@ -218,6 +218,32 @@ def test_what_is_alike_does_not_depend_on_what_was_there_before(
     assert found_in(index, last) == found_in(anew, last)
 
 
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), NAMES), min_size=1, max_size=5))
+def test_what_is_worked_out_before_changes_nothing_of_what_is_found(
+    steps: list[dict[str, set[str]]],
+) -> None:
+    ahead, at_once = NameIndex(), NameIndex()
+    for step in steps:
+        names = {SourceName(name): frozenset(found) for name, found in step.items()}
+        for found in names.values():
+            ahead.prepare(found)()
+        assert ahead.update(names).names == at_once.update(names).names
+        for source in names:
+            assert list(ahead.look_alikes(source)) == list(at_once.look_alikes(source))
+
+
+def test_a_name_of_its_own_that_another_source_gets_too_is_looked_at_again() -> None:
+    # "send_emails" passed for that of b, until a came to have both.
+    index, a, b = NameIndex(), SourceName("a"), SourceName("b")
+    index.update({a: {"send_emails"}, b: {"send_email"}})
+    assert [name for name, _, _ in index.look_alikes(a)] == ["send_emails"]
+
+    change = index.update({a: {"send_emails", "send_email"}, b: {"send_email"}})
+
+    assert list(index.look_alikes(a)) == []
+    assert a in change.sources
+
+
 @given(st.lists(NAMES, min_size=2, max_size=2))
 def test_every_pair_one_letter_apart_is_found(pair: list[set[str]]) -> None:
     one, other = pair

@@ -27,7 +27,9 @@ def test_the_nearest_word_comes_first(small: WordVectors) -> None:
 
 def test_an_unknown_word_is_guessed_from_its_characters(small: WordVectors) -> None:
     assert np.abs(small.vector("kittens")).sum() > 0
-    assert small.vector("kittens") is small.vector("kittens")
+    # Those of queries are remembered.
+    assert small.asked_vector("kittens") is small.asked_vector("kittens")
+    assert small.asked_vector("kittens").tolist() == small.vector("kittens").tolist()
     for nothing in ("the", "天气", "77", ""):
         assert not small.vector(nothing).any()
 

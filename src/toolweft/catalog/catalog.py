@@ -51,6 +51,8 @@ class _Ahead:
     definitions: Sequence[ToolDefinition]
     python_namespace: str
     prepared: tuple[PreparedTool, ...]
+    # Gives the reviewer what was worked out for it.
+    hand_over: Callable[[], None]
 
     def fits(self, definitions: Sequence[ToolDefinition], entry: SourceEntry) -> bool:
         """Whether these very tools were looked through, under the names they have now."""
@@ -111,9 +113,19 @@ class Catalog:
         if len(definitions) < _MANY_TOOLS:
             return
         entry = self._renamed(self._with_status(status))[status.name]
-        work = partial(prepare_tools, definitions, self._preparation(entry), known=entry.prepared)
-        prepared = await to_thread.run_sync(work, abandon_on_cancel=True)
-        self._ahead[status.name] = _Ahead(definitions, entry.python_namespace, prepared)
+        work = partial(self._look_ahead, definitions, self._preparation(entry), entry.prepared)
+        self._ahead[status.name] = await to_thread.run_sync(work, abandon_on_cancel=True)
+
+    def _look_ahead(
+        self,
+        definitions: Sequence[ToolDefinition],
+        preparation: Preparation,
+        known: Sequence[PreparedTool],
+    ) -> _Ahead:
+        """Runs in a thread, so it changes nothing."""
+        prepared = prepare_tools(definitions, preparation, known=known)
+        hand_over = self._reviewer.prepare(prepared)
+        return _Ahead(definitions, preparation.python_namespace, prepared, hand_over)
 
     def source_changed(
         self, status: SourceStatus, definitions: Sequence[ToolDefinition] | None
@@ -126,6 +138,7 @@ class Catalog:
             entry = entries[name]
             if ahead is not None and ahead.fits(definitions, entry):
                 prepared = ahead.prepared
+                ahead.hand_over()
             else:
                 preparation = self._preparation(entry)
                 prepared = prepare_tools(definitions, preparation, known=entry.prepared)

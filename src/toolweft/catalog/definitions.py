@@ -17,6 +17,7 @@ from toolweft.catalog.text import clean_text, shorten
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.ids import ToolName
 from toolweft.core.json import Json, JsonSchema
+from toolweft.core.packed import pack_json, replace_packed
 from toolweft.core.tools import ToolDefinition
 
 __all__ = (
@@ -56,10 +57,9 @@ def complete_definition(definition: ToolDefinition) -> tuple[ToolDefinition, int
         InvalidDefinition: a schema cannot be used.
     """
     place = f"the input schema of {definition.name!r}"
-    input_schema = check_schema_bounds(
-        check_input_schema(definition.input_schema, place=place), place=place
-    )
-    output_schema = definition.output_schema
+    given = definition.input_schema
+    input_schema = check_schema_bounds(check_input_schema(given, place=place), place=place)
+    given_output = output_schema = definition.output_schema
     output_place = f"the output schema of {definition.name!r}"
     if output_schema is not None:
         output_schema = check_schema_bounds(output_schema, place=output_place)
@@ -69,13 +69,17 @@ def complete_definition(definition: ToolDefinition) -> tuple[ToolDefinition, int
     if output_schema is not None:
         check_schema_meaning(output_schema, place=output_place)
     description = clean_text(definition.description)
-    usable = replace(
+    mended: dict[str, Json] = {}
+    if input_schema is not given:
+        mended["input_schema"] = pack_json(input_schema)
+    if output_schema is not given_output:
+        mended["output_schema"] = pack_json(output_schema)
+    usable = replace_packed(
         definition,
         description=description,
         short_description=shorten(clean_text(definition.short_description) or description),
-        input_schema=input_schema,
-        output_schema=output_schema,
         definition_hash=definition_hash,
+        **mended,
     )
     return usable, size_bytes
 

@@ -8,7 +8,7 @@ because they change without the tool.
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -31,6 +31,7 @@ from toolweft.core.examples import render_examples
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.json import JsonSchema
 from toolweft.core.names import lasting_namespace, python_names, wire_name
+from toolweft.core.packed import replace_packed
 from toolweft.core.pins import Flag
 from toolweft.core.snapshot import CatalogTool, ToolStatus
 from toolweft.core.tools import ExampleFault, ToolDefinition
@@ -215,7 +216,7 @@ def _with_examples(
     origin = ""
     for rule in rules:
         if rule.input_examples is not None:
-            definition = replace(definition, input_examples=rule.input_examples)
+            definition = replace_packed(definition, input_examples=rule.input_examples)
             origin = rule.origin
             break
     kept, faults = check_examples(definition, max_examples=options.max_examples, origin=origin)
@@ -223,7 +224,7 @@ def _with_examples(
         log.warning("catalog.example_dropped", extra=_fields(definition, str(fault)))
     if not kept and not definition.input_examples:
         return definition, faults
-    return replace(definition, input_examples=kept), faults
+    return replace_packed(definition, input_examples=kept), faults
 
 
 def _check_texts(definition: ToolDefinition) -> CheckedTexts:
@@ -313,7 +314,9 @@ def _explicit_deferral(
 
 def _listed(definition: ToolDefinition, rules: Sequence[ToolRule]) -> ToolDefinition:
     decided = _decision(rules, "always_listed", None)
-    return definition if decided is None else replace(definition, always_listed=decided[0])
+    if decided is None:
+        return definition
+    return replace_packed(definition, always_listed=decided[0])
 
 
 def _decision(rules: Sequence[ToolRule], field: str, declared: Any) -> tuple[Any, str] | None:

@@ -4,7 +4,7 @@ Called by the catalog for each snapshot it makes; what did not change is the sam
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -52,6 +52,10 @@ class Reviewer:
         self._book = book
         self._names = NameIndex()
         self._known: dict[SourceName, _Known] = {}
+
+    def prepare(self, prepared: Sequence[PreparedTool]) -> Callable[[], None]:
+        """Work out what is needed of many tools, in any thread; see `NameIndex.prepare`."""
+        return self._names.prepare(_usable_names(prepared))
 
     def review(self, entries: Mapping[SourceName, SourceEntry]) -> Mapping[SourceName, Review]:
         """The decisions on the tools of every source, by source."""
@@ -150,12 +154,15 @@ def _advise(reason: str, name: QualifiedName) -> str:
 
 def _take_over(known: _Known, prepared: tuple[PreparedTool, ...]) -> None:
     """Note what of the new tools is asked for again with every other source that changes."""
-    usable = (item for item in prepared if item.tool.status != "disabled")
     mentions = [mention.name for item in prepared for mention in item.mentions]
     known.prepared = prepared
-    known.names = frozenset(item.tool.definition.name for item in usable)
+    known.names = _usable_names(prepared)
     known.mentioning = tuple(item for item in prepared if item.mentions)
     known.mentioned = frozenset((*mentions, *map(_bare, mentions)))
+
+
+def _usable_names(prepared: Sequence[PreparedTool]) -> frozenset[ToolName]:
+    return frozenset(i.tool.definition.name for i in prepared if i.tool.status != "disabled")
 
 
 def _bare(mentioned: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from toolweft.core.calls import CallerType
 from toolweft.core.ids import QualifiedName, SourceName, ToolName
 from toolweft.core.json import Json, JsonObject, JsonSchema
+from toolweft.core.packed import pack_fields
 
 __all__ = (
     "SEVERITIES",
@@ -84,7 +85,8 @@ class ToolDefinition:
     # One line, at most 120 characters; the catalog derives it where the source has none.
     short_description: str = ""
     category: str | None = None
-    # A JSON Schema of type object; properties keep their original names and order.
+    # A JSON Schema of type object; properties keep their original names and order. Sources that
+    # have many tools give both schemas packed; whoever reads them gets the value.
     input_schema: JsonSchema = field(default_factory=lambda: {"type": "object"})
     output_schema: JsonSchema | None = None
     # As their source gives them they may be of any shape; the catalog keeps those that fit.
@@ -111,6 +113,9 @@ class ToolDefinition:
     problem: str = ""
     # Why it cannot be called through us though its definition is sound; it is shown with this.
     unavailable: str = ""
+
+
+pack_fields(ToolDefinition, "input_schema", "output_schema")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

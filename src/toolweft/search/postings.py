@@ -4,7 +4,6 @@ Everything here is immutable once made; a newer index shares with an older one a
 change, so a server that comes or goes costs about what its own tools cost.
 """
 
-from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.columns import Postings, WordTable, join_postings, pack_postings
 from toolweft.search.documents import Document, build_document, name_key
+from toolweft.search.name_table import NameTable
 from toolweft.search.words import Tokenizer
 
 __all__ = (
@@ -29,8 +29,6 @@ __all__ = (
 
 # A slot is not used twice; with more empty ones than this share the index is made anew.
 _MAX_EMPTY_SHARE = 0.5
-# Names put in place one by one; more are sorted together.
-_MAX_SINGLE_NAMES = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +47,8 @@ class InvertedIndex:
     entries: Sequence[Entry | None]
     slots: Mapping[QualifiedName, int]
     postings: WordTable
-    # (name key, slot), sorted: for exact names and beginnings of names.
-    names: Sequence[tuple[str, int]]
+    # For exact names and beginnings of names.
+    names: NameTable
     # The snapshot's tools it was made from, those that cannot be found too.
     tools: Sequence[CatalogTool]
 
@@ -66,7 +64,7 @@ class Change:
     tools: Sequence[CatalogTool]
 
 
-EMPTY = InvertedIndex((), {}, WordTable({}), (), ())
+EMPTY = InvertedIndex((), {}, WordTable({}), NameTable(), ())
 
 
 def compare(known: InvertedIndex, snapshot: Snapshot) -> Change:
@@ -119,8 +117,7 @@ def apply_change(known: InvertedIndex, change: Change) -> InvertedIndex:
     _drop(packed, ((s, build_document(entry.definition, tokenizer)) for s, entry in leaving))
     _append(packed, first, change.documents)
     slots |= {entry.qualified: slot for slot, entry in enumerate(change.come, first)}
-    names = _changed_names(
-        known.names,
+    names = known.names.changed(
         [(key, slot) for slot, entry in leaving for key in _name_keys(entry)],
         [(key, s) for s, entry in enumerate(change.come, first) for key in _name_keys(entry)],
     )
@@ -138,22 +135,6 @@ def _same_ends(old: Sequence[CatalogTool], new: Sequence[CatalogTool]) -> tuple[
 def _first_difference(old: Iterable[CatalogTool], new: Iterable[CatalogTool]) -> int:
     same = list(map(is_, old, new))
     return len(same) if all(same) else same.index(False)
-
-
-def _changed_names(
-    known: Sequence[tuple[str, int]],
-    gone: Sequence[tuple[str, int]],
-    come: Sequence[tuple[str, int]],
-) -> list[tuple[str, int]]:
-    if len(gone) + len(come) > _MAX_SINGLE_NAMES:
-        left = set(gone)
-        return sorted([row for row in known if row not in left] + [*come])
-    names = list(known)
-    for row in gone:
-        del names[bisect_left(names, row)]
-    for row in come:
-        insort(names, row)
-    return names
 
 
 def _name_keys(entry: Entry) -> tuple[str, str]:

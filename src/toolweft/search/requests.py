@@ -44,7 +44,7 @@ def read_request(text: str, vectors: WordVectors) -> Request:
     trust = min(1.0, max(0.0, (known - _DISTRUSTED) / (_TRUSTED - _DISTRUSTED)))
     rows = np.zeros((len(words), vectors.dimensions), np.float32)
     for row, word in enumerate(words):
-        rows[row] = vectors.vector(word)
+        rows[row] = vectors.asked_vector(word)
     clauses = _clauses(text, words) if trust else np.zeros((0, len(words)), np.float32)
     return Request(words, unit(rows.sum(axis=0)), trust, clauses, unit(clauses @ rows))
 

@@ -27,7 +27,8 @@ _BYTE = 255.0
 # Less alike than this is not a neighbour.
 _MIN_LIKENESS = 0.4
 _MAX_NEIGHBOURS = 16
-_MAX_REMEMBERED = 20_000
+# Words of queries without a vector of their own: 0.6 kB each.
+_MAX_REMEMBERED = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +72,17 @@ class WordVectors:
         if number is not None:
             row: Floats = self._rows[number]
             return row
+        grams = [] if word in STOP_WORDS else hash_grams(word, len(self._grams))
+        guess: Floats = self._grams[grams].mean(axis=0) if grams else self._nothing
+        return guess
+
+    def asked_vector(self, word: str) -> Floats:
+        """The vector of a word of a query: people ask with the same words again and again."""
+        if word in self._numbers:
+            return self.vector(word)
         guess = self._unknown.get(word)
         if guess is None:
-            grams = [] if word in STOP_WORDS else hash_grams(word, len(self._grams))
-            guess = self._grams[grams].mean(axis=0) if grams else self._nothing
+            guess = self.vector(word)
             if len(self._unknown) >= _MAX_REMEMBERED:
                 self._unknown.clear()
             self._unknown[word] = guess

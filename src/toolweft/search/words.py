@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
-from sys import intern
 
 from toolweft.search.stemming import stem
 
@@ -76,9 +75,14 @@ class Tokenizer:
 class _Splits(dict[str, tuple[str, ...]]):
     """Run -> words; split at the first look, so that the loop above stays out of Python."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._words: dict[str, str] = {}
+
     def __missing__(self, run: str) -> tuple[str, ...]:
-        # Shared, for they live on in every document and every index.
-        words = self[run] = tuple(map(intern, _split(run)))
+        # One object for each word, for they live on in the index. Not interned: the table of all
+        # interned texts doubles when it is full, and would outlive the index.
+        words = self[run] = tuple(self._words.setdefault(word, word) for word in _split(run))
         return words
 
 

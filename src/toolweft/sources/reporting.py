@@ -9,6 +9,7 @@ from dataclasses import replace
 import anyio
 
 from toolweft.core.ids import SourceName
+from toolweft.core.packed import held_values
 from toolweft.core.ports import SourceListener
 from toolweft.core.snapshot import SourceStatus
 from toolweft.core.tools import ToolDefinition
@@ -129,8 +130,15 @@ class Reporter:
 
 
 def _are_same(listed: tuple[ToolDefinition, ...], known: tuple[ToolDefinition, ...] | None) -> bool:
+    if known is None or len(listed) != len(known):
+        return False
     try:
-        # 1 and true are equal to Python, and not the same JSON.
-        return listed == known and repr(listed) == repr(known)
+        return all(map(_is_same, listed, known))
     except RecursionError:
         return False
+
+
+def _is_same(listed: ToolDefinition, known: ToolDefinition) -> bool:
+    one, other = held_values(listed), held_values(known)
+    # 1 and true are equal to Python, and not the same JSON.
+    return one == other and repr(one) == repr(other)

@@ -104,7 +104,7 @@ class FileDiscoveryCache:
 
     def _save(self, key: str, discovery: Discovery) -> None:
         content = {
-            "tools": discovery.tools,
+            "tools": list(discovery.tools),
             "instructions": discovery.instructions,
             "protocol_version": discovery.protocol_version,
             "contents": None if discovery.contents is None else asdict(discovery.contents),

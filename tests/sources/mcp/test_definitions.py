@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.ids import SourceName
-from toolweft.core.tools import Hints, ToolExample
+from toolweft.core.tools import Hints, ToolDefinition, ToolExample
 from toolweft.sources.mcp.definitions import (
     EXAMPLES_KEY,
     PLAIN_EXAMPLES_KEY,
@@ -137,3 +137,18 @@ def test_no_metadata_makes_a_tool_unreadable(value: Any) -> None:
     raw = {"name": "t", "_meta": {EXAMPLES_KEY: value, PLAIN_EXAMPLES_KEY: value}}
 
     assert build_definition(raw, namespace=NAMESPACE).name == "t"
+
+
+def test_equal_schemas_of_a_list_are_kept_once_and_as_text() -> None:
+    schema = {"type": "object", "properties": {"z": {"type": "string"}, "a": {"const": 1.0}}}
+    tools = [
+        {"name": name, "inputSchema": json.loads(json.dumps(schema)), "outputSchema": schema}
+        for name in ("one", "other")
+    ]
+
+    (one, other), _ = build_definitions(tools, namespace=NAMESPACE)
+
+    field = vars(ToolDefinition)["input_schema"]
+    assert field.held(one) is field.held(other)
+    assert isinstance(field.held(one), bytes)
+    assert repr(one.input_schema) == repr(schema) == repr(other.output_schema)

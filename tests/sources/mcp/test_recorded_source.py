@@ -36,6 +36,7 @@ async def test_recorded_tools_are_listed_and_calls_are_refused(
         ("{", "cannot be read: Expecting"),
         ("[]", "is not an array of tools"),
         ('{"tools": {}}', "is not an array of tools"),
+        ('{"tools": ' + "[" * 100_000, "cannot be read: maximum recursion"),
         (None, "no recording at"),
     ],
 )

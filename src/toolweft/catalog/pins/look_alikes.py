@@ -5,11 +5,11 @@ for each letter that it can do without, and only names that share a key are comp
 """
 
 from array import array
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import compress, count
 from typing import Final, NamedTuple
 
 from toolweft.catalog.pins.confusables import plain_name, skeleton
@@ -28,7 +28,7 @@ _LOOKS, _SAME, _WHOLE, _SHORTER = range(4)
 # Which kind of key two names share that are alike: one has the first, the other the second.
 _PARTNER: Final = {_LOOKS: _LOOKS, _SAME: _SAME, _WHOLE: _SHORTER, _SHORTER: _WHOLE}
 
-_Wanted = Mapping[int, AbstractSet[int]]
+_Wanted = Mapping[int, set[int]]
 # Names by the kind of key that they have, and by source.
 _Group = dict[tuple[int, SourceName], list[str]]
 
@@ -46,43 +46,46 @@ class _Keys:
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = sorted(names)
-        self._hashes = {kind: array("q") for kind in _PARTNER}
-        # The place in `names` of the name that each belongs to.
-        self._places = {kind: array("I") for kind in _PARTNER}
-        for place, name in enumerate(self.names):
-            plain = plain_name(name)
-            self._add(_LOOKS, [skeleton(name)], place)
-            self._add(_WHOLE, [plain], place)
-            if len(plain) >= _MIN_CHARACTERS:
-                without = [plain[:at] + plain[at + 1 :] for at in range(len(plain))]
-                self._add(_SAME, enumerate(without), place)
-                # Without either of two equal neighbours it is the same.
-                self._add(_SHORTER, {*without}, place)
-
-    def _add(self, kind: int, keys: Iterable[Hashable], place: int) -> None:
-        self._hashes[kind].extend(map(hash, keys))
-        self._places[kind].extend(repeat(place, len(self._hashes[kind]) - len(self._places[kind])))
+        hashes = {kind: array("q") for kind in _PARTNER}
+        # Where the keys of each name begin, and the end of all.
+        starts = {kind: array("I", (0,)) for kind in _PARTNER}
+        for name in self.names:
+            for kind, keys in _list_keys(name):
+                hashes[kind].extend(map(hash, keys))
+                starts[kind].append(len(hashes[kind]))
+        # Copies, without the room to grow.
+        self._hashes = {kind: column[:] for kind, column in hashes.items()}
+        self._starts = {kind: column[:] for kind, column in starts.items()}
 
     def partners(self) -> dict[int, set[int]]:
         """The keys by which names are alike to these."""
         return {kind: set(self._hashes[partner]) for kind, partner in _PARTNER.items()}
 
-    def by_partner(self) -> dict[int, dict[int, set[str]]]:
-        """The names, by the keys by which others are alike to them."""
-        names: dict[int, dict[int, set[str]]] = {kind: {} for kind in _PARTNER}
-        for kind, partner in _PARTNER.items():
-            for key, place in zip(self._hashes[partner], self._places[partner], strict=True):
-                names[kind].setdefault(key, set()).add(self.names[place])
-        return names
+    def shared(self, kind: int, keys: set[int]) -> set[int]:
+        """Those of some keys that a name here has, as keys of a kind."""
+        return keys.intersection(self._hashes[kind])
 
     def find(self, wanted: _Wanted) -> Iterator[tuple[int, int, str]]:
         """The kind, the key and the name of those that are among the wanted ones."""
         for kind, hashes in self._hashes.items():
-            if wanted[kind].isdisjoint(hashes):
+            if not wanted[kind] or wanted[kind].isdisjoint(hashes):
                 continue
-            for key, place in zip(hashes, self._places[kind], strict=True):
-                if key in wanted[kind]:
-                    yield kind, key, self.names[place]
+            # In a catalog of thousands there are a hundred thousand keys, and hardly one is wanted.
+            for place in compress(count(), map(wanted[kind].__contains__, hashes)):
+                owner = bisect_right(self._starts[kind], place) - 1
+                yield kind, hashes[place], self.names[owner]
+
+
+def _list_keys(name: str) -> Iterator[tuple[int, Iterable[Hashable]]]:
+    """The keys of a name, of each kind."""
+    plain = plain_name(name)
+    is_long = len(plain) >= _MIN_CHARACTERS
+    without = [plain[:at] + plain[at + 1 :] for at in range(len(plain))] if is_long else []
+    yield _LOOKS, (skeleton(name),)
+    yield _WHOLE, (plain,)
+    yield _SAME, enumerate(without)
+    # Without either of two equal neighbours it is the same.
+    yield _SHORTER, {*without}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,26 +109,51 @@ class NameIndex:
         self._owners: dict[str, tuple[SourceName, ...]] = {}
         self._keys: dict[SourceName, _Keys] = {}
         self._alike: dict[SourceName, dict[str, list[_Alike]]] = {}
+        # Of names that are about to come.
+        self._ahead: dict[frozenset[str], _Keys] = {}
 
     def update(self, names: Mapping[SourceName, Collection[str]]) -> NameChange:
         """Take over the names of every source; what is other than before."""
-        changed: set[str] = set()
+        changes: dict[SourceName, _Keys] = {}
         for source in (*names, *(self._names.keys() - names.keys())):
             before, after = self._names.get(source, frozenset()), frozenset(names.get(source, ()))
             if before == after:
                 continue
-            changed |= before ^ after
             for name in before - after:
                 self._disown(name, source)
+            # One object for all names that it alone has.
+            alone = (source,)
             for name in after - before:
-                self._owners[name] = (*self._owners.get(name, ()), source)
+                others = self._owners.get(name)
+                self._owners[name] = (*others, source) if others else alone
             if after:
-                self._names[source], self._keys[source] = after, _Keys(after)
+                self._names[source], self._keys[source] = after, self._keys_of(after)
             else:
                 del self._names[source], self._keys[source]
-        if not changed:
+            changes[source] = _Keys(before ^ after) if before else self._keys[source]
+        self._ahead.clear()
+        if not changes:
             return NO_CHANGE
-        return NameChange(names=frozenset(changed), sources=self._find_again(changed))
+        changed = frozenset(name for keys in changes.values() for name in keys.names)
+        return NameChange(names=changed, sources=self._find_again(changes))
+
+    def prepare(self, names: Collection[str]) -> Callable[[], None]:
+        """Work out what `update` needs of many names, in any thread.
+
+        Returns:
+            Called before that `update`, in its thread, it hands over what was worked out.
+        """
+        wanted = frozenset(names)
+        keys = _Keys(wanted)
+
+        def hand_over() -> None:
+            self._ahead[wanted] = keys
+
+        return hand_over
+
+    def _keys_of(self, names: frozenset[str]) -> _Keys:
+        known = self._ahead.get(names)
+        return _Keys(names) if known is None else known
 
     def owners(self, name: str) -> Collection[SourceName]:
         """The sources that have a tool of that name."""
@@ -148,10 +176,10 @@ class NameIndex:
             del self._owners[name]
         self._alike.get(source, {}).pop(name, None)
 
-    def _find_again(self, changed: Collection[str]) -> frozenset[SourceName]:
+    def _find_again(self, changes: Mapping[SourceName, _Keys]) -> frozenset[SourceName]:
         """Find what is alike to names that came or went, or near them; the sources of all these."""
         unsure: dict[SourceName, set[str]] = {}
-        near = self._near(changed)
+        near = self._near(changes)
         for source, name in near:
             known = self._alike.get(source, {}).pop(name, [])
             kept = [other for other in known if self._holds(source, name, other)]
@@ -165,18 +193,55 @@ class NameIndex:
         self._alike = {source: names for source, names in self._alike.items() if names}
         return frozenset(source for source, _ in near)
 
-    def _near(self, changed: Collection[str]) -> Collection[tuple[SourceName, str]]:
-        """The names that share a key with one of those, and those as far as they are there."""
-        whose = _Keys(changed).by_partner()
-        wanted = {kind: names.keys() for kind, names in whose.items()}
-        near: set[tuple[SourceName, str]] = set()
-        for source, keys in self._keys.items():
+    def _near(self, changes: Mapping[SourceName, _Keys]) -> Collection[tuple[SourceName, str]]:
+        """The names that share a key with one of those, and those as far as they are there.
+
+        What only names of one source share is left out: a source passes for others alone.
+        """
+        if len(self._keys.keys() | changes.keys()) == 1:
+            return ()
+        partners = {source: keys.partners() for source, keys in changes.items()}
+        found = [
+            (source, *match)
+            for source, keys in self._keys.items()
+            for match in keys.find(self._wanted_in(source, changes, partners))
+        ]
+        wanted: dict[int, set[int]] = {kind: set() for kind in _PARTNER}
+        for _, kind, key, _ in found:
+            wanted[_PARTNER[kind]].add(key)
+        whose: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+        for keys in changes.values():
             for kind, key, name in keys.find(wanted):
-                others = whose[kind][key] - {name}
-                if others:
-                    near.add((source, name))
-                    near.update((owner, other) for other in others for owner in self.owners(other))
+                whose[_PARTNER[kind], key].add(name)
+        near: set[tuple[SourceName, str]] = set()
+        for source, kind, key, name in found:
+            others = whose[kind, key] - {name}
+            if others:
+                near.add((source, name))
+                near.update((owner, other) for other in others for owner in self.owners(other))
         return near
+
+    def _wanted_in(
+        self,
+        source: SourceName,
+        changes: Mapping[SourceName, _Keys],
+        partners: Mapping[SourceName, _Wanted],
+    ) -> _Wanted:
+        """The keys by which names of a source are alike to names that changed."""
+        wanted: dict[int, set[int]] = {kind: set() for kind in _PARTNER}
+        for changed, of_kind in partners.items():
+            if changed != source:
+                for kind, keys in of_kind.items():
+                    # Most often one source changed; its keys are not copied.
+                    wanted[kind] = wanted[kind] | keys if wanted[kind] else keys
+            elif self._keys[source] is not changes[source]:
+                # Names that it had before may be alike to a new one of it that another has too; of
+                # a source that is all new, those of the other are found.
+                others = [keys for name, keys in self._keys.items() if name != source]
+                for kind, keys in of_kind.items():
+                    shared = (other.shared(_PARTNER[kind], keys) for other in others)
+                    wanted[kind] = wanted[kind].union(*shared)
+        return wanted
 
     def _holds(self, source: SourceName, name: str, other: _Alike) -> bool:
         theirs = self._names.get(other.owner, frozenset())

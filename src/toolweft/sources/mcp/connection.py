@@ -5,7 +5,7 @@ the client's own `call_tool` lists tools by itself and validates results, which 
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -62,7 +62,7 @@ class ConnectionEnded(Exception):
 class ToolPages:
     """A whole tool list, and what was odd about its pages."""
 
-    tools: list[Json]
+    tools: Sequence[Json]
     # "" where the list ended as it should.
     fault: str = ""
     # The shortest time that a page says it holds; None where none says.

@@ -1,12 +1,13 @@
 """The protocol's raw tools as tool definitions. Pure; used for live servers and recorded lists."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import Json, JsonObject, JsonSchema, encode_canonical
+from toolweft.core.packed import pack_json
 from toolweft.core.tools import Hints, ToolDefinition, ToolExample
 from toolweft.sources.mcp.depth import MAX_DEPTH, find_depth
 
@@ -43,7 +44,7 @@ def build_definitions(
     """
     definitions: dict[str, ToolDefinition] = {}
     faults: list[str] = []
-    shared = _Shared()
+    known: dict[bytes, bytes] = {}
     for position, raw in enumerate(tools):
         name = raw.get("name") if isinstance(raw, dict) else None
         if not isinstance(name, str) or not name:
@@ -51,7 +52,7 @@ def build_definitions(
         elif name in definitions:
             faults.append(f"$.tools[{position}] repeats the name {name!r}: the first one is used")
         else:
-            definitions[name] = shared.parts_of(build_definition(raw, namespace=namespace))
+            definitions[name] = _packed(build_definition(raw, namespace=namespace), known)
     return tuple(definitions.values()), tuple(faults)
 
 
@@ -89,38 +90,13 @@ def _why_unreadable(raw: JsonObject) -> str:
     return f"its definition is nested {depth:,} levels deep, and at most {MAX_DEPTH} can be read"
 
 
-class _Shared:
-    """Lets equal parts of a server's definitions be one object: it halves what they weigh.
-
-    Two parts are equal when they are the same JSON, so `1` and `true` are not, and keys keep
-    their order.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Hashable, ...], Json] = {}
-
-    def parts_of(self, definition: ToolDefinition) -> ToolDefinition:
-        """The definition with its schemas made of shared parts; one too deep stays as it is."""
-        try:
-            return replace(
-                definition,
-                input_schema=self._share(definition.input_schema),
-                output_schema=self._share(definition.output_schema),
-            )
-        except RecursionError:
-            return definition
-
-    def _share(self, value: Json) -> Json:
-        if isinstance(value, dict):
-            value = {key: self._share(part) for key, part in value.items()}
-            identity = (dict, *((key, id(part)) for key, part in value.items()))
-        elif isinstance(value, list):
-            value = [self._share(part) for part in value]
-            identity = (list, *map(id, value))
-        else:
-            identity = (type(value), value)
-        # Whatever stands in `_known` lives as long as it, so an id is never that of another part.
-        return self._known.setdefault(identity, value)
+def _packed(definition: ToolDefinition, known: dict[bytes, bytes]) -> ToolDefinition:
+    """The definition with its schemas packed, as parsed they weigh more than all the rest."""
+    return replace(
+        definition,
+        input_schema=pack_json(definition.input_schema, known),
+        output_schema=pack_json(definition.output_schema, known),
+    )
 
 
 # There are few that differ, and thousands of tools.

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import SystemRandom
 from typing import TypeAlias
@@ -35,7 +35,6 @@ from toolweft.sources.mcp.connection import (
 )
 from toolweft.sources.mcp.content_session import ContentSession
 from toolweft.sources.mcp.contents import ServerContents
-from toolweft.sources.mcp.definitions import build_definitions
 from toolweft.sources.mcp.demand import Demand
 from toolweft.sources.mcp.exchange import Exchange, exchange_of, forget_exchange
 from toolweft.sources.mcp.faults import (
@@ -45,6 +44,7 @@ from toolweft.sources.mcp.faults import (
     unwrap_exception,
 )
 from toolweft.sources.mcp.link import Link
+from toolweft.sources.mcp.reading import read_tools
 from toolweft.sources.mcp.turns import CallMode, Turns
 from toolweft.sources.reporting import Reporter
 
@@ -226,8 +226,9 @@ class ServerOwner:
         with start:
             try:
                 async with self._open_link() as life.link, self._open(life.link) as connection:
-                    tools = await self._list_tools(connection)
-                    definitions = await self._prepare(tools)
+                    listed = await self._list_tools(connection)
+                    tools, definitions = await self._prepare(listed)
+                    del listed
                     start.deadline = math.inf
                     # Calls may come as soon as the listener hears of the tools.
                     life.connection = connection
@@ -326,7 +327,7 @@ class ServerOwner:
     async def _relist(self, connection: Connection) -> None:
         try:
             async with self._turns.turn():
-                tools = await _list_tools(connection)
+                listed = await _list_tools(connection)
         except (MCPError, SourceUnavailable) as exc:
             # The tools known so far stay; a dead connection ends the life by itself.
             log.warning(
@@ -337,19 +338,19 @@ class ServerOwner:
                 },
             )
         else:
+            tools, definitions = await self._prepare(listed)
             self._listed = tools
-            definitions = await self._prepare(tools)
             self._publish(connection, definitions, start_s=self._reporter.status.start_s)
             await self._keep(connection, tools)
 
-    async def _prepare(self, tools: ToolPages) -> Sequence[ToolDefinition]:
-        """The definitions, which the listener has looked through."""
-        definitions, faults = build_definitions(tools.tools, namespace=self._name)
-        oddities = [fault for fault in (tools.fault, *faults) if fault]
+    async def _prepare(self, listed: ToolPages) -> tuple[ToolPages, Sequence[ToolDefinition]]:
+        """The list, made small, and its definitions, which the listener has looked through."""
+        read = await read_tools(listed.tools, namespace=self._name)
+        oddities = [fault for fault in (listed.fault, *read.faults) if fault]
         if oddities:
             log.warning("source.odd_tool_list", extra={"source": self._name, "faults": oddities})
-        await self._reporter.prepare(definitions)
-        return definitions
+        await self._reporter.prepare(read.definitions)
+        return replace(listed, tools=read.kept), read.definitions
 
     def _publish(
         self,

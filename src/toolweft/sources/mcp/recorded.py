@@ -1,14 +1,18 @@
 """A server's tools from a file: to look at a catalog without starting anything."""
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.errors import SourceUnavailable
-from toolweft.core.ids import ToolName
-from toolweft.core.json import Json, JsonObject
+from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.json import Json
 from toolweft.core.ports import SourceListener
+from toolweft.core.tools import ToolDefinition
 from toolweft.sources.mcp.definitions import build_definitions
 from toolweft.sources.mcp.depth import mend_deep
 from toolweft.sources.options import RecordedServerOptions
@@ -37,30 +41,30 @@ class RecordedSource:
         """Read the file, report its tools, and wait to be cancelled."""
         self.reporter.starting()
         try:
-            await self._report(_parse_recording(await anyio.Path(self._path).read_bytes()))
+            recording = await to_thread.run_sync(_load_recording, self._path, self.name)
+            await self._report(recording)
         except FileNotFoundError:
             self.reporter.failed(
                 f"no recording at {str(self._path)!r}: record the server's tools/list there, or "
                 "start the server instead"
             )
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, RecursionError) as exc:
             self.reporter.failed(f"the recording {str(self._path)!r} cannot be read: {exc}")
         try:
             await anyio.sleep_forever()
         finally:
             self.reporter.stopped()
 
-    async def _report(self, recorded: JsonObject | None) -> None:
-        if recorded is None:
+    async def _report(self, recording: "_Recording | None") -> None:
+        if recording is None:
             self.reporter.failed(f"$.tools in {str(self._path)!r} is not an array of tools")
             return
-        definitions, _ = build_definitions(recorded["tools"], namespace=self.name)
-        await self.reporter.prepare(definitions)
+        await self.reporter.prepare(recording.definitions)
         self.reporter.ready(
-            definitions,
+            recording.definitions,
             start_s=0.0,
-            instructions=_text(recorded.get("instructions")),
-            protocol_version=_text(recorded.get("protocolVersion")),
+            instructions=recording.instructions,
+            protocol_version=recording.protocol_version,
         )
 
     async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
@@ -75,13 +79,29 @@ class RecordedSource:
         )
 
 
-def _parse_recording(text: bytes) -> JsonObject | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recording:
+    definitions: tuple[ToolDefinition, ...]
+    instructions: str
+    protocol_version: str
+
+
+def _load_recording(path: Path, name: SourceName) -> _Recording | None:
+    """What a file lists; None where it lists nothing. In a thread, for the file may be large."""
+    text = path.read_bytes()
     # As the server's answer had it round itself.
     answer = b'{"result":%b}' % text
     mended = mend_deep(answer)
     parsed = json.loads(text) if mended is answer else json.loads(mended)["result"]
     tools = parsed.get("tools") if isinstance(parsed, dict) else None
-    return parsed if isinstance(tools, list) else None
+    if not isinstance(tools, list):
+        return None
+    definitions, _ = build_definitions(tools, namespace=name)
+    return _Recording(
+        definitions=definitions,
+        instructions=_text(parsed.get("instructions")),
+        protocol_version=_text(parsed.get("protocolVersion")),
+    )
 
 
 def _text(value: Json) -> str:

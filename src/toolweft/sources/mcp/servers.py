@@ -31,10 +31,10 @@ from toolweft.sources.mcp.backoff import Backoff, Patience
 from toolweft.sources.mcp.completions import Completions
 from toolweft.sources.mcp.content_source import HasContents
 from toolweft.sources.mcp.contents import ServerContents
-from toolweft.sources.mcp.definitions import build_definitions
 from toolweft.sources.mcp.demand import Demand
 from toolweft.sources.mcp.identity import discovery_key
 from toolweft.sources.mcp.instances import Instances
+from toolweft.sources.mcp.reading import read_tools
 from toolweft.sources.mcp.turns import CallMode
 from toolweft.sources.options import HttpServerOptions, StdioServerOptions
 from toolweft.sources.reporting import Reporter
@@ -244,17 +244,17 @@ class _ServerSource(HasContents, ABC):
             known = await memory.cache.load(self._key)
         if known is None or memory is None:
             return False
-        self._listed = known
         self._mode.recall(is_learned=known.is_serial)
         is_fresh = not self._is_eager and self._is_fresh(known, memory)
         if known.contents is None:
             is_fresh = False
         else:
             self._contents.listed(known.contents)
-        definitions, _ = build_definitions(known.tools, namespace=self.name)
-        await self.reporter.prepare(definitions)
+        read = await read_tools(known.tools, namespace=self.name)
+        self._listed = replace(known, tools=read.kept)
+        await self.reporter.prepare(read.definitions)
         self.reporter.known(
-            definitions,
+            read.definitions,
             is_starting=not is_fresh,
             instructions=known.instructions,
             protocol_version=known.protocol_version,
