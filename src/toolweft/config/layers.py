@@ -288,7 +288,7 @@ def _parse_text(text: str) -> Json:
     if text.lstrip().startswith("["):
         try:
             return json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return text
     return text
 

@@ -43,7 +43,8 @@ def prompts(
     if common.json:
         write_json(answer)
         return
-    for message in answer.get("messages") or ():
+    messages: Json = answer.get("messages")
+    for message in messages if isinstance(messages, list) else ():
         write(_render(message))
 
 
@@ -76,8 +77,8 @@ async def _list(common: Common) -> list[JsonObject]:
 
 
 def _row(entry: JsonObject) -> tuple[str, ...]:
-    listed = entry.get("arguments")
-    arguments = [one for one in listed if isinstance(one, dict)] if listed else []
+    listed: Json = entry.get("arguments")
+    arguments = [a for a in listed if isinstance(a, dict)] if isinstance(listed, list) else []
     names = [f"{one.get('name')}{'' if one.get('required') else '?'}" for one in arguments]
     description = entry.get("description") or entry.get("title") or ""
     return str(entry["name"]), " ".join(names), " ".join(str(description).split())

@@ -1,5 +1,6 @@
 """Decides which servers of a client move behind toolweft, and why the others do not. Pure."""
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _CLIENT_ONLY: Mapping[str, str] = {
     "scopes": "the client signs in to it",
     "headersHelper": "a program of the client makes its headers",
 }
+_HALF = re.compile("[\ud800-\udfff]")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _USABLE = re.compile(r"(?:env:)?(?!workspaceFolder|pathSeparator)[A-Za-z_][A-Za-z0-9_]*(?::-.*)?")
 
@@ -152,6 +154,9 @@ def _convert(
 ) -> JsonObject:
     name = str(place[-1])
     _check_movable(server)
+    # JSON can write half a pair of surrogates, and no other file can.
+    if _HALF.search(json.dumps([name, server], ensure_ascii=False, default=str)):
+        raise _Stays("it has half a character in it, which no file of text can hold")
     try:
         common = from_codex(server) if document.is_toml else server
     except ValueError as exc:

@@ -198,9 +198,7 @@ def plan_import(
         ConfigError: a file cannot be used.
     """
     client = CLIENTS.get(source)
-    path = (
-        around.cwd / source if client is None else _client_file(client, scope, around)
-    ).resolve()
+    path = resolve(around.cwd / source) if client is None else _client_file(client, scope, around)
     view = View()
     content = view.read(path)
     if content is None:

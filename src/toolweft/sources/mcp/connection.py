@@ -128,16 +128,14 @@ class Connection:
                     return ToolPages(tools=[])
                 raise
             tools += page.get("tools", ())
-            ttls_s += read_ttl(page)
+            # 0 is what servers say that know of no time.
+            ttls_s += filter(None, (read_ttl(page),))
             cursor = page.get("nextCursor")
             if not cursor:
                 return ToolPages(tools=tools, ttl_s=min(ttls_s, default=None))
             if cursor in seen or len(seen) >= _MAX_PAGES:
-                pages = len(seen) + 1
-                return ToolPages(
-                    tools=tools,
-                    fault=f"tools/list does not end: cursor {cursor!r} again after {pages} pages",
-                )
+                again = f"cursor {cursor!r:.80} again after {len(seen) + 1} pages"
+                return ToolPages(tools=tools, fault=f"tools/list does not end: {again}")
             seen.add(cursor)
 
     async def call_tool(

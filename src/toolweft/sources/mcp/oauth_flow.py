@@ -34,26 +34,22 @@ from toolweft.core.errors import SourceUnavailable
 from toolweft.core.json import JsonObject
 from toolweft.core.secret import reveal
 from toolweft.sources.mcp.oauth_answers import plain, render_answer, render_status
+from toolweft.sources.mcp.oauth_refusals import TokenRefused, check_refusal
 from toolweft.sources.mcp.oauth_sender import OAuthSender, check_private_way
 from toolweft.sources.mcp.oauth_storage import FlowStorage
 from toolweft.sources.mcp.token_store import Grant
 from toolweft.sources.options import HttpServerOptions, OAuthOptions
 
-__all__ = ("OAuthFlow", "Redirect", "TokenRefused")
+__all__ = ("OAuthFlow", "Redirect")
 
 # The SDK logs what went wrong with the servers' own words, in which tokens may stand. Whatever it
 # is, it is raised from here as well.
 logging.getLogger("mcp.client.auth.oauth2").addFilter(lambda _record: False)
 
 _UNAUTHORIZED: Final = frozenset({401, 403})
-_REFUSED: Final = frozenset({400, 401, 403})
 _OK: Final = 200
 # A time in the past, so that the SDK refreshes at once.
 _LONG_AGO_S: Final = 1.0
-
-
-class TokenRefused(Exception):
-    """The authorization server gives no new token for the old one; a person has to log in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +160,10 @@ class OAuthFlow:
             await flow.aclose()
         if storage.new_tokens is not None:
             return self._grant(provider, storage)
-        if answer.status_code in _REFUSED:
-            raise TokenRefused
+        check_refusal(answer, is_configured=bool(self._oauth.client_id))
         raise SourceUnavailable(
-            f"the authorization server gave no new token: {render_answer(answer)}"
+            f"the authorization server gave no new token: {render_answer(answer)}",
+            hint=f"try again; where that stays so, `{self._options.login_command}` logs in again",
         )
 
     def _resumed(self, grant: Grant) -> tuple[_Provider, FlowStorage]:
@@ -239,20 +235,8 @@ class OAuthFlow:
                 request = await flow.asend(last)
         except StopAsyncIteration:
             pass
-        except OAuthRegistrationError:
-            raise SourceUnavailable(
-                f"toolweft cannot be registered at {_name(provider)}: {render_answer(last)}",
-                hint="register a client there yourself, and give its client_id in auth",
-            ) from None
-        except (OAuthTokenError, ValidationError):
-            raise SourceUnavailable(
-                f"{_name(provider)} gave no token: {render_answer(last)}"
-            ) from None
-        except OAuthFlowError as error:
-            # Of these only addresses are quoted, but for a state that does not fit.
-            text = str(error)
-            said = "the answer is not one to this login" if "State" in text else plain(text)
-            raise SourceUnavailable(f"the login cannot be completed: {said}") from None
+        except (OAuthFlowError, ValueError, httpx2.InvalidURL) as error:
+            raise _explained(error, provider, last) from None
         finally:
             await flow.aclose()
         assert last is not None
@@ -374,6 +358,31 @@ class OAuthFlow:
 def _dump(model: Any) -> JsonObject:
     dumped: JsonObject = model.model_dump(mode="json", exclude_none=True)
     return dumped
+
+
+def _explained(
+    error: Exception, provider: _Provider, last: httpx2.Response | None
+) -> SourceUnavailable:
+    """What went wrong in a flow of the SDK, without the servers' own words."""
+    match error:
+        case OAuthRegistrationError():
+            return SourceUnavailable(
+                f"toolweft cannot be registered at {_name(provider)}: {render_answer(last)}",
+                hint="register a client there yourself, and give its client_id in auth",
+            )
+        case OAuthTokenError() | ValidationError():
+            return SourceUnavailable(f"{_name(provider)} gave no token: {render_answer(last)}")
+        case OAuthFlowError():
+            # Of these only addresses are quoted, but for a state that does not fit.
+            text = str(error)
+            said = "the answer is not one to this login" if "State" in text else plain(text)
+            return SourceUnavailable(f"the login cannot be completed: {said}")
+        case _:
+            # Addresses that are none, and texts that are no UTF-8; the SDK reads them unchecked.
+            return SourceUnavailable(
+                f"{_name(provider)} sent what cannot be read: {render_answer(last)}",
+                hint="only whoever runs it can change this",
+            )
 
 
 def _name(provider: _Provider) -> str:
