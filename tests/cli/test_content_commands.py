@@ -82,11 +82,11 @@ def test_what_has_no_known_shape_is_no_fault_of_the_command(bare: Shell, value: 
     assert "a://b c://d" in ended["resources"].out
 
 
-@pytest.mark.parametrize("blob", ["ä", "=", "A", 7, None, []])
-def test_bytes_that_are_none_are_read_as_none(bare: Shell, blob: object) -> None:
+@pytest.mark.parametrize("blob", ["ä", "=", "A"])
+def test_bytes_that_are_none_are_read_as_none(bare: Shell, blob: str) -> None:
     answers = {
         "resources/list": {"resources": [{"uri": "a://b", "name": "b"}]},
-        "resources/read": {"contents": [{"uri": "a://b", "blob": blob, "mimeType": ["x"]}]},
+        "resources/read": {"contents": [{"uri": "a://b", "blob": blob}]},
     }
     bare.write("answers.json", json.dumps(answers))
     server = {"command": sys.executable, "args": [str(ODD), str(bare.folder / "answers.json")]}

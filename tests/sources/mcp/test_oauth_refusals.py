@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +27,8 @@ from toolweft.sources.mcp.token_store import TokenStore
 from toolweft.sources.options import OAuthOptions
 
 pytestmark = pytest.mark.network
+
+_ENDLESS = b'{"access_token": "a", "token_type": "Bearer", "expires_in": 1%s}' % (b"0" * 400)
 
 
 @pytest.fixture
@@ -62,6 +65,42 @@ async def test_only_a_refused_grant_takes_a_login_away(
     assert "`toolweft login web` logs in again" in str(refused.value.hint)
     authority.token_status = 0
     assert await tokens.token() in authority.access
+
+
+@pytest.mark.parametrize("token", ["", "a\r\nx: y", "é", "a\x00"])
+async def test_a_token_that_no_header_can_hold_is_told(
+    token: str, authority: Authority, folder: Path
+) -> None:
+    options = options_for(authority, folder)
+    await logged_in(options)
+    await age(options)
+    given = {"access_token": token, "token_type": "Bearer", "refresh_token": "kept"}
+    authority.token_status, authority.token_raw = 200, json.dumps(given).encode()
+    with pytest.raises(SourceUnavailable, match="gave a token that no header can hold"):
+        await OAuthTokens(options, clock=SystemClock()).token()
+    # The one before is good for nothing any more.
+    grant = await TokenStore(options).load()
+    assert grant is not None
+    assert grant.refresh_token == "kept"
+
+
+@pytest.mark.parametrize("lives_s", [-5, 0, 10**30])
+async def test_a_token_may_live_as_long_as_it_is_said_to(
+    lives_s: int, authority: Authority, folder: Path
+) -> None:
+    options = options_for(authority, folder)
+    await logged_in(options)
+    await age(options)
+    given = {"access_token": "good", "token_type": "Bearer", "expires_in": lives_s}
+    authority.token_status, authority.token_raw = 200, json.dumps(given).encode()
+    tokens = OAuthTokens(options, clock=SystemClock())
+    assert await tokens.token() == "good"
+    assert await tokens.token() == "good"
+    assert authority.count("token", "refresh_token") == (1 if lives_s > 0 else 2)
+    grant = await TokenStore(options).load()
+    assert grant is not None
+    assert grant.expires_at_s is not None
+    assert datetime.fromtimestamp(grant.expires_at_s, UTC)
 
 
 async def test_a_wrong_secret_of_ours_takes_no_login_away(
@@ -123,7 +162,7 @@ async def test_those_who_wait_for_a_token_that_does_not_come_wait_once(
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
-@pytest.mark.parametrize("body", [b"\xff\xfe nope", b"[" * 100_000, b"1" * 5_000, b"{}"])
+@pytest.mark.parametrize("body", [b"\xff\xfe nope", b"[" * 100_000, b"1" * 5_000, b"{}", _ENDLESS])
 async def test_an_answer_that_is_no_text_ends_a_login_in_words(
     authority: Authority, folder: Path, status: int, body: bytes
 ) -> None:
@@ -177,7 +216,9 @@ async def test_what_is_no_file_holds_no_tokens(
         await OAuthTokens(options, clock=SystemClock()).token()
 
 
-@pytest.mark.parametrize("expires", [True, "soon", [], {}, float("nan"), float("inf"), pytest.param(10**400, id="huge")])
+@pytest.mark.parametrize(
+    "expires", [True, "soon", [], {}, float("nan"), float("inf"), pytest.param(10**400, id="huge")]
+)
 async def test_a_moment_that_no_clock_has_is_long_ago(
     authority: Authority, folder: Path, expires: object
 ) -> None:

@@ -138,6 +138,11 @@ class OAuthTokens:
                         hint="check the scopes, and that the account may use this server",
                     )
                 grant = await self._asked(grant)
+                if not _is_header_value(grant.access_token):
+                    raise SourceUnavailable(
+                        "the authorization server gave a token that no header can hold",
+                        hint="only whoever runs it can change this",
+                    )
                 if rejected:
                     self._replaced_at_s = self._clock.monotonic_s()
             self._grant, self._looked_at_s = grant, self._clock.monotonic_s()
@@ -174,7 +179,8 @@ class OAuthTokens:
             return True
         left_s = grant.expires_at_s - self._clock.now().timestamp()
         lives_s = (grant.tokens or {}).get("expires_in")
-        margin_s = min(_MARGIN_S, lives_s / 2) if isinstance(lives_s, int) else _MARGIN_S
+        is_short = isinstance(lives_s, int) and lives_s < 2 * _MARGIN_S
+        margin_s = lives_s / 2 if is_short else _MARGIN_S
         return left_s > margin_s
 
     def _needs_login(self, why: str) -> SourceUnavailable:

@@ -7,6 +7,7 @@ sent, and no token, is repeated in an error.
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -48,6 +49,11 @@ logging.getLogger("mcp.client.auth.oauth2").addFilter(lambda _record: False)
 
 _UNAUTHORIZED: Final = frozenset({401, 403})
 _OK: Final = 200
+# What the SDK ends with, as it reads answers unchecked: addresses that are none, texts that are no
+# UTF-8, times that no clock has.
+_UNREADABLE: Final = (ValueError, OverflowError, httpx2.InvalidURL)
+# What lives longer lives for ever, as far as anybody here will know; clocks end somewhere.
+_MAX_LIFE_S: Final = 10 * 366 * 24 * 3600
 # A time in the past, so that the SDK refreshes at once.
 _LONG_AGO_S: Final = 1.0
 
@@ -155,7 +161,9 @@ class OAuthFlow:
         flow = provider.async_auth_flow(self._probe())
         try:
             answer = await self._sender.send(await anext(flow))
-            await flow.asend(answer)
+            # With a token that no header can hold the SDK gives up; what it was given is kept.
+            with suppress(*_UNREADABLE):
+                await flow.asend(answer)
         finally:
             await flow.aclose()
         if storage.new_tokens is not None:
@@ -235,7 +243,7 @@ class OAuthFlow:
                 request = await flow.asend(last)
         except StopAsyncIteration:
             pass
-        except (OAuthFlowError, ValueError, httpx2.InvalidURL) as error:
+        except (OAuthFlowError, *_UNREADABLE) as error:
             raise _explained(error, provider, last) from None
         finally:
             await flow.aclose()
@@ -344,10 +352,10 @@ class OAuthFlow:
         client = _dump(context.client_info)
         if self._oauth.client_id:
             client.pop("client_secret", None)
-        lives_s = tokens.expires_in
+        lives_s = None if tokens.expires_in is None else min(tokens.expires_in, _MAX_LIFE_S)
         resource = context.protected_resource_metadata
         return Grant(
-            tokens=_dump(tokens),
+            tokens={**_dump(tokens), **({} if lives_s is None else {"expires_in": lives_s})},
             expires_at_s=None if lives_s is None else self._clock.now().timestamp() + lives_s,
             client=client,
             metadata=_dump(context.oauth_metadata),
@@ -378,7 +386,6 @@ def _explained(
             said = "the answer is not one to this login" if "State" in text else plain(text)
             return SourceUnavailable(f"the login cannot be completed: {said}")
         case _:
-            # Addresses that are none, and texts that are no UTF-8; the SDK reads them unchecked.
             return SourceUnavailable(
                 f"{_name(provider)} sent what cannot be read: {render_answer(last)}",
                 hint="only whoever runs it can change this",
