@@ -1,6 +1,8 @@
 """Answers about tools on disk: kept by server, and never written over unread."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,15 @@ def test_what_cannot_be_read_is_not_written_over(tmp_path: Path, damage: bytes) 
         answer_file(path).add({SHOP: {ToolName("a"): READS}})
     assert "remove it" in str(refused.value.hint)
     assert path.read_bytes() == damage
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes in folders there")
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "answers.json"
+    os.mkfifo(path)
+    assert answer_file(path).read() == {SHOP: {}}
+    with pytest.raises(ConfigError, match="it is no file"):
+        answer_file(path).add({SHOP: {ToolName("a"): READS}})
 
 
 def test_a_broken_entry_costs_no_other(tmp_path: Path) -> None:

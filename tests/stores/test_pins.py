@@ -1,8 +1,9 @@
 """What was accepted, on disk: readable, whole, and shared by processes."""
 
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -127,6 +128,16 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_place(
     with pytest.raises(ConfigError, match="version control") as refused:
         LockFile(path).read()
     assert said in refused.value.message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes in folders there")
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "toolweft.lock"
+    make(path)
+
+    with pytest.raises(ConfigError, match="it is no file"):
+        LockFile(path).read()
 
 
 @pytest.mark.promise("pins.kept")

@@ -78,6 +78,9 @@ class AnswerFile:
         Raises:
             ConfigError: there is a file, and it cannot be used.
         """
+        if self.path.exists() and not self.path.is_file():
+            # A pipe would be waited for.
+            raise self._broken("it is no file")
         try:
             with self.path.open("rb") as file:
                 found: Json = json.loads(file.read(_MAX_BYTES))
