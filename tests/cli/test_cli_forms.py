@@ -91,6 +91,14 @@ def test_what_does_not_fit_is_refused_with_a_reason(name: str, text: str) -> Non
         parse_field(text, name, schema=SCHEMA)
 
 
+def test_a_title_passes_for_no_value_of_another_choice() -> None:
+    swapped = [{"const": "no", "title": "yes"}, {"const": "yes", "title": "no"}]
+    schema = {"properties": {"pay": {"type": "string", "oneOf": swapped}}}
+
+    assert parse_field("no", "pay", schema=schema) == "no"
+    assert parse_field("yes", "pay", schema=schema) == "yes"
+
+
 @given(st.integers())
 def test_every_whole_number_comes_back(number: int) -> None:
     schema = {"properties": {"n": {"type": "integer"}}}

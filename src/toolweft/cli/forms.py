@@ -148,11 +148,11 @@ def _parse_number(text: str) -> float:
 
 
 def _choose(text: str, field: JsonObject) -> Json:
-    """A choice by its value or its title."""
-    for value, title in _choices(field):
-        if text in (value, title):
-            return value
-    return text
+    """A choice by its value or, where none has that, by its title."""
+    choices = _choices(field)
+    by_value = (value for value, _ in choices if value == text)
+    by_title = (value for value, title in choices if title == text)
+    return next(by_value, next(by_title, text))
 
 
 def _choices(field: JsonObject) -> list[tuple[Json, str]]:

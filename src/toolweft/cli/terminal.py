@@ -132,7 +132,7 @@ class TerminalClient:
                     return await self._ask_to_open(ask)
                 return await self._ask_to_fill_in(ask)
             except anyio.get_cancelled_exc_class():
-                note(f"what {ask.source} asked is not needed any more")
+                note(f"\nwhat {ask.source} asked is not needed any more")
                 raise
 
     def report(self, progress: Progress) -> None:

@@ -133,17 +133,24 @@ class TokenStore:
         """
         fd = await anyio.to_thread.run_sync(self._open_lock)
         try:
-            with anyio.move_on_after(_LOCK_TIMEOUT_S) as patience:
-                while not _try_lock(fd):  # noqa: ASYNC110 (another process gives no event)
-                    await anyio.sleep(_LOCK_STEP_S)
-            if patience.cancelled_caught:
-                raise SourceUnavailable(
-                    f"another process holds the tokens in {str(self.path)!r}",
-                    hint="try again, or end the process that hangs",
-                )
+            await self._wait_for(fd)
             yield
         finally:
             _close_lock(fd)
+
+    async def _wait_for(self, fd: int) -> None:
+        with anyio.move_on_after(_LOCK_TIMEOUT_S) as patience:
+            try:
+                while not _try_lock(fd):  # noqa: ASYNC110 (another process gives no event)
+                    await anyio.sleep(_LOCK_STEP_S)
+            except OSError as exc:
+                # Not every file system has locks.
+                raise self._cannot_write(exc) from exc
+        if patience.cancelled_caught:
+            raise SourceUnavailable(
+                f"another process holds the tokens in {str(self.path)!r}",
+                hint="try again, or end the process that hangs",
+            )
 
     def _open_lock(self) -> int:
         self._make_folder()
