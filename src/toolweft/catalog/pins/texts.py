@@ -18,7 +18,8 @@ __all__ = ("NOTHING_FOUND", "CheckedTexts", "Mention", "check_texts", "flag_inst
 
 # Of one tool: more says no more.
 _MAX_FLAGS: Final = 20
-# An enum may have a hundred thousand values; what no person and no model reads is not looked at.
+# An enum may have a hundred thousand values, and each text takes its time. Where something is
+# suspicious and there are more of them, that is.
 _MAX_TEXTS: Final = 10_000
 
 
@@ -38,6 +39,12 @@ class CheckedTexts:
     mentions: tuple[Mention, ...] = ()
 
 
+_TOO_MANY: Final = Flag(
+    kind="instruction",
+    path="$",
+    reason=f"something in it is suspicious, and it has more than {_MAX_TEXTS:,} texts, of which"
+    " the others are not looked at one by one",
+)
 _ESCAPE: Final = re.compile(r"\\u([0-9a-f]{4})")
 # `default`: a function's examples hold whatever Python holds.
 _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=repr).encode
@@ -56,8 +63,14 @@ def check_texts(definition: ToolDefinition) -> CheckedTexts:
     if not find_hidden(together) and not may_instruct(together):
         scripts = tuple(_flag_scripts(definition.name))
         return CheckedTexts(flags=scripts) if scripts else NOTHING_FOUND
-    texts = tuple(islice(iterate_texts(record_definition(definition)), _MAX_TEXTS))
+    record = record_definition(definition)
+    # What people and models read first, then what may be padded.
+    said = {key: value for key, value in record.items() if not key.endswith("_schema")}
+    every = iterate_texts({**said, **record})
+    texts = tuple(islice(every, _MAX_TEXTS))
     flags = tuple(islice(_flags(definition.name, texts), _MAX_FLAGS))
+    if next(every, None) is not None:
+        flags = (_TOO_MANY, *flags)
     mentions = tuple(
         Mention(path=path, name=name)
         for path, text in texts

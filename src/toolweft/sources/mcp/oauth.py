@@ -179,8 +179,9 @@ class OAuthTokens:
             return True
         left_s = grant.expires_at_s - self._clock.now().timestamp()
         lives_s = (grant.tokens or {}).get("expires_in")
-        is_short = isinstance(lives_s, int) and lives_s < 2 * _MARGIN_S
-        margin_s = lives_s / 2 if is_short else _MARGIN_S
+        margin_s = _MARGIN_S
+        if isinstance(lives_s, int) and lives_s < 2 * _MARGIN_S:
+            margin_s = lives_s / 2
         return left_s > margin_s
 
     def _needs_login(self, why: str) -> SourceUnavailable:
