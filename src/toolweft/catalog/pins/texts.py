@@ -45,6 +45,13 @@ _TOO_MANY: Final = Flag(
     reason=f"something in it is suspicious, and it has more than {_MAX_TEXTS:,} texts, of which"
     " the others are not looked at one by one",
 )
+_SHORT_ESCAPES: Final = (
+    ("\\n", "\n"),
+    ("\\t", "\t"),
+    ("\\r", "\r"),
+    ("\\b", "\b"),
+    ("\\f", "\f"),
+)
 _ESCAPE: Final = re.compile(r"\\u([0-9a-f]{4})")
 # `default`: a function's examples hold whatever Python holds.
 _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=repr).encode
@@ -101,8 +108,9 @@ def _flag_scripts(name: str) -> Iterator[Flag]:
 def _join(definition: ToolDefinition) -> str:
     """All texts of a definition in one, and little else."""
     text = f"{_encode(record_fields(definition))}\n{definition.other_fields}"
-    # What JSON escapes is what it was again; one escape too many reads as one line more.
-    text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
+    # What JSON escapes is what it was again; one escape too many makes one look too many.
+    for escape, character in _SHORT_ESCAPES:
+        text = text.replace(escape, character)
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "\\u" in text else text
 
 
