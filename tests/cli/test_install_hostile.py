@@ -156,6 +156,23 @@ def test_what_no_file_can_hold_stays(bare: Shell, place: str) -> None:
     assert path.read_text("utf-8") == text
 
 
+@pytest.mark.parametrize(
+    ("client", "text"),
+    [
+        ("cursor", '{"mcpServers": {"toolweft": {"type": "sse", "url": "http://x"}}}'),
+        ("codex", "[mcp_servers.toolweft]\ncommand = 'other'\nscopes = ['a']\n"),
+    ],
+)
+def test_another_server_of_its_name_is_named(bare: Shell, client: str, text: str) -> None:
+    path = desktop.write(bare, client, text)
+
+    refused = bare("install", client, "--yes")
+
+    assert refused.code == 2
+    assert f"{path}:1: a server named 'toolweft' is there" in refused.err
+    assert path.read_text("utf-8") == text
+
+
 def test_dates_in_a_file_of_codex_come_back(bare: Shell) -> None:
     text = "[mcp_servers.a]\ncommand = 'x'\nsince = 2026-11-21\nat = 2026-11-21T10:00:00Z\n"
     path = desktop.write(bare, "codex", text)

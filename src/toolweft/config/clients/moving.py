@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Literal
@@ -19,7 +19,7 @@ from toolweft.config.servers import check_transport
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("DECISIONS", "Choice", "Verdict", "sort_servers")
+__all__ = ("DECISIONS", "Choice", "Verdict", "check_name", "sort_servers")
 
 # moved: leaves the client for toolweft. shared: leaves it too, and is there already. kept: stays.
 # own: toolweft itself.
@@ -84,6 +84,26 @@ def sort_servers(
         _sort(document, (*place, name), server, there=there, choice=choice)
         for name, server in servers.items()
     ]
+
+
+def check_name(name: str, verdicts: Iterable[Verdict], *, place: str) -> None:
+    """Refuse a name for toolweft that another server has and keeps.
+
+    Args:
+        name: of the entry to be made.
+        verdicts: on every server of the client.
+        place: of that name in the client's file.
+
+    Raises:
+        ConfigError: one has it.
+    """
+    taken = next((v for v in verdicts if v.name == name and v.outcome == "kept"), None)
+    if taken is not None:
+        raise ConfigError(
+            f"{place}: a server named {name!r} is there, which is not this one and stays:"
+            f" {taken.reason}",
+            hint="rename or remove it, then try again",
+        )
 
 
 def _sort(
