@@ -10,13 +10,7 @@ from pathlib import Path
 from toolweft.config.client_files import convert_client_file
 from toolweft.config.clients.editing import edit_servers, json_root, merged, servers_in
 from toolweft.config.clients.files import FileChange, parse_bytes, resolve
-from toolweft.config.clients.moving import (
-    DECISIONS,
-    Choice,
-    Verdict,
-    check_name,
-    sort_servers,
-)
+from toolweft.config.clients.moving import DECISIONS, Choice, Verdict, check_name, sort_servers
 from toolweft.config.clients.places import CLIENTS, Client, Scope, Surroundings, client_path
 from toolweft.config.clients.records import Record, Records, ServerRecord, Step, server_hash
 from toolweft.config.clients.undoing import Undoing, View, is_own, undo
