@@ -2,6 +2,8 @@
 #   PYTHON=python3.12 make test     another interpreter
 PYTHON ?= python3
 export PYTHON
+# Tests start hundreds of processes, which would all compile the same modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Most tests wait more than they compute.
 WORKERS ?= 3
 

@@ -164,7 +164,7 @@ async def test_odd_names_are_told_apart_and_sent_as_they_are(place: Shell) -> No
     tools = [{"name": name, "inputSchema": {"type": "object"}} for name in [*ODD_NAMES, ""]]
     recorded = place.write("tools.json", json.dumps({"tools": tools}))
     write(place, {"odd": ["plain.py", "from-file", str(recorded)], "good": ["plain.py"]})
-    listed = place.spawn("tools", "--json").json["tools"]
+    listed = list_tools(place)[0]["tools"]
     odd = {tool["name"]: tool for tool in listed if tool["namespace"] == "odd"}
     usable = {name for name, tool in odd.items() if tool["status"] == "available"}
     # The empty name is no tool at all.
