@@ -12,11 +12,12 @@ import mcp_types as types
 from mcp.client import ClientRequestContext
 from pydantic import BaseModel
 
+from toolweft.core.asks import check_askable
 from toolweft.core.client import NOBODY, AskKind, CallingClient
 from toolweft.core.errors import AskRefused
 from toolweft.core.ids import SourceName
 from toolweft.core.json import JsonObject
-from toolweft.sources.mcp.asks import build_ask, check_answer, find_missing, read_answer
+from toolweft.sources.mcp.asks import build_ask, check_answer, read_answer
 from toolweft.sources.mcp.exchange import Exchange, Unclear, Underway
 
 __all__ = ("LOG_LEVELS", "Asker", "Callbacks", "is_loud_enough")
@@ -44,11 +45,24 @@ class Asker:
     Args:
         source: the server.
         is_labelled: whether questions begin with its name.
+        on_completed: given the id of every opened address that has done its work.
     """
 
-    def __init__(self, source: SourceName, *, is_labelled: bool) -> None:
+    def __init__(
+        self,
+        source: SourceName,
+        *,
+        is_labelled: bool,
+        on_completed: Callable[[str], None] | None = None,
+    ) -> None:
         self.source = source
         self._is_labelled = is_labelled
+        self._on_completed = on_completed
+
+    def hear(self, message: object) -> None:
+        """The server sent something of its own accord."""
+        if self._on_completed and isinstance(message, types.ElicitCompleteNotification):
+            self._on_completed(message.params.elicitation_id)
 
     async def ask(
         self, kind: AskKind, params: JsonObject, *, exchange: Exchange
@@ -70,12 +84,9 @@ class Asker:
             is_labelled=self._is_labelled and exchange.verbatim is None,
         )
         client = exchange.client
-        missing = find_missing(ask, client.capabilities)
-        if missing and client is not NOBODY:
-            raise AskRefused(
-                f"{self.source!r} asks for {kind}, and the client does not offer {missing}",
-                hint=f"call it from a client that offers {missing}",
-            )
+        # Nobody says by itself why it is not asked.
+        if client is not NOBODY:
+            check_askable(ask, client.capabilities)
         if exchange.asked >= _MAX_ASKS:
             raise AskRefused(f"{self.source!r} asked {_MAX_ASKS} questions, and may ask no more")
         given: JsonObject | None = None
@@ -139,9 +150,11 @@ class Callbacks:
             exchange.client.log(params.level, params.data, logger=params.logger)
 
     async def _answer(self, kind: AskKind, params: BaseModel | None) -> BaseModel:
-        exchange = await self._underway.find_settled()
+        exchange = await self._underway.find_settled(kind)
         if isinstance(exchange, Unclear):
             return self._refuse(exchange)
+        if kind == "roots":
+            self._underway.has_asked_roots = True
         shown = (
             {}
             if params is None
