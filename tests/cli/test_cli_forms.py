@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolweft.cli.forms import NOTHING, describe_field, form_fields, parse_field
+from toolweft.cli.forms import (
+    NOTHING,
+    describe_field,
+    form_fields,
+    is_required,
+    parse_field,
+)
 from toolweft.core.json import JsonObject
 
 SCHEMA: JsonObject = {
@@ -85,8 +91,61 @@ def test_what_does_not_fit_is_refused_with_a_reason(name: str, text: str) -> Non
         parse_field(text, name, schema=SCHEMA)
 
 
+def test_a_title_passes_for_no_value_of_another_choice() -> None:
+    swapped = [{"const": "no", "title": "yes"}, {"const": "yes", "title": "no"}]
+    schema = {"properties": {"pay": {"type": "string", "oneOf": swapped}}}
+
+    assert parse_field("no", "pay", schema=schema) == "no"
+    assert parse_field("yes", "pay", schema=schema) == "yes"
+
+
 @given(st.integers())
 def test_every_whole_number_comes_back(number: int) -> None:
     schema = {"properties": {"n": {"type": "integer"}}}
 
     assert parse_field(str(number), "n", schema=schema) == number
+
+
+@pytest.mark.parametrize("field", [
+    {"title": "Name\nerror: not ours"},
+    {"description": "x\ny"},
+    {"enum": ["a\nb"]},
+    {"oneOf": [{"const": "a", "title": "b\nc"}]},
+    {"default": "a\nb"},
+    {"format": "x\r\ny"},
+    {"title": "x" * 100_000, "enum": [*range(100_000)]},
+])  # fmt: skip
+def test_no_field_takes_more_than_its_line(field: JsonObject) -> None:
+    shown = describe_field("na\nme", field, is_required=False)
+
+    assert "\n" not in shown
+    assert "\r" not in shown
+    assert len(shown) < 3_000
+
+
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        ({"type": "string", "enum": ["a"], "default": "b"}, "it [a; may be left empty]"),
+        ({"type": "string", "default": None}, "it [text; may be left empty]"),
+        ({"type": "integer", "default": "1"}, "it [whole number; may be left empty]"),
+    ],
+)
+def test_a_default_that_the_form_refuses_is_none(field: JsonObject, shown: str) -> None:
+    assert describe_field("it", field, is_required=False) == shown
+    assert parse_field("", "it", schema={"properties": {"it": field}}) is NOTHING
+
+
+@pytest.mark.parametrize("required", [None, 7, "name", {"name": 1}, [1], []])
+def test_only_a_list_makes_a_field_required(required: object) -> None:
+    assert not is_required("name", {"required": required})
+    assert is_required("name", {"required": ["name"]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("integer", "enter a whole number"), ("number", "enter a number")]
+)
+def test_what_is_no_number_is_told_in_words(kind: str, said: str) -> None:
+    for text in ("old", "1" * 5_000 + "x"):
+        with pytest.raises(ValueError, match=said):
+            parse_field(text, "n", schema={"properties": {"n": {"type": kind}}})

@@ -31,6 +31,21 @@ def test_markup_in_a_cell_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) 
     assert "[bold]x[/bold] \\x1b[0m" in capsys.readouterr().out
 
 
+def test_a_cell_of_several_lines_passes_for_no_row(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_table([Column(title="a"), Column(title="b")], [["x\ny", "1"], ["z\r\n", "2"]])
+
+    assert capsys.readouterr().out == "a     b\nx y   1\nz\\r   2\n"
+
+
+def test_half_a_character_is_shown_and_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write("a\ud800")
+    output.note("b\udfff")
+    output.write_table([Column(title="c")], [["d\ud801"]])
+
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("a\\ud800\nc\nd\\ud801\n", "b\\udfff\n")
+
+
 def test_json_goes_to_stdout_with_its_own_letters(capsys: pytest.CaptureFixture[str]) -> None:
     output.write_json({"name": "Zoë", "list": [1, None]})
 

@@ -56,7 +56,7 @@ async def test_a_form_is_filled_in_field_by_field(capsys: pytest.CaptureFixture[
     assert answer == {"action": "accept", "content": {"name": "Ann", "age": 41}}
     shown = capsys.readouterr().err
     assert "desk asks:\n  | Who are you?\n  | error: not one of ours\n" in shown
-    assert shown.count("invalid literal") == 1
+    assert shown.count("enter a whole number; again:") == 1
 
 
 async def test_the_end_of_the_input_declines() -> None:
@@ -128,6 +128,53 @@ async def test_lines_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> Non
             assert limit.cancelled_caught
             os.close(writing)
             assert await lines() is None
+
+
+async def test_the_host_of_an_address_is_shown_in_plain_letters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A Cyrillic letter in place of a Latin one.
+    params = {"mode": "url", "message": "Pay", "url": "https://p\u0430y.test/x"}
+
+    await person("").ask(ask_for("elicitation", params))
+    assert "if you trust xn--py-7kc.test:" in capsys.readouterr().err
+
+
+async def test_a_log_line_of_a_server_passes_for_none_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    person().log("error", "one\nerror: not ours", logger="a\nb")
+
+    assert capsys.readouterr().err == "a b: error: one\n  | error: not ours\n"
+
+
+@pytest.mark.promise("front.terminal")
+async def test_what_was_entered_before_a_question_is_no_answer_to_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent, child = pty.openpty()
+    with os.fdopen(child) as stdin, os.fdopen(parent, "wb", buffering=0) as keys:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        lines = StandardInput()
+        client = TerminalClient(lines=lines, forget=lines.forget)
+        with anyio.move_on_after(0.05):
+            await client.ask(ask_for("approval", {"message": "First?"}))
+        assert "what desk asked is not needed any more" in capsys.readouterr().err
+        # The answer to the first, which comes too late.
+        keys.write(b"y\n")
+        await anyio.wait_readable(stdin)
+        with anyio.move_on_after(0.2) as waiting:
+            await client.ask(ask_for("approval", {"message": "Second?"}))
+    assert waiting.cancelled_caught
+
+
+@pytest.mark.parametrize("required", [7, {"a": 1}, "name"])
+async def test_an_odd_form_is_asked_all_the_same(required: object) -> None:
+    schema = {"properties": {"name": {"type": "string"}}, "required": required}
+    params = {"message": "Who?", "requestedSchema": schema}
+
+    answer = await person("").ask(ask_for("elicitation", params))
+    assert answer == {"action": "accept", "content": {}}
 
 
 def remember_tools(shell: Shell) -> None:

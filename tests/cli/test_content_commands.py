@@ -59,6 +59,48 @@ def test_prompts_are_listed_and_filled_in(books: Shell) -> None:
     assert "there is no prompt 'sumarise'" in unknown.err
 
 
+ODD = LIBRARY.with_name("odd_contents.py")
+WHATEVER = [None, 7, "text", {}, [None, 7, "text", []]]
+
+
+@pytest.mark.parametrize("value", WHATEVER)
+def test_what_has_no_known_shape_is_no_fault_of_the_command(bare: Shell, value: object) -> None:
+    answers = {
+        "prompts/list": {"prompts": [{"name": "one\ntwo", "arguments": value, "title": value}]},
+        "prompts/get": {"messages": value},
+        "resources/list": {"resources": [{"uri": "a://b\nc://d", "name": value}]},
+        "resources/templates/list": {"resourceTemplates": value},
+        "resources/read": {"contents": value},
+    }
+    bare.write("answers.json", json.dumps(answers))
+    server = {"command": sys.executable, "args": [str(ODD), str(bare.folder / "answers.json")]}
+    bare.write("mcp.json", json.dumps({"mcpServers": {"odd": server}}))
+
+    ended = {
+        what: bare(*what.split(" "))
+        for what in ("prompts", "resources", "prompts one\ntwo", "resources a://b")
+    }
+
+    assert {what: one.code for what, one in ended.items() if one.code not in {0, 1}} == {}
+    assert "one two" in ended["prompts"].out
+    assert "a://b c://d" in ended["resources"].out
+
+
+@pytest.mark.parametrize("blob", ["ä", "=", "A"])
+def test_bytes_that_are_none_are_read_as_none(bare: Shell, blob: str) -> None:
+    answers = {
+        "resources/list": {"resources": [{"uri": "a://b", "name": "b"}]},
+        "resources/read": {"contents": [{"uri": "a://b", "blob": blob}]},
+    }
+    bare.write("answers.json", json.dumps(answers))
+    server = {"command": sys.executable, "args": [str(ODD), str(bare.folder / "answers.json")]}
+    bare.write("mcp.json", json.dumps({"mcpServers": {"odd": server}}))
+
+    read = bare("resources", "a://b")
+
+    assert read.out == "[application/octet-stream, 0 bytes; -o FILE writes them]\n", read.err
+
+
 @pytest.mark.promise("pins.contents")
 @pytest.mark.parametrize(
     ("command", "name"), [("resources", "memo://insights"), ("prompts", "summarise")]

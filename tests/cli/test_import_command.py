@@ -158,3 +158,17 @@ def test_what_cannot_be_imported_is_told(
 
     assert refused.code == 2
     assert said in refused.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_configuration_that_is_a_link_stays_one(shop: Shell) -> None:
+    shop("import", "client.json", "--yes", "--read-only", "nothing.*", "--recorded", "recorded")
+    own, real = shop.folder / CONFIG, shop.folder / "dotfiles.toml"
+    own.rename(real)
+    own.symlink_to(real)
+
+    ended = shop("import", "--read-only", "shop.drop*", "--recorded", "recorded", "--json")
+
+    assert ended.code == 0, ended.err
+    assert own.is_symlink()
+    assert rules(shop) == {"drop[[]all]": {"severity": "read_only"}}

@@ -27,11 +27,13 @@ pytestmark = pytest.mark.promise("clients.hostile")
         ("cursor", b"[]", "an object is needed at the top"),
         ("cursor", b'{"a": ' + b"[" * 100_000, "nested too deeply"),
         ("cursor", b'{"a": 1} /* open', "not valid JSON"),
+        ("cursor", b'{"a": ' + b"1" * 5_000 + b"}", "a number in it has more digits"),
         ("vscode", b'{"servers": "x"}', "'servers' is str"),
         ("codex", b"[mcp_servers\n", ":1:13: not valid TOML"),
         ("codex", b"mcp_servers = 3", "'mcp_servers' is int"),
         ("codex", b"a = 1\na = 2", "not valid TOML"),
         ("codex", b'a = "\xe9"', "is not UTF-8"),
+        ("codex", b"a = " + b"[" * 20_000, "nested too deeply"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_the_place(
@@ -124,6 +126,66 @@ def test_a_link_in_a_circle_is_refused(bare: Shell) -> None:
 
     assert refused.code == 2
     assert str(path) in refused.err
+
+
+def test_an_import_from_a_link_in_a_circle_is_refused(bare: Shell) -> None:
+    path = bare.folder / "mcp.json"
+    path.symlink_to(path)
+
+    refused = bare("import", "mcp.json", "--yes")
+
+    assert refused.code == 2, refused.err
+    assert str(path) in refused.err
+
+
+@pytest.mark.parametrize("place", ["name", "args", "key"])
+def test_what_no_file_can_hold_stays(bare: Shell, place: str) -> None:
+    half = "\\ud800"
+    name = half if place == "name" else "a"
+    env = f'"{half if place == "key" else "A"}": "1"'
+    args = f'"{half if place == "args" else "-x"}"'
+    text = f'{{"mcpServers": {{"{name}": {{"command": "x", "args": [{args}], "env": {{{env}}}}}}}}}'
+    path = desktop.write(bare, "cursor", text)
+
+    installed = bare("install", "cursor", "--yes", "--json")
+
+    assert installed.code == 0, installed.err
+    assert "half a character" in installed.json["kept"][0]["reason"]
+    assert half in path.read_text("utf-8")
+    assert bare("uninstall", "cursor", "--yes").code == 0
+    assert path.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("client", "text"),
+    [
+        ("cursor", '{"mcpServers": {"toolweft": {"type": "sse", "url": "http://x"}}}'),
+        ("codex", "[mcp_servers.toolweft]\ncommand = 'other'\nscopes = ['a']\n"),
+    ],
+)
+def test_another_server_of_its_name_is_named(bare: Shell, client: str, text: str) -> None:
+    path = desktop.write(bare, client, text)
+
+    refused = bare("install", client, "--yes")
+
+    assert refused.code == 2
+    assert f"{path}:1: a server named 'toolweft' is there" in refused.err
+    assert path.read_text("utf-8") == text
+
+
+def test_dates_in_a_file_of_codex_come_back(bare: Shell) -> None:
+    text = "[mcp_servers.a]\ncommand = 'x'\nsince = 2026-11-21\nat = 2026-11-21T10:00:00Z\n"
+    path = desktop.write(bare, "codex", text)
+
+    installed = bare("install", "codex", "--yes", "--json")
+    path.write_text(path.read_text("utf-8") + "[profiles.new]\n", encoding="utf-8")
+    own = bare.folder / CONFIG
+    own.write_text(own.read_text("utf-8").replace("[servers.a]\n", "[servers.a]\nx = 2026-01-01\n"))
+
+    assert installed.json["moved"] == ["a"], installed.err
+    ended = bare("uninstall", "codex", "--yes")
+    assert ended.code == 0, ended.err
+    assert "since = 2026-11-21\n" in path.read_text("utf-8")
 
 
 @pytest.mark.parametrize("client", ["cursor", "codex"])

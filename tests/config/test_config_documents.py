@@ -120,6 +120,7 @@ id = "two"
         ("[]", r"mcp\.json: an object is needed at the top, not list"),
         ("null", r"mcp\.json: an object is needed at the top, not NoneType"),
         ("[" * 100_000, r"mcp\.json: nested too deeply"),
+        ('{"a": ' + "1" * 5_000 + "}", r"mcp\.json: a number in it has more digits"),
         ('{"s": {"a": 1,\n"a": 2}}', r"mcp\.json:2: the key 'a' was already given in line 1"),
     ],
 )
@@ -135,6 +136,8 @@ def test_broken_json_is_told_with_line_and_column(text: str, message: str) -> No
         ("a = 1\na = 2", r"toolweft\.toml:2:6: not valid TOML: Cannot overwrite a value"),
         ('a = "open', r"toolweft\.toml:1:10: not valid TOML"),
         ("a = 1\nb = '''", r"toolweft\.toml:2:8: not valid TOML"),
+        ("a = " + "[" * 20_000, r"toolweft\.toml: nested too deeply"),
+        ("a = " + "1" * 5_000, r"toolweft\.toml: a number in it has more digits"),
     ],
 )
 def test_broken_toml_is_told_with_line_and_column(text: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """Sections, layers, look-up and bad input."""
 
 import json
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -217,6 +218,7 @@ def test_a_variable_may_hold_a_list(desk: Desk, text: str) -> None:
         ("include = 'mcp.json'", r"toolweft\.toml:1: include is 'mcp\.json', not a list of paths"),
         ("include = ['gone.json']", r"toolweft\.toml includes 'gone\.json', which does not exist"),
         ("include = ['toolweft.toml']", r"toolweft\.toml includes 'toolweft\.toml'"),
+        ('include = ["a\\u0000"]', r"a\\x00' cannot be followed"),
         ("[servers.a]\ncommand='a'\nargs='x'", r"args is 'x': it should be a list \(write \["),
         ("[catalog]\ntrust_hints = 'no way'", r"it should be true or false \(write true or"),
         ("[servers.a]\ncommand = ''", r"toolweft\.toml:2: servers\.a\.command is ''"),
@@ -363,6 +365,16 @@ def test_nothing_is_looked_up_where_that_is_not_wanted(desk: Desk) -> None:
 
     assert settings.files == ()
     assert settings.problems == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_in_a_circle_is_named(desk: Desk) -> None:
+    path = desk.write("toolweft.toml", "")
+    path.unlink()
+    path.symlink_to(path)
+
+    with pytest.raises(ConfigError, match=r"toolweft\.toml' cannot be followed"):
+        desk.load(config=path)
 
 
 def test_a_file_included_twice_is_read_once(desk: Desk) -> None:

@@ -31,6 +31,7 @@ def faults(field: dict[str, Any], value: Any) -> list[str]:
         ({"type": "number", "minimum": 1, "maximum": 2}, 1.5),
         ({"type": "integer"}, 3),
         ({"type": "integer"}, 3.0),
+        ({"type": "integer"}, 10**400),
         ({"type": "boolean"}, False),
         ({"type": "array", "items": {"type": "string", "enum": ["a", "b"]}}, ["b", "a"]),
         ({"type": "array", "items": {"anyOf": CHOICES}, "minItems": 1, "maxItems": 2}, ["a"]),
@@ -65,6 +66,9 @@ def test_what_a_form_asks_for_fits_it(field: dict[str, Any], value: Any) -> None
         ({"type": "array"}, "a", "'a' is no array"),
         ({"type": "array", "items": {"enum": ["a"]}}, ["a", "b"], "[1] 'b' is none of 'a'"),
         ({"type": "array", "minItems": 1}, [], "its length 0 is below minItems 1"),
+        ({"type": "integer", "maximum": 1}, 10**400, "… is above maximum 1"),
+        ({"type": "number", "minimum": 10**400}, 1.5, "1.5 is below minimum 1000"),
+        ({"enum": [*range(99_999)]}, -1, "-1 is none of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 99,989"),
     ],
 )
 def test_what_a_form_does_not_ask_for_is_named(

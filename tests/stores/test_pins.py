@@ -1,8 +1,9 @@
 """What was accepted, on disk: readable, whole, and shared by processes."""
 
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -113,6 +114,9 @@ def test_the_file_is_in_the_order_of_names_and_hides_nothing() -> None:
         ('{"version": 9}', "its version is 9, not 1"),
         ('{"version": 1}', "does not hold servers"),
         ('{"version": 1, "servers": {"git": {"tools": {"a": {"hash": 5}}}}}', "git.tools.a"),
+        ('{"version": 1, "version": 1}', "it has the key 'version' twice"),
+        ('{"version": ' + "1" * 5_000 + "}", "more digits"),
+        ("[" * 99_999, "does not hold servers"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_its_place(
@@ -124,6 +128,16 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_place(
     with pytest.raises(ConfigError, match="version control") as refused:
         LockFile(path).read()
     assert said in refused.value.message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes in folders there")
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "toolweft.lock"
+    make(path)
+
+    with pytest.raises(ConfigError, match="it is no file"):
+        LockFile(path).read()
 
 
 @pytest.mark.promise("pins.kept")
@@ -200,6 +214,45 @@ async def test_where_nothing_can_be_written_it_is_said_and_kept_in_memory(tmp_pa
 
     assert "toolweft.lock" in kept.problem
     assert book.hashes == {GIT: {"commit": "v1:sha256:1"}}
+
+
+async def test_what_could_not_be_kept_is_kept_as_soon_as_it_can_be(tmp_path: Path) -> None:
+    book, path = Book(), tmp_path / "toolweft.lock"
+    LockFile(path).change(lambda _: {GIT: server(commit=pin("5"))})
+    whole = path.read_bytes()
+    async with keeper(book, path) as kept:
+        path.write_text("{", encoding="utf-8")
+        book.accept(GIT, push=pin("1"))
+        await kept.save()
+        assert "toolweft.lock" in kept.problem
+        path.write_bytes(whole)
+        # What others write meanwhile takes the acceptance away as little.
+        await kept.refresh()
+        assert book.hashes[GIT] == {"commit": "v1:sha256:5", "push": "v1:sha256:1"}
+        await kept.save()
+        assert kept.problem == ""
+
+    assert set(LockFile(path).read()[GIT].tools) == {"commit", "push"}
+
+
+@pytest.mark.promise("pins.kept")
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_writers_by_several_links_lose_nothing(tmp_path: Path) -> None:
+    real = tmp_path / "real.lock"
+    real.write_text(render_pins({}), encoding="utf-8")
+    links = [tmp_path / name / "toolweft.lock" for name in "abcd"]
+    for link in links:
+        link.parent.mkdir()
+        link.symlink_to(real)
+
+    def write(number: int) -> None:
+        new = {GIT: {ToolName(f"tool_{number}"): pin(str(number % 10))}}
+        LockFile(links[number % 4]).change(lambda pins: merge_new(pins, new, {}))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(40)))
+
+    assert len(LockFile(real).read()[GIT].tools) == 40
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

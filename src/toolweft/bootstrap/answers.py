@@ -44,6 +44,7 @@ class AnswerBook:
         """Decide with more answers, and keep them.
 
         Raises:
+            ConfigError: they count, but what is kept cannot be read, and is not written over.
             OSError: they count, but cannot be written.
         """
         names = {*self.known, *answers}

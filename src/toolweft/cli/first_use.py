@@ -18,6 +18,7 @@ from toolweft.cli.options import Common
 from toolweft.cli.output import note
 from toolweft.cli.undecided import find_undecided, render_undecided
 from toolweft.core.answers import Answer
+from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.snapshot import CatalogTool
 
@@ -58,7 +59,7 @@ async def ask_at_first_use(common: Common, app: App) -> None:
         answers.setdefault(_source(tool), {})[tool.definition.name] = answer
     try:
         await app.answers.add(answers)
-    except OSError as exc:
+    except (ConfigError, OSError) as exc:
         note(f"warning: the answer counts now, but cannot be kept: {exc}")
     note("note: a tool that changes is asked about again; `toolweft import` decides tool by tool")
 

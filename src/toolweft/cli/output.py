@@ -55,9 +55,8 @@ def write(text: str, *, end: str = "\n") -> None:
 
 def write_json(value: Json) -> None:
     """Write a result as indented JSON to stdout."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    # A lone surrogate, which no terminal takes, is "\\ud800" in JSON just as well.
-    write(text.encode("utf-8", "backslashreplace").decode())
+    # A lone surrogate is written "\\ud800", which is JSON just as well.
+    write(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def write_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
@@ -67,14 +66,15 @@ def write_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
 
 def _print(text: str, *, end: str) -> None:
     try:
-        print(text, end=end, flush=True)
+        print(_whole(text), end=end, flush=True)
     except BrokenPipeError as exc:
         raise ReaderGone from exc
 
 
 def note(text: str) -> None:
     """Write a line of diagnostics to stderr."""
-    print(printable(text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+    shown = printable(text) if sys.stderr.isatty() else text
+    print(_whole(shown), file=sys.stderr, flush=True)
 
 
 def write_error(code: str, message: str, *, hint: str | None = None) -> None:
@@ -90,6 +90,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def _whole(text: str) -> str:
+    r"""The text with lone surrogates, which no stream takes, shown as `\ud800`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def render_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     """The table as text, with bold titles where stdout is a terminal that wants them.
 
@@ -103,7 +108,8 @@ def render_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> st
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[Text(printable(cell)) for cell in row] for row in rows]
+    # A cell of several lines would pass for rows of its own.
+    cells = [[Text(printable(cell.replace("\n", " "))) for cell in row] for row in rows]
     widths = [
         max([len(column.title), *(row[index].cell_len for row in cells)])
         for index, column in enumerate(columns)

@@ -127,9 +127,11 @@ async def open_client(common: Common, app: App) -> AsyncIterator[TerminalClient]
     Raises:
         ConfigError: the model of `asks.sampling_model` cannot be had.
     """
+    entered = StandardInput()
     async with open_sampler(app) as sample:
         yield TerminalClient(
-            lines=StandardInput() if can_ask() else None,
+            lines=entered if can_ask() else None,
+            forget=entered.forget,
             roots=app.settings.roots,
             sample=sample,
             is_verbose=common.verbosity > 0,

@@ -3,13 +3,21 @@
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 
-from toolweft.cli.forms import NOTHING, describe_field, form_fields, parse_field
+from toolweft.cli.forms import (
+    NOTHING,
+    describe_field,
+    form_fields,
+    in_one_line,
+    is_required,
+    parse_field,
+)
 from toolweft.cli.output import note
 from toolweft.core.asks import check_askable
 from toolweft.core.client import Ask, Progress
@@ -26,6 +34,7 @@ _READ_BYTES: Final = 64 * 1024
 # Log lines below it are shown with -v alone.
 _USUAL_LEVEL: Final = "warning"
 _DECLINED: Final[JsonObject] = {"action": "decline"}
+_MAX_LOG_CHARACTERS: Final = 4_000
 
 
 class StandardInput:
@@ -44,6 +53,20 @@ class StandardInput:
         line, _, self._read = self._read.partition(b"\n")
         return line.decode("utf-8", "replace").rstrip("\r")
 
+    def forget(self) -> None:
+        """Drop what was entered so far; only a terminal holds some of it back."""
+        self._read = b""
+        if sys.platform == "win32":
+            import msvcrt
+
+            while msvcrt.kbhit():
+                msvcrt.getwch()
+            return
+        import termios
+
+        with suppress(termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
     async def _read_some(self) -> bytes:
         fd = sys.stdin.fileno()
         if sys.platform == "win32":
@@ -58,6 +81,7 @@ class TerminalClient:
 
     Args:
         lines: what the person enters; None where nobody is there to be asked.
+        forget: drops what was entered before a question: it is no answer to that one.
         roots: `file:` addresses that servers are told.
         sample: answers servers that ask for a model; None where none is configured.
         is_verbose: whether log lines of little weight are shown too.
@@ -70,11 +94,13 @@ class TerminalClient:
         self,
         *,
         lines: Lines | None,
+        forget: Callable[[], None] = lambda: None,
         roots: Sequence[str] = (),
         sample: Sample | None = None,
         is_verbose: bool = False,
     ) -> None:
         self._lines = lines
+        self._forget = forget
         self._roots = roots
         self._sample = sample
         self.log_level = "debug" if is_verbose else _USUAL_LEVEL
@@ -100,21 +126,29 @@ class TerminalClient:
             assert self._sample is not None, "it was declared"
             return await self._sample(ask)
         async with self._lock:
-            if ask.params.get("mode") == "url":
-                return await self._ask_to_open(ask)
-            return await self._ask_to_fill_in(ask)
+            self._forget()
+            try:
+                if ask.params.get("mode") == "url":
+                    return await self._ask_to_open(ask)
+                return await self._ask_to_fill_in(ask)
+            except anyio.get_cancelled_exc_class():
+                note(f"\nwhat {ask.source} asked is not needed any more")
+                raise
 
     def report(self, progress: Progress) -> None:
         """Drop it: the command shows its own."""
 
     def log(self, level: str, data: Json, *, logger: str | None = None) -> None:
         """Show a line on stderr."""
-        note(f"{logger or 'server'}: {level}: {data}")
+        first, *others = str(data)[:_MAX_LOG_CHARACTERS].split("\n")
+        note(f"{in_one_line(logger or 'server')}: {in_one_line(level)}: {first}")
+        for line in others:
+            note(f"  | {line}")
 
     async def _ask_to_open(self, ask: Ask) -> JsonObject:
         url = str(ask.params.get("url", ""))
         _show_message(ask)
-        note(f"  open this address yourself, if you trust {urlsplit(url).hostname}:")
+        note(f"  open this address yourself, if you trust {_host(url)}:")
         note(f"    {url}")
         note("Did you, and shall it go on? [y/N]")
         line = await self._next_line()
@@ -131,8 +165,8 @@ class TerminalClient:
         note("  (Ctrl-D declines)")
         content: JsonObject = {}
         for name, field in fields.items():
-            is_required = name in (schema.get("required") or ())
-            note(f"{describe_field(name, field, is_required=is_required)}:")
+            needed = is_required(name, schema)
+            note(f"{describe_field(name, field, is_required=needed)}:")
             while True:
                 line = await self._next_line()
                 if line is None:
@@ -157,6 +191,15 @@ def _show_message(ask: Ask) -> None:
     note(f"{ask.source} asks:")
     for line in str(ask.params.get("message", "")).split("\n"):
         note(f"  | {line}")
+
+
+def _host(url: str) -> str:
+    """Where it leads, in ASCII so that no letter passes for another."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ascii(host)
 
 
 def _is_yes(line: str | None) -> bool:

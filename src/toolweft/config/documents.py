@@ -111,6 +111,8 @@ def _parse_json(plain: str, label: str) -> JsonObject:
         ) from exc
     except RecursionError as exc:
         raise ConfigError(f"{label}: nested too deeply") from exc
+    except ValueError as exc:
+        raise _too_long(label) from exc
     if not isinstance(data, dict):
         raise ConfigError(
             f"{label}: an object is needed at the top, not {type(data).__name__}",
@@ -130,6 +132,17 @@ def _parse_toml(text: str, label: str) -> JsonObject:
             f"{label}:{line}:{column}: not valid TOML: {reason}",
             hint=f"look at line {line}, column {column}, and just before it",
         ) from exc
+    except RecursionError as exc:
+        raise ConfigError(f"{label}: nested too deeply") from exc
+    except ValueError as exc:
+        raise _too_long(label) from exc
+
+
+def _too_long(label: str) -> ConfigError:
+    return ConfigError(
+        f"{label}: a number in it has more digits than can be read",
+        hint="write it as a text, or leave it out",
+    )
 
 
 def _end(text: str) -> tuple[str, str]:

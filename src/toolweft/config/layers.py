@@ -112,12 +112,12 @@ def read_files(start: Path, *, cwd: Path) -> tuple[list[Layer], list[Path], list
             data, lines = converted.data, converted.lines
             notes.extend(converted.notes)
         for included in _included(document):
-            read((path.parent / included).resolve(), (*above, path))
+            read(_resolved(path.parent / included), (*above, path))
         layers.append(_document_layer(document, data, lines))
         files.append(path)
 
     cwd = cwd.resolve()
-    read(start.resolve(), ())
+    read(_resolved(start), ())
     return layers, files, notes
 
 
@@ -261,6 +261,20 @@ def _leaves(value: Json, path: KeyPath) -> Iterator[tuple[KeyPath, Json]]:
         yield path, value
 
 
+def _resolved(path: Path) -> Path:
+    """The file itself, links followed.
+
+    Raises:
+        ConfigError: links lead round in a circle, or no file can have that name.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as exc:
+        raise ConfigError(
+            f"{str(path)!r} cannot be followed: {exc}", hint="mend the link or the name"
+        ) from exc
+
+
 def _read_included(path: Path, above: tuple[Path, ...], cwd: Path) -> Document:
     try:
         return read_document(path, label=_label(path, cwd))
@@ -288,7 +302,7 @@ def _parse_text(text: str) -> Json:
     if text.lstrip().startswith("["):
         try:
             return json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return text
     return text
 

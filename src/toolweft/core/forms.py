@@ -15,6 +15,8 @@ from toolweft.core.json import Json, JsonObject
 __all__ = ("find_form_faults",)
 
 _MAX_SHOWN_CHARACTERS: Final = 60
+# A server may offer a hundred thousand choices; nobody reads them in an error.
+_MAX_SHOWN_CHOICES: Final = 10
 
 
 def find_form_faults(content: JsonObject, schema: JsonObject) -> list[str]:
@@ -48,7 +50,7 @@ def _find_faults(value: Json, field: JsonObject) -> Iterator[str]:
         return
     choices = _choices(field)
     if choices is not None and not any(_is_same(value, choice) for choice in choices):
-        yield f"{_shown(value)} is none of {', '.join(map(_shown, choices))}"
+        yield f"{_shown(value)} is none of {_listed(choices)}"
     if isinstance(value, str):
         yield from _find_text_faults(value, field)
     elif isinstance(value, list):
@@ -81,9 +83,9 @@ def _find_bound_faults(
 ) -> Iterator[str]:
     least, most = field.get(least_key), field.get(most_key)
     if _is_number(least) and value < least:
-        yield f"{value} is below {least_key} {least}"
+        yield f"{_shown(value)} is below {least_key} {_shown(least)}"
     if _is_number(most) and value > most:
-        yield f"{value} is above {most_key} {most}"
+        yield f"{_shown(value)} is above {most_key} {_shown(most)}"
 
 
 def _choices(field: JsonObject) -> list[Json] | None:
@@ -114,7 +116,10 @@ def _is_number(value: Json) -> TypeGuard[float]:
 
 
 def _is_integer(value: Json) -> bool:
-    return _is_number(value) and math.isfinite(value) and value == int(value)
+    # A whole number may be larger than any that floats have.
+    if isinstance(value, int):
+        return not isinstance(value, bool)
+    return isinstance(value, float) and math.isfinite(value) and value == int(value)
 
 
 def _is_email(text: str) -> bool:
@@ -141,6 +146,12 @@ def _is_date_time(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
+
+
+def _listed(choices: list[Json]) -> str:
+    more = len(choices) - _MAX_SHOWN_CHOICES
+    shown = ", ".join(map(_shown, choices[:_MAX_SHOWN_CHOICES]))
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _shown(value: Json) -> str:

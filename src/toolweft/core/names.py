@@ -26,6 +26,7 @@ from keyword import iskeyword
 __all__ = (
     "MAX_WIRE_NAME",
     "RESERVED_NAMESPACES",
+    "is_special",
     "lasting_namespace",
     "names_source",
     "python_name",
@@ -53,6 +54,11 @@ _WIRE_HASH_DIGITS = 16
 _KEPT_WIRE_CHARACTERS = MAX_WIRE_NAME - 2 - _WIRE_HASH_DIGITS
 
 
+def is_special(name: str) -> bool:
+    """Whether Python looks a name up by itself, so that no tool has it: `__init__`."""
+    return _SPECIAL.match(name) is not None
+
+
 def python_name(original: str) -> str:
     """The plain safe spelling of one name; different names may share it.
 
@@ -64,7 +70,7 @@ def python_name(original: str) -> str:
         safe = f"_{safe}"
     if iskeyword(safe):
         return f"{safe}_"
-    if _SPECIAL.match(safe):
+    if is_special(safe):
         return f"{safe}tool"
     return safe
 

@@ -13,6 +13,7 @@ from itertools import islice
 from types import CoroutineType
 
 from toolweft.core.json import JsonSchema
+from toolweft.core.names import is_special
 from toolweft.core.programs import ProgramWarning
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.programs.program_names import ANY_NAME, BUILTIN_NAMES, ProgramNames
@@ -282,7 +283,7 @@ def _written_name(function: ast.expr) -> str:
     match function:
         case ast.Name(id=name):
             return name
-        case ast.Attribute(value=ast.Name(id=namespace), attr=name) if not name.startswith("__"):
+        case ast.Attribute(value=ast.Name(id=namespace), attr=name) if not is_special(name):
             return f"{namespace}.{name}"
         case _:
             return ""

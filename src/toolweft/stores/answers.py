@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from toolweft.core.answers import Answer, Answers
+from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import Json, JsonObject
 from toolweft.stores.alone import alone
@@ -59,11 +60,12 @@ class AnswerFile:
         """Keep more answers, each in place of an earlier one about the same tool.
 
         Raises:
+            ConfigError: what is there cannot be read, and is not written over.
             OSError: they cannot be written.
         """
         make_folder(self.path.parent)
         with alone(self.path.parent):
-            whole = self._read_all()
+            whole = self._load()
             for name, tools in answers.items():
                 server = whole.setdefault(name, {})
                 kept = server.setdefault(self._reached.get(name, ""), {})
@@ -73,21 +75,38 @@ class AnswerFile:
 
     def _read_all(self) -> JsonObject:
         try:
+            return self._load()
+        except ConfigError as exc:
+            log.warning("answers.unreadable", extra={"reason": str(exc)})
+            return {}
+
+    def _load(self) -> JsonObject:
+        """Tools by server and how it is reached.
+
+        Raises:
+            ConfigError: there is a file, and it cannot be used.
+        """
+        if self.path.exists() and not self.path.is_file():
+            # A pipe would be waited for.
+            raise self._broken("it is no file")
+        try:
             with self.path.open("rb") as file:
                 found: Json = json.loads(file.read(_MAX_BYTES))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as exc:
-            log.warning("answers.unreadable", extra={"path": str(self.path), "reason": str(exc)})
-            return {}
+            raise self._broken(f"it cannot be read: {exc}") from exc
         servers = found.get("servers") if isinstance(found, dict) else None
         if not isinstance(servers, dict) or found.get("format") != _FORMAT:
-            return {}
+            raise self._broken(f"it holds no answers of format {_FORMAT}")
         return {
             name: {key: tools for key, tools in reached.items() if isinstance(tools, dict)}
             for name, reached in servers.items()
             if isinstance(reached, dict)
         }
+
+    def _broken(self, what: str) -> ConfigError:
+        return ConfigError(f"{self.path}: {what}", hint="mend it, or remove it to be asked anew")
 
     def _write(self, text: str) -> None:
         aside = self.path.with_name(f".{self.path.name}.{os.getpid()}")

@@ -50,7 +50,7 @@ def test_what_is_shown_with_its_source_stays_so_when_a_third_has_it_too(named) -
     assert all(after[one] == before[one] for one in prefixed)
 
 
-@given(source=st.sampled_from(["a", "docs", "a b"]), uri=st.text(min_size=1))
+@given(source=st.sampled_from(["a", "docs", "a b"]) | st.text(min_size=1), uri=st.text(min_size=1))
 def test_a_prefixed_address_gives_both_its_parts_back(source: str, uri: str) -> None:
     assert split_uri(prefix_uri(SourceName(source), uri)) == (source, uri)
 
@@ -112,6 +112,20 @@ def test_one_address_of_two_is_shown_and_found_with_the_source() -> None:
     assert caught.value.hint == (
         "use one of toolweft://resources/a/x:1, toolweft://resources/b/x:1"
     )
+
+
+def test_a_slash_in_a_name_leads_to_no_other_server() -> None:
+    both = SourceName("a/b")
+    routes = ContentRoutes({A: contents("b/x:1", "x:1"), both: contents("x:1")})
+
+    shown = {entry["name"]: entry["uri"] for entry in routes.entries("resources")}
+    assert shown["x:1"] == "toolweft://resources/a%2Fb/x:1"
+    found = [routes.find_resource(entry["uri"]) for entry in routes.entries("resources")]
+    assert [(one.source, one.original) for one in found] == [
+        (A, "b/x:1"),
+        (A, "x:1"),
+        (both, "x:1"),
+    ]
 
 
 def test_a_server_cannot_pass_for_another_or_for_us() -> None:

@@ -242,7 +242,7 @@ def test_toml_in_other_spellings_is_changed_rightly_or_not_at_all(
     if is_refused:
         with pytest.raises(ConfigError, match="cannot be changed") as refusal:
             edit(text, "config.toml", "mcp_servers", **change)
-        assert "[servers.NAME]" in str(refusal.value.hint)
+        assert "[mcp_servers.NAME]" in str(refusal.value.hint)
         return
     edited = edit(text, "config.toml", "mcp_servers", **change)
     before = tomllib.loads(text)["mcp_servers"]

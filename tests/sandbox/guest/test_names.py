@@ -4,7 +4,10 @@ import asyncio
 import inspect
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from toolweft.core.names import python_name
 from toolweft.sandbox.guest.names import (
     Blob,
     Namespace,
@@ -50,6 +53,12 @@ def test_a_namespace_is_not_called_and_has_no_magic_attributes():
         github(repo="x")
     with pytest.raises(AttributeError, match="__len__"):
         github.__len__  # noqa: B018
+
+
+@given(st.text("_-.ab", min_size=1) | st.text(min_size=1))
+def test_whatever_a_tool_is_called_its_spelling_is_an_attribute(name):
+    spelled = python_name(name)
+    assert getattr(Namespace(echo_call, "github"), spelled).__name__ == spelled
 
 
 def test_namespaces_and_functions_show_what_they_are():

@@ -1,5 +1,6 @@
 """What the interpreter's session does beyond the contract: its errors, its ends, its refusals."""
 
+import json
 import os
 import signal
 import subprocess
@@ -34,6 +35,14 @@ async def deny(_call):
 
 async def hang(_call):
     await anyio.sleep_forever()
+
+
+async def test_a_tool_whose_name_begins_with_dots_or_dashes_is_called(guest):
+    async def name(call):
+        return GuestReply(payload=json.dumps(call.name).encode())
+
+    outcome = await guest.run("print(await t.__all(), await t.__())", on_call=name)
+    assert outcome.stdout == "t.__all t.__\n", outcome.error
 
 
 async def test_a_failed_call_is_caught_as_tool_error_and_reported_with_line_and_hint(guest):

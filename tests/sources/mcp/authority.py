@@ -48,6 +48,9 @@ class Authority:
     metadata: dict[str, Any] = field(default_factory=dict)
     # Of the token endpoint, instead of an answer.
     token_status: int = 0
+    token_error: str = "temporarily_unavailable"
+    token_raw: bytes = b""
+    token_delay_s: float = 0.0
     refresh_delay_s: float = 0.0
     # Whether the MCP server repeats the token it was sent.
     repeats_token: bool = False
@@ -107,8 +110,10 @@ class Authority:
         form = {key: str(value) for key, value in (await request.form()).items()}
         grant = form.get("grant_type", "")
         self.asked.append(("token", grant))
+        await anyio.sleep(self.token_delay_s)
         if self.token_status:
-            return JSONResponse({"error": "temporarily_unavailable"}, status_code=self.token_status)
+            said = json.dumps({"error": self.token_error}).encode()
+            return Response(self.token_raw or said, status_code=self.token_status)
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
         basic = request.headers.get("authorization", "")
         if basic.startswith("Basic "):

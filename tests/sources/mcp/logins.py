@@ -1,5 +1,6 @@
 """Servers that want a login, and whoever logs in."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from toolweft.core.ids import SourceName
 from toolweft.sources import HttpServerOptions, HttpSource
 from toolweft.sources.mcp.backoff import Patience
 from toolweft.sources.mcp.oauth_login import log_in
+from toolweft.sources.mcp.token_store import TokenStore
 from toolweft.sources.options import OAuthOptions
 
 
@@ -69,3 +71,12 @@ async def logged_in(options: HttpServerOptions, browser: Browser | None = None) 
             finally:
                 tasks.cancel_scope.cancel()
     raise refused
+
+
+async def age(options: HttpServerOptions) -> None:
+    """What is kept has run out, as far as anybody here knows."""
+    store = TokenStore(options)
+    grant = await store.load()
+    assert grant is not None
+    raw = json.loads(store.path.read_bytes())
+    store.path.write_text(json.dumps({**raw, "expires_at": 1.0}))

@@ -44,6 +44,24 @@ def test_an_address_that_is_none_is_refused(url: object) -> None:
 
 
 @pytest.mark.promise("ask.shown")
+@pytest.mark.parametrize(
+    "url",
+    [
+        # A browser goes to evil.example, for to it a backslash is a slash.
+        "https://evil.example\\@good.example/",
+        "https://good.example/\nerror: not ours",
+        "https://good.example/a b",
+        "https://good.example/\u202egpj.exe",
+        "https://good.example/\u200b",
+        "https://good.example/\u2028",
+    ],
+)
+def test_an_address_that_is_read_in_two_ways_is_refused(url: str) -> None:
+    with pytest.raises(AskRefused, match="a character in it that no address has"):
+        elicitation(mode="url", url=url, message="Sign in")
+
+
+@pytest.mark.promise("ask.shown")
 @given(st.text())
 def test_no_text_hides_whose_question_it_is(message: str) -> None:
     shown = elicitation(message=message).params["message"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.calls import MISSING, Blob, LinkContent, RawResult, TextContent
-from toolweft.sources.mcp.content import read_result
+from toolweft.sources.mcp.content import read_result, read_ttl
 
 TEXT = {"type": "text", "text": "hello"}
 
@@ -69,3 +69,23 @@ def test_a_block_that_cannot_be_read_stays_as_its_json(block: Any) -> None:
 
 def test_content_that_is_no_list_is_none() -> None:
     assert read_result({"content": "hello"}).content == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "ttl_s"),
+    [
+        (1_500, 1.5),
+        (0, 0.0),
+        (-1, None),
+        (True, None),
+        ("60", None),
+        (None, None),
+        (float("inf"), 366 * 24 * 3600.0),
+        (1e300, 366 * 24 * 3600.0),
+        (10**400, 366 * 24 * 3600.0),
+        (-(10**400), None),
+        (float("nan"), None),
+    ],
+)
+def test_a_page_holds_for_a_time_that_clocks_have(said: object, ttl_s: float | None) -> None:
+    assert read_ttl({"ttlMs": said}) == ttl_s

@@ -286,11 +286,27 @@ async def test_no_planted_secret_is_shown(listener: WaitingListener) -> None:
         listener,
         "http://me:planted-password@127.0.0.1:1/planted-path/mcp?key=planted-query",
         secrets=(Secret("planted-path", reference="env:PATH_KEY"),),
-        headers={"authorization": Secret("Bearer planted-header\n", reference="env:KEY")},
+        headers={"authorization": Secret("Bearer planted-header", reference="env:KEY")},
     )
     reason = await find_failure(listener, source)
     assert "planted" not in reason
     assert "http://127.0.0.1:1" in reason
+
+
+@pytest.mark.parametrize(
+    "value", ["planted\n", "planted ", "pl\x00anted", "plänted", "planted\r\nx: y"]
+)
+async def test_a_value_that_no_header_can_hold_is_told_by_its_name(
+    value: str, listener: WaitingListener
+) -> None:
+    source = build(
+        listener,
+        "http://127.0.0.1:1/mcp",
+        headers={"x-key": Secret(value, reference="env:KEY")},
+    )
+    reason = await find_failure(listener, source)
+    assert "its header 'x-key' holds what no header can" in reason
+    assert "planted" not in reason
 
 
 async def test_an_answer_that_breaks_off_fails_its_own_call_only(listener: WaitingListener) -> None:

@@ -14,7 +14,7 @@ import anyio
 import httpx2
 import pytest
 from tests.sources.mcp.authority import Authority, open_authority
-from tests.sources.mcp.logins import Browser, build, logged_in, options_for
+from tests.sources.mcp.logins import Browser, age, build, logged_in, options_for
 from tests.sources.support import PATIENT_S, WaitingListener, use
 
 from toolweft.core.clock import SystemClock
@@ -41,15 +41,6 @@ def authority() -> Iterator[Authority]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "state" / "tokens"
-
-
-async def age(options: HttpServerOptions) -> None:
-    """What is kept has run out, as far as anybody here knows."""
-    store = TokenStore(options)
-    grant = await store.load()
-    assert grant is not None
-    raw = json.loads(store.path.read_bytes())
-    store.path.write_text(json.dumps({**raw, "expires_at": 1.0}))
 
 
 @pytest.mark.promise("sources.oauth")

@@ -1,5 +1,7 @@
 """What is cancelled while a server works, asks, or is waited for."""
 
+import os
+import signal
 from dataclasses import replace
 
 import anyio
@@ -10,7 +12,7 @@ from tests.sources.support import PATIENT_S, WaitingListener
 from toolweft.core.client import Ask
 from toolweft.core.clock import SystemClock
 from toolweft.core.countdown import Countdown
-from toolweft.core.errors import AskRefused
+from toolweft.core.errors import AskRefused, SourceUnavailable
 from toolweft.core.ids import ToolName
 from toolweft.testing import build_call
 
@@ -143,3 +145,28 @@ async def test_whoever_waits_in_the_queue_waits_no_longer_than_its_own_time(
             answered.set()
         # It never came to the server, and those behind it are served.
         assert (await call(source, "seen", AskedClient()))["events"] == []
+
+
+@pytest.mark.promise("ask.withdrawn")
+@pytest.mark.parametrize("revision", [MODERN, LEGACY])
+async def test_a_server_that_dies_in_a_question_takes_it_along(
+    revision: str, listener: WaitingListener
+) -> None:
+    async with asking_source("stdio", revision, listener) as source:
+        client = AskedClient(answer=never)
+        refused: list[SourceUnavailable] = []
+
+        async def attempt() -> None:
+            try:
+                await call(source, "ask_form", client)
+            except SourceUnavailable as exc:
+                refused.append(exc)
+
+        process_id = (await call(source, "stay", AskedClient()))["pid"]
+        with anyio.fail_after(PATIENT_S):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(attempt)
+                await client.asked.wait()
+                os.kill(process_id, signal.SIGKILL)
+        assert client.withdrawn == client.asks
+        assert "broke off during 'ask_form': it was killed by SIGKILL" in refused[0].message

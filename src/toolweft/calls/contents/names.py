@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Final, TypeAlias
+from urllib.parse import quote, unquote
 
 from toolweft.core.ids import SourceName
 
@@ -43,7 +44,8 @@ def prefix_uri(source: SourceName, uri: str) -> str:
     >>> prefix_uri(SourceName("docs"), "memo://a/{id}")
     'toolweft://resources/docs/memo://a/{id}'
     """
-    return f"{_SCHEME}{source}/{uri}"
+    # A name may hold a slash, and would then be that of another source and a part of the address.
+    return f"{_SCHEME}{quote(source, safe='', errors='surrogatepass')}/{uri}"
 
 
 def split_uri(uri: str) -> Named | None:
@@ -51,7 +53,7 @@ def split_uri(uri: str) -> Named | None:
     source, slash, original = uri.removeprefix(_SCHEME).partition("/")
     if not uri.startswith(_SCHEME) or not slash or not original:
         return None
-    return SourceName(source), original
+    return SourceName(unquote(source, errors="surrogatepass")), original
 
 
 def assign(named: Iterable[Named], rule: NameRule) -> dict[Named, str]:

@@ -14,8 +14,6 @@ from toolweft.catalog.pins.hidden import strip_hidden
 
 __all__ = ("find_instructions", "find_mentions", "may_instruct")
 
-# A description is cut below that before anyone reads it.
-_MAX_CHARACTERS: Final = 20_000
 _ANY: Final = r"(?:any|all|every|each|(?:any |all |the )?other|another)"
 _USE: Final = r"(?:us(?:e|ing)|call(?:ing)?|invok(?:e|ing)|run(?:ning)?|execut(?:e|ing))"
 _NOT: Final = r"(?:do not|don't|dont|never|must not|mustn't|should not|shouldn't|avoid)"
@@ -96,7 +94,7 @@ def may_instruct(text: str) -> bool:
 
 def find_instructions(text: str) -> Iterator[str]:
     """Why a text is suspicious, with the words; nothing where it is not."""
-    return _find(_as_read(text[:_MAX_CHARACTERS]))
+    return _find(_as_read(text))
 
 
 def _find(read: str) -> Iterator[str]:

@@ -27,7 +27,8 @@ __all__ = (
 
 # Of one tool: more says no more.
 _MAX_FLAGS: Final = 20
-# An enum may have a hundred thousand values; what no person and no model reads is not looked at.
+# An enum may have a hundred thousand values, and each text takes its time. Where something is
+# suspicious and there are more of them, that is.
 _MAX_TEXTS: Final = 10_000
 # Of one entry of a list, which may be as large as an answer.
 _MAX_CHARACTERS: Final = 1_000_000
@@ -49,6 +50,19 @@ class CheckedTexts:
     mentions: tuple[Mention, ...] = ()
 
 
+_TOO_MANY: Final = Flag(
+    kind="instruction",
+    path="$",
+    reason=f"something in it is suspicious, and it has more than {_MAX_TEXTS:,} texts, of which"
+    " the others are not looked at one by one",
+)
+_SHORT_ESCAPES: Final = (
+    ("\\n", "\n"),
+    ("\\t", "\t"),
+    ("\\r", "\r"),
+    ("\\b", "\b"),
+    ("\\f", "\f"),
+)
 _ESCAPE: Final = re.compile(r"\\u([0-9a-f]{4})")
 # `default`: a function's examples hold whatever Python holds.
 _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=repr).encode
@@ -87,8 +101,13 @@ def flag_instructions(text: str) -> tuple[Flag, ...]:
 
 def _check(said: JsonObject, *, name: str) -> CheckedTexts:
     """Look through each text by itself; `name` is what they are about."""
-    texts = tuple(islice(iterate_texts(said), _MAX_TEXTS))
+    # What people and models read first, then what may be padded.
+    first = {key: value for key, value in said.items() if not key.endswith("_schema")}
+    every = iterate_texts({**first, **said})
+    texts = tuple(islice(every, _MAX_TEXTS))
     flags = tuple(islice(_flags(name, texts), _MAX_FLAGS))
+    if next(every, None) is not None:
+        flags = (_TOO_MANY, *flags)
     mentions = tuple(
         Mention(path=path, name=mentioned)
         for path, text in texts
@@ -117,8 +136,9 @@ def _join(definition: ToolDefinition) -> str:
 
 
 def _unescape(text: str) -> str:
-    # What JSON escapes is what it was again; one escape too many reads as one line more.
-    text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
+    # What JSON escapes is what it was again; one escape too many makes one look too many.
+    for escape, character in _SHORT_ESCAPES:
+        text = text.replace(escape, character)
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "\\u" in text else text
 
 

@@ -44,7 +44,8 @@ def prompts(
     if common.json:
         write_json(answer)
         return
-    for message in answer.get("messages") or ():
+    messages: Json = answer.get("messages")
+    for message in messages if isinstance(messages, list) else ():
         write(_render(message))
 
 
@@ -78,8 +79,8 @@ async def _list(common: Common) -> tuple[list[JsonObject], FlagsByName]:
 
 
 def _row(entry: JsonObject) -> tuple[str, ...]:
-    listed = entry.get("arguments")
-    arguments = [one for one in listed if isinstance(one, dict)] if listed else []
+    listed: Json = entry.get("arguments")
+    arguments = [a for a in listed if isinstance(a, dict)] if isinstance(listed, list) else []
     names = [f"{one.get('name')}{'' if one.get('required') else '?'}" for one in arguments]
     description = entry.get("description") or entry.get("title") or ""
     return str(entry["name"]), " ".join(names), " ".join(str(description).split())

@@ -1,7 +1,6 @@
 """`toolweft resources [ADDRESS]`: what servers have to read, or one of them."""
 
 import base64
-import binascii
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,8 +47,8 @@ def resources(
         _show_lists(common)
         return
     answer = run_async(lambda: _read(common, address))
-    contents = answer.get("contents")
-    parts = [part for part in contents if isinstance(part, dict)] if contents else []
+    contents: Json = answer.get("contents")
+    parts = [p for p in contents if isinstance(p, dict)] if isinstance(contents, list) else []
     if output is not None:
         _write_file(output, b"\n".join(_bytes_of(part) for part in parts))
     elif not common.json:
@@ -101,7 +100,7 @@ def _render(part: JsonObject) -> str:
     text = part.get("text")
     if isinstance(text, str):
         return text
-    kind = part.get("mimeType") or "application/octet-stream"
+    kind = _one_line(part.get("mimeType")) or "application/octet-stream"
     return f"[{kind}, {len(_bytes_of(part)):,} bytes; -o FILE writes them]"
 
 
@@ -111,7 +110,7 @@ def _bytes_of(part: JsonObject) -> bytes:
         return text.encode("utf-8", "replace")
     try:
         return base64.b64decode(blob) if isinstance(blob, str) else b""
-    except binascii.Error:
+    except ValueError:
         return b""
 
 

@@ -124,7 +124,7 @@ def _proven(text: str, mark: bytes, document: Document, expected: JsonObject, ro
         raise ConfigError(
             f"{document.place((root,))}: {root!r} is written in a way that cannot be"
             " changed without changing more",
-            hint="write each server as a section of its own: [servers.NAME]"
+            hint=f"write each server as a section of its own: [{root}.NAME]"
             if document.is_toml
             else "write each server as a member of its own",
         )

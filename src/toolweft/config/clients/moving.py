@@ -1,7 +1,8 @@
 """Decides which servers of a client move behind toolweft, and why the others do not. Pure."""
 
+import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Literal
@@ -18,7 +19,7 @@ from toolweft.config.servers import check_transport
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("DECISIONS", "Choice", "Verdict", "sort_servers")
+__all__ = ("DECISIONS", "Choice", "Verdict", "check_name", "sort_servers")
 
 # moved: leaves the client for toolweft. shared: leaves it too, and is there already. kept: stays.
 # own: toolweft itself.
@@ -36,6 +37,7 @@ _CLIENT_ONLY: Mapping[str, str] = {
     "scopes": "the client signs in to it",
     "headersHelper": "a program of the client makes its headers",
 }
+_HALF = re.compile("[\ud800-\udfff]")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _USABLE = re.compile(r"(?:env:)?(?!workspaceFolder|pathSeparator)[A-Za-z_][A-Za-z0-9_]*(?::-.*)?")
 
@@ -82,6 +84,26 @@ def sort_servers(
         _sort(document, (*place, name), server, there=there, choice=choice)
         for name, server in servers.items()
     ]
+
+
+def check_name(name: str, verdicts: Iterable[Verdict], *, place: str) -> None:
+    """Refuse a name for toolweft that another server has and keeps.
+
+    Args:
+        name: of the entry to be made.
+        verdicts: on every server of the client.
+        place: of that name in the client's file.
+
+    Raises:
+        ConfigError: one has it.
+    """
+    taken = next((v for v in verdicts if v.name == name and v.outcome == "kept"), None)
+    if taken is not None:
+        raise ConfigError(
+            f"{place}: a server named {name!r} is there, which is not this one and stays:"
+            f" {taken.reason}",
+            hint="rename or remove it, then try again",
+        )
 
 
 def _sort(
@@ -152,6 +174,9 @@ def _convert(
 ) -> JsonObject:
     name = str(place[-1])
     _check_movable(server)
+    # JSON can write half a pair of surrogates, and no other file can.
+    if _HALF.search(json.dumps([name, server], ensure_ascii=False, default=str)):
+        raise _Stays("it has half a character in it, which no file of text can hold")
     try:
         common = from_codex(server) if document.is_toml else server
     except ValueError as exc:

@@ -10,7 +10,7 @@ from pathlib import Path
 from toolweft.config.client_files import convert_client_file
 from toolweft.config.clients.editing import edit_servers, json_root, merged, servers_in
 from toolweft.config.clients.files import FileChange, parse_bytes, resolve
-from toolweft.config.clients.moving import DECISIONS, Choice, Verdict, sort_servers
+from toolweft.config.clients.moving import DECISIONS, Choice, Verdict, check_name, sort_servers
 from toolweft.config.clients.places import CLIENTS, Client, Scope, Surroundings, client_path
 from toolweft.config.clients.records import Record, Records, ServerRecord, Step, server_hash
 from toolweft.config.clients.undoing import Undoing, View, is_own, undo
@@ -122,6 +122,7 @@ def plan_install(
         document, client.root, servers, target=target, skip=path, view=view, around=around,
         choice=choice,
     )  # fmt: skip
+    check_name(ENTRY, verdicts, place=document.place((client.root, ENTRY)))
     gone = {v.name: v.server for v in verdicts if v.server is not None}
     own = [verdict.name for verdict in verdicts if verdict.outcome == "own"]
     entry: JsonObject = {
@@ -134,7 +135,6 @@ def plan_install(
     after = edit_servers(
         before, document, client.root, remove=removed, add={} if current else {ENTRY: entry}
     )
-    has_work = bool(removed) or not current
     moved = {v.name: v.server for v in verdicts if v.outcome == "moved"}
     config_after = _with_servers(config_before, target, moved)
     if config_after is None:
@@ -142,7 +142,9 @@ def plan_install(
         config_after = b"" if target.suffix == ".toml" else b'{"mcpServers": {}}\n'
     return Install(
         client=client,
-        file=FileChange(path=path, before=before, after=after if has_work else before),
+        file=FileChange(
+            path=path, before=before, after=after if removed or not current else before
+        ),
         config=FileChange(path=target, before=config_before, after=config_after),
         verdicts=tuple(verdicts),
         notes=_notes(document),
@@ -198,9 +200,7 @@ def plan_import(
         ConfigError: a file cannot be used.
     """
     client = CLIENTS.get(source)
-    path = (
-        around.cwd / source if client is None else _client_file(client, scope, around)
-    ).resolve()
+    path = resolve(around.cwd / source) if client is None else _client_file(client, scope, around)
     view = View()
     content = view.read(path)
     if content is None:

@@ -173,7 +173,8 @@ def server_hash(server: Json) -> str:
     kept = server
     if isinstance(server, dict):
         kept = {key: value for key, value in server.items() if key not in _APART}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    # TOML has dates, and they are the same where they are written the same.
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def adopt(record: Record, config: str, server: str) -> Record:

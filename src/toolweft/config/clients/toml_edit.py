@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from datetime import date, time
 
 from toolweft.config.toml_text import Statement, toml_statements
 from toolweft.core.json import Json, JsonObject
@@ -147,6 +148,8 @@ def _value(value: Json) -> str:
         return _inline(value)
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, date | time):
+        return value.isoformat()
     return _text(value) if isinstance(value, str) else json.dumps(value)
 
 

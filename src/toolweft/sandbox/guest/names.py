@@ -131,7 +131,8 @@ class Namespace:
         self._functions: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {}
 
     def __getattr__(self, attribute: str) -> Callable[..., Coroutine[Any, Any, Any]]:
-        if attribute.startswith("__"):
+        # What Python looks up by itself; no tool is spelled so, whatever its own name is.
+        if attribute[:2] == attribute[-2:] == "__" and len(attribute) > 3:
             raise AttributeError(f"{self._name!r} is a namespace of tools and has no {attribute!r}")
         if attribute not in self._functions:
             full = f"{self._name}.{attribute}"

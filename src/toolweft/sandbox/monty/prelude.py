@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from keyword import iskeyword
 
+from toolweft.core.names import is_special
 from toolweft.core.ports import GuestNames
 from toolweft.core.programs import ProgramLimits
 
@@ -205,7 +206,7 @@ def binding_code(source: str, names: GuestNames, limits: ProgramLimits) -> str:
         tools = [
             (short, tuple(names.positional.get(f"{name}.{short}", ())))
             for short in attributes
-            if not short.startswith("__") and not short.startswith(OWN_PREFIX)
+            if not is_special(short) and not short.startswith(OWN_PREFIX)
         ]
         lines += _bind(name, f"_tw_Space({name!r})")
         lines += [f"if isinstance({name}, _tw_Space):", f"    _tw_fill({name}, {tools!r})"]

@@ -34,6 +34,9 @@ _MAX_MESSAGE_CHARACTERS: Final = 16 * 1024
 # Cc control, Cf format (bidi marks, zero width), Cs lone surrogates, Co private use: with them a
 # text could hide whose it is.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co"})
+# Spaces and line breaks: no address has them, and one that does is cut where nobody sees it.
+_BLANK: Final = frozenset({"Zs", "Zl", "Zp"})
+_NOT_YOURS: Final = "only whoever runs that server can change this"
 
 
 def build_ask(
@@ -134,19 +137,30 @@ def _read_host(url: Json, source: SourceName) -> str:
     """Where an address leads, in ASCII so that no letter passes for another.
 
     Raises:
-        AskRefused: it is no http(s) address.
+        AskRefused: it is no http(s) address, or one that browsers read otherwise.
     """
+    text = url if isinstance(url, str) else ""
     try:
-        parts = urlsplit(url if isinstance(url, str) else "")
+        parts = urlsplit(text)
         host = (parts.hostname or "").encode("idna").decode("ascii")
     except ValueError:
         parts, host = None, ""
     if parts is None or parts.scheme not in {"http", "https"} or not host:
         raise AskRefused(
             f"{source!r} asks to open an address that is not http:// or https://",
-            hint="only whoever runs that server can change this",
+            hint=_NOT_YOURS,
+        )
+    # To a browser a backslash is a slash: it would go to what looks like the user of the host.
+    if any(character == "\\" or _is_unseen(character) for character in text):
+        raise AskRefused(
+            f"{source!r} asks to open an address with a character in it that no address has",
+            hint=_NOT_YOURS,
         )
     return host
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN | _BLANK
 
 
 def _label(message: Json, *, source: SourceName, host: str) -> str:

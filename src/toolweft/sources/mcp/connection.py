@@ -30,9 +30,9 @@ from toolweft.sources.mcp.asking import LOG_LEVELS, Asker, Callbacks
 from toolweft.sources.mcp.asks import clean_meta
 from toolweft.sources.mcp.content import read_result, read_ttl, without_stamp
 from toolweft.sources.mcp.exchange import Exchange, Underway
-from toolweft.sources.mcp.faults import find_fault_kind, is_closed, render_exception
+from toolweft.sources.mcp.faults import build_closed, find_fault_kind, is_closed, render_exception
 from toolweft.sources.mcp.link import Link
-from toolweft.sources.mcp.rounds import finish
+from toolweft.sources.mcp.rounds import Send, finish
 from toolweft.sources.mcp.stamp import stamped
 from toolweft.sources.mcp.verbatim import next_round, with_error, with_result
 
@@ -128,16 +128,14 @@ class Connection:
                     return ToolPages(tools=[])
                 raise
             tools += page.get("tools", ())
-            ttls_s += read_ttl(page)
+            # 0 is what servers say that know of no time.
+            ttls_s += filter(None, (read_ttl(page),))
             cursor = page.get("nextCursor")
             if not cursor:
                 return ToolPages(tools=tools, ttl_s=min(ttls_s, default=None))
             if cursor in seen or len(seen) >= _MAX_PAGES:
-                pages = len(seen) + 1
-                return ToolPages(
-                    tools=tools,
-                    fault=f"tools/list does not end: cursor {cursor!r} again after {pages} pages",
-                )
+                again = f"cursor {cursor!r:.80} again after {len(seen) + 1} pages"
+                return ToolPages(tools=tools, fault=f"tools/list does not end: {again}")
             seen.add(cursor)
 
     async def call_tool(
@@ -188,8 +186,18 @@ class Connection:
             assert exchange.verbatim is not None
             raw = await send(next_round(exchange.verbatim))
         else:
-            raw = await finish(send, asker=self._asker, exchange=exchange)
+            raw = await self._finish(send, exchange)
         return without_stamp(raw)
+
+    async def _finish(self, send: Send, exchange: Exchange) -> JsonObject:
+        with self.underway.attend(exchange):
+            try:
+                return await finish(send, asker=self._asker, exchange=exchange)
+            except AskRefused as exc:
+                if self.underway.is_over:
+                    # Nobody refused: the question went with the connection.
+                    raise build_closed() from exc
+                raise
 
     async def watch_changes(self, relist: Callable[[], Awaitable[None]]) -> None:
         """Call `relist` after changes of the tool list, once for those that come together."""
@@ -363,7 +371,10 @@ async def open_connection(
     )
     async with client:
         connection = Connection(client, asker=asker, underway=underway)
-        yield connection
+        try:
+            yield connection
+        finally:
+            underway.end()
 
 
 def _read_error(error: MCPError, *, is_verbatim: bool) -> RawResult:

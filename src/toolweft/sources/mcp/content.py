@@ -13,6 +13,8 @@ from toolweft.core.json import Json, JsonObject
 __all__ = ("read_result", "read_ttl", "without_stamp")
 
 _BINARY = "application/octet-stream"
+# What holds longer than a year holds for ever, as far as anybody here will know.
+_MAX_TTL_MS = 366 * 24 * 3600 * 1000
 
 
 def read_result(raw: JsonObject) -> RawResult:
@@ -88,12 +90,13 @@ _READERS: dict[str, Callable[[JsonObject], Content | None]] = {
 }
 
 
-def read_ttl(page: JsonObject) -> list[float]:
-    """Seconds that a page holds; nothing where it does not say, and 0 is what servers say then."""
+def read_ttl(page: JsonObject) -> float | None:
+    """Seconds that a page holds, at most a year; None where it does not say."""
     ttl_ms = page.get("ttlMs")
-    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int | float):
-        return []
-    return [ttl_ms / 1000] if ttl_ms > 0 else []
+    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int | float) or not ttl_ms >= 0:
+        return None
+    # Before anything is computed with it: a server may send a number that floats do not have.
+    return min(ttl_ms, _MAX_TTL_MS) / 1000
 
 
 def without_stamp(raw: JsonObject) -> JsonObject:

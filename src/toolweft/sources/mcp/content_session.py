@@ -18,8 +18,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from toolweft.core.contents import ContentKind, Contents, Listing
-from toolweft.core.json import Json, JsonObject
+from toolweft.core.json import Json
 from toolweft.sources.mcp.connection import Connection
+from toolweft.sources.mcp.content import read_ttl
 from toolweft.sources.mcp.contents import ServerContents
 from toolweft.sources.mcp.faults import render_exception
 
@@ -178,7 +179,7 @@ class ContentSession:
             async with self._turn():
                 page = await self._connection.list_page(wanted.request(params), wanted.key)
             entries += page.get(wanted.key, ())
-            ttls_s.append(_read_ttl(page))
+            ttls_s.append(read_ttl(page))
             is_public = is_public and page.get("cacheScope") == "public"
             cursor = page.get("nextCursor")
             if not cursor:
@@ -320,10 +321,3 @@ class ContentSession:
 
 def _is_name(value: Json) -> bool:
     return isinstance(value, str) and bool(value)
-
-
-def _read_ttl(page: JsonObject) -> float | None:
-    ttl_ms = page.get("ttlMs")
-    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int | float) or ttl_ms < 0:
-        return None
-    return float(ttl_ms) / 1000

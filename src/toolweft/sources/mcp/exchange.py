@@ -168,6 +168,8 @@ class Underway:
 
     def __init__(self) -> None:
         self._open: set[Exchange] = set()
+        # With those that ask somebody between two requests.
+        self._attended: set[Exchange] = set()
         # Of the requests that were given up: the server was told, and says nothing of whether it
         # goes on with them.
         self._left: CallingClient | _Several | None = None
@@ -180,6 +182,23 @@ class Underway:
         # Set once the connection is of no more use: it takes no request any more.
         self.is_ending = False
         self.ending = anyio.Event()
+        # Set once the connection is closed.
+        self.is_over = False
+
+    @contextmanager
+    def attend(self, exchange: Exchange) -> Iterator[None]:
+        """For all requests of an exchange, and what is asked between them."""
+        self._attended.add(exchange)
+        try:
+            yield
+        finally:
+            self._attended.discard(exchange)
+
+    def end(self) -> None:
+        """Take back every question: with the connection goes whoever asks."""
+        self.is_over = True
+        for exchange in tuple(self._attended):
+            exchange.withdraw()
 
     @contextmanager
     def enter(self, exchange: Exchange) -> Iterator[None]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 __all__ = (
     "FAULT_KEY",
     "FaultKind",
+    "build_closed",
     "build_fault",
     "find_fault_kind",
     "is_closed",
@@ -34,6 +35,11 @@ _CLOSED_MESSAGE = "Connection closed"
 def build_fault(kind: FaultKind, message: str) -> types.ErrorData:
     """An error response in place of one that cannot be handed over."""
     return types.ErrorData(code=types.INTERNAL_ERROR, message=message, data={FAULT_KEY: kind})
+
+
+def build_closed() -> MCPError:
+    """What a request fails with whose connection ended."""
+    return MCPError(types.CONNECTION_CLOSED, _CLOSED_MESSAGE)
 
 
 def find_fault_kind(error: MCPError) -> str | None:

@@ -211,6 +211,7 @@ async def open_http_link(options: HttpServerOptions) -> AsyncIterator[HttpLink]:
             "its url is not an http:// or https:// address",
             hint="correct url in the server's configuration",
         )
+    _check_headers(options)
     tokens: _Tokens | None = None
     if options.oauth is not None:
         from toolweft.sources.mcp.oauth import OAuthTokens
@@ -221,6 +222,22 @@ async def open_http_link(options: HttpServerOptions) -> AsyncIterator[HttpLink]:
             raise SourceUnavailable(exc.message, hint=exc.hint) from exc
     async with _Client(options, tokens=tokens) as client:
         yield HttpLink(client, options=options)
+
+
+def _check_headers(options: HttpServerOptions) -> None:
+    """Refuse what no header can hold; libraries would, in words of theirs.
+
+    Raises:
+        SourceUnavailable: a header cannot be sent; its value is not told.
+    """
+    for name, value in options.headers.items():
+        text = reveal(value)
+        if not (text.isascii() and text.replace("\t", " ").isprintable() and text == text.strip()):
+            raise SourceUnavailable(
+                f"its header {name!r} holds what no header can: a line break, a blank at an end, a"
+                " control character or a letter beyond ASCII",
+                hint="correct headers in the server's configuration, or the variable it comes from",
+            )
 
 
 def _is_stream(response: httpx2.Response) -> bool:

@@ -15,7 +15,8 @@ from mcp.client.auth.utils import extract_scope_from_www_auth
 from toolweft.core.clock import Clock
 from toolweft.core.errors import CallDenied, SourceUnavailable
 from toolweft.sources.checked_transport import Resolve
-from toolweft.sources.mcp.oauth_flow import OAuthFlow, TokenRefused
+from toolweft.sources.mcp.oauth_flow import OAuthFlow
+from toolweft.sources.mcp.oauth_refusals import TokenRefused
 from toolweft.sources.mcp.oauth_sender import OAuthSender, check_private_way
 from toolweft.sources.mcp.token_store import Grant, TokenStore
 from toolweft.sources.options import HttpServerOptions
@@ -57,6 +58,9 @@ class OAuthTokens:
         self._grant: Grant | None = None
         self._looked_at_s = -math.inf
         self._replaced_at_s = -math.inf
+        # Why there was no token when last asked, and when that was.
+        self._failure: SourceUnavailable | None = None
+        self._failed_at_s = -math.inf
         # Every token that a request carried lately; a server may repeat one.
         self._sent: list[str] = []
 
@@ -110,8 +114,22 @@ class OAuthTokens:
         return self._grant
 
     async def _renewed(self, *, rejected: str) -> Grant:
+        began_s = self._clock.monotonic_s()
         # One request for all who wait, here and in other processes.
-        async with self._turn, self._store.locked():
+        async with self._turn:
+            # Who came before an attempt failed would only wait as long again.
+            if self._failure is not None and self._failed_at_s > began_s:
+                raise SourceUnavailable(self._failure.message, hint=self._failure.hint)
+            try:
+                return await self._renewed_alone(rejected=rejected)
+            except SourceUnavailable as exc:
+                # Not the error itself, which holds the frames it came through, tokens and all.
+                self._failure = SourceUnavailable(exc.message, hint=exc.hint)
+                self._failed_at_s = self._clock.monotonic_s()
+                raise
+
+    async def _renewed_alone(self, *, rejected: str) -> Grant:
+        async with self._store.locked():
             grant = await self._store.load()
             if grant is None or grant.access_token == rejected or not self._is_good(grant):
                 if rejected and self._clock.monotonic_s() - self._replaced_at_s < _YOUNG_S:
@@ -120,6 +138,11 @@ class OAuthTokens:
                         hint="check the scopes, and that the account may use this server",
                     )
                 grant = await self._asked(grant)
+                if not _is_header_value(grant.access_token):
+                    raise SourceUnavailable(
+                        "the authorization server gave a token that no header can hold",
+                        hint="only whoever runs it can change this",
+                    )
                 if rejected:
                     self._replaced_at_s = self._clock.monotonic_s()
             self._grant, self._looked_at_s = grant, self._clock.monotonic_s()
@@ -138,10 +161,11 @@ class OAuthTokens:
                     renewed = await self._flow.refresh(grant)
                     await self._store.save(renewed)
                 return renewed
-        except TokenRefused:
+        except TokenRefused as refused:
             assert grant is not None
-            # The registration stays, for the next login.
-            await self._store.save(replace(grant, tokens=None))
+            # The registration stays, for the next login, as long as it is good for one.
+            client = {} if refused.is_unknown else grant.client
+            await self._store.save(replace(grant, tokens=None, client=client))
             raise self._needs_login("the login has run out or was taken back") from None
         except CallDenied as exc:
             raise SourceUnavailable(f"no token can be had: {exc.message}", hint=exc.hint) from exc
@@ -155,7 +179,9 @@ class OAuthTokens:
             return True
         left_s = grant.expires_at_s - self._clock.now().timestamp()
         lives_s = (grant.tokens or {}).get("expires_in")
-        margin_s = min(_MARGIN_S, lives_s / 2) if isinstance(lives_s, int) else _MARGIN_S
+        margin_s = _MARGIN_S
+        if isinstance(lives_s, int) and lives_s < 2 * _MARGIN_S:
+            margin_s = lives_s / 2
         return left_s > margin_s
 
     def _needs_login(self, why: str) -> SourceUnavailable:

@@ -7,7 +7,7 @@ import httpx2
 
 from toolweft.core.json import Json
 
-__all__ = ("error_code", "plain", "render_answer", "render_status")
+__all__ = ("answered_code", "error_code", "plain", "render_answer", "render_status")
 
 _MAX_SHOWN: Final = 300
 _MAX_CODE_CHARACTERS: Final = 60
@@ -17,12 +17,17 @@ def render_answer(response: httpx2.Response | None) -> str:
     """The status of an answer and its error code, where it has one."""
     if response is None:
         return "there was no answer"
+    code = answered_code(response)
+    return f"{render_status(response)}: {code}" if code else render_status(response)
+
+
+def answered_code(response: httpx2.Response) -> str:
+    """The error code of an answer; "" where it has none."""
     try:
         body: Json = json.loads(response.content)
     except (ValueError, RecursionError):
-        body = None
-    code = error_code(body.get("error") if isinstance(body, dict) else None)
-    return f"{render_status(response)}: {code}" if code else render_status(response)
+        return ""
+    return error_code(body.get("error") if isinstance(body, dict) else None)
 
 
 def render_status(response: httpx2.Response) -> str:

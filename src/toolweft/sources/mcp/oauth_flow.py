@@ -7,6 +7,7 @@ sent, and no token, is repeated in an error.
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -34,26 +35,27 @@ from toolweft.core.errors import SourceUnavailable
 from toolweft.core.json import JsonObject
 from toolweft.core.secret import reveal
 from toolweft.sources.mcp.oauth_answers import plain, render_answer, render_status
+from toolweft.sources.mcp.oauth_refusals import TokenRefused, check_refusal
 from toolweft.sources.mcp.oauth_sender import OAuthSender, check_private_way
 from toolweft.sources.mcp.oauth_storage import FlowStorage
 from toolweft.sources.mcp.token_store import Grant
 from toolweft.sources.options import HttpServerOptions, OAuthOptions
 
-__all__ = ("OAuthFlow", "Redirect", "TokenRefused")
+__all__ = ("OAuthFlow", "Redirect")
 
 # The SDK logs what went wrong with the servers' own words, in which tokens may stand. Whatever it
 # is, it is raised from here as well.
 logging.getLogger("mcp.client.auth.oauth2").addFilter(lambda _record: False)
 
 _UNAUTHORIZED: Final = frozenset({401, 403})
-_REFUSED: Final = frozenset({400, 401, 403})
 _OK: Final = 200
+# What the SDK ends with, as it reads answers unchecked: addresses that are none, texts that are no
+# UTF-8, times that no clock has.
+_UNREADABLE: Final = (ValueError, OverflowError, httpx2.InvalidURL)
+# What lives longer lives for ever, as far as anybody here will know; clocks end somewhere.
+_MAX_LIFE_S: Final = 10 * 366 * 24 * 3600
 # A time in the past, so that the SDK refreshes at once.
 _LONG_AGO_S: Final = 1.0
-
-
-class TokenRefused(Exception):
-    """The authorization server gives no new token for the old one; a person has to log in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,15 +161,17 @@ class OAuthFlow:
         flow = provider.async_auth_flow(self._probe())
         try:
             answer = await self._sender.send(await anext(flow))
-            await flow.asend(answer)
+            # With a token that no header can hold the SDK gives up; what it was given is kept.
+            with suppress(*_UNREADABLE):
+                await flow.asend(answer)
         finally:
             await flow.aclose()
         if storage.new_tokens is not None:
             return self._grant(provider, storage)
-        if answer.status_code in _REFUSED:
-            raise TokenRefused
+        check_refusal(answer, is_configured=bool(self._oauth.client_id))
         raise SourceUnavailable(
-            f"the authorization server gave no new token: {render_answer(answer)}"
+            f"the authorization server gave no new token: {render_answer(answer)}",
+            hint=f"try again; where that stays so, `{self._options.login_command}` logs in again",
         )
 
     def _resumed(self, grant: Grant) -> tuple[_Provider, FlowStorage]:
@@ -239,20 +243,8 @@ class OAuthFlow:
                 request = await flow.asend(last)
         except StopAsyncIteration:
             pass
-        except OAuthRegistrationError:
-            raise SourceUnavailable(
-                f"toolweft cannot be registered at {_name(provider)}: {render_answer(last)}",
-                hint="register a client there yourself, and give its client_id in auth",
-            ) from None
-        except (OAuthTokenError, ValidationError):
-            raise SourceUnavailable(
-                f"{_name(provider)} gave no token: {render_answer(last)}"
-            ) from None
-        except OAuthFlowError as error:
-            # Of these only addresses are quoted, but for a state that does not fit.
-            text = str(error)
-            said = "the answer is not one to this login" if "State" in text else plain(text)
-            raise SourceUnavailable(f"the login cannot be completed: {said}") from None
+        except (OAuthFlowError, *_UNREADABLE) as error:
+            raise _explained(error, provider, last) from None
         finally:
             await flow.aclose()
         assert last is not None
@@ -360,10 +352,10 @@ class OAuthFlow:
         client = _dump(context.client_info)
         if self._oauth.client_id:
             client.pop("client_secret", None)
-        lives_s = tokens.expires_in
+        lives_s = None if tokens.expires_in is None else min(tokens.expires_in, _MAX_LIFE_S)
         resource = context.protected_resource_metadata
         return Grant(
-            tokens=_dump(tokens),
+            tokens={**_dump(tokens), **({} if lives_s is None else {"expires_in": lives_s})},
             expires_at_s=None if lives_s is None else self._clock.now().timestamp() + lives_s,
             client=client,
             metadata=_dump(context.oauth_metadata),
@@ -374,6 +366,30 @@ class OAuthFlow:
 def _dump(model: Any) -> JsonObject:
     dumped: JsonObject = model.model_dump(mode="json", exclude_none=True)
     return dumped
+
+
+def _explained(
+    error: Exception, provider: _Provider, last: httpx2.Response | None
+) -> SourceUnavailable:
+    """What went wrong in a flow of the SDK, without the servers' own words."""
+    match error:
+        case OAuthRegistrationError():
+            return SourceUnavailable(
+                f"toolweft cannot be registered at {_name(provider)}: {render_answer(last)}",
+                hint="register a client there yourself, and give its client_id in auth",
+            )
+        case OAuthTokenError() | ValidationError():
+            return SourceUnavailable(f"{_name(provider)} gave no token: {render_answer(last)}")
+        case OAuthFlowError():
+            # Of these only addresses are quoted, but for a state that does not fit.
+            text = str(error)
+            said = "the answer is not one to this login" if "State" in text else plain(text)
+            return SourceUnavailable(f"the login cannot be completed: {said}")
+        case _:
+            return SourceUnavailable(
+                f"{_name(provider)} sent what cannot be read: {render_answer(last)}",
+                hint="only whoever runs it can change this",
+            )
 
 
 def _name(provider: _Provider) -> str:

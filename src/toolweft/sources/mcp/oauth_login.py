@@ -111,10 +111,17 @@ async def log_out(
     oauth = options.oauth
     assert oauth is not None
     store = TokenStore(options)
+    unusable = "what was kept could not be read"
     async with store.locked():
-        grant = await store.load()
-        if not await store.remove() or grant is None:
+        try:
+            grant = await store.load()
+        except SourceUnavailable as exc:
+            # What others may have written says nothing of where to take tokens back.
+            grant, unusable = None, exc.message
+        if not await store.remove():
             return False, ""
+    if grant is None:
+        return True, unusable
     sender = OAuthSender(server_url=options.url, issuer=oauth.issuer, resolve=resolve)
     flow = OAuthFlow(options, sender=sender, clock=clock)
     try:
@@ -174,11 +181,11 @@ class _Port:
         line, *rest = head.split("\r\n")
         hosts = [h.partition(":")[2].strip() for h in rest if h.lower().startswith("host:")]
         method, _, target = line.partition(" ")
-        parts = urlsplit(target.partition(" ")[0])
+        path, _, query = target.partition(" ")[0].partition("#")[0].partition("?")
         # A page elsewhere may reach this port under a name of its own.
-        if hosts != [f"{_HOST}:{self.number}"] or method != "GET" or parts.path != _PATH:
+        if hosts != [f"{_HOST}:{self.number}"] or method != "GET" or path != _PATH:
             return "404 Not Found", "Nothing is here."
-        given = {name: values for name, values in parse_qs(parts.query).items() if len(values) == 1}
+        given = {name: values for name, values in parse_qs(query).items() if len(values) == 1}
         state = given.get("state", [""])[0]
         if not self._state or not compare_digest(state.encode(), self._state.encode()):
             self._strangers += 1

@@ -5,7 +5,9 @@ tokens holds the lock beside it meanwhile, so that two processes do not use one 
 """
 
 import json
+import math
 import os
+import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -31,6 +33,8 @@ _OTHERS: Final = 0o077
 # Longer than whoever holds the lock may take to ask an authorization server.
 _LOCK_TIMEOUT_S: Final = 40.0
 _LOCK_STEP_S: Final = 0.02
+# What is no file must not make the reader wait.
+_AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
 # As files are opened that nobody may swap for a link; Windows has the second alone.
 _AS_IT_IS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -104,11 +108,20 @@ class TokenStore:
             await anyio.to_thread.run_sync(self._write, json.dumps(record).encode())
 
     async def remove(self) -> bool:
-        """Forget it; whether there was anything."""
+        """Forget it; whether there was anything.
+
+        Raises:
+            SourceUnavailable: it cannot be removed.
+        """
         try:
             await anyio.to_thread.run_sync(self.path.unlink)
         except FileNotFoundError:
             return False
+        except OSError as exc:
+            raise SourceUnavailable(
+                f"the tokens in {str(self.path)!r} cannot be removed: {exc.strerror or exc}",
+                hint="remove what is there yourself",
+            ) from exc
         return True
 
     @asynccontextmanager
@@ -120,17 +133,24 @@ class TokenStore:
         """
         fd = await anyio.to_thread.run_sync(self._open_lock)
         try:
-            with anyio.move_on_after(_LOCK_TIMEOUT_S) as patience:
-                while not _try_lock(fd):  # noqa: ASYNC110 (another process gives no event)
-                    await anyio.sleep(_LOCK_STEP_S)
-            if patience.cancelled_caught:
-                raise SourceUnavailable(
-                    f"another process holds the tokens in {str(self.path)!r}",
-                    hint="try again, or end the process that hangs",
-                )
+            await self._wait_for(fd)
             yield
         finally:
             _close_lock(fd)
+
+    async def _wait_for(self, fd: int) -> None:
+        with anyio.move_on_after(_LOCK_TIMEOUT_S) as patience:
+            try:
+                while not _try_lock(fd):  # noqa: ASYNC110 (another process gives no event)
+                    await anyio.sleep(_LOCK_STEP_S)
+            except OSError as exc:
+                # Not every file system has locks.
+                raise self._cannot_write(exc) from exc
+        if patience.cancelled_caught:
+            raise SourceUnavailable(
+                f"another process holds the tokens in {str(self.path)!r}",
+                hint="try again, or end the process that hangs",
+            )
 
     def _open_lock(self) -> int:
         self._make_folder()
@@ -142,24 +162,35 @@ class TokenStore:
 
     def _read(self) -> bytes | None:
         try:
-            fd = os.open(self.path, os.O_RDONLY | _AS_IT_IS)
+            fd = os.open(self.path, os.O_RDONLY | _AS_IT_IS | _AT_ONCE)
         except FileNotFoundError:
             return None
         except OSError as exc:
+            raise self._cannot_read(exc.strerror or str(exc)) from exc
+        try:
+            self._check_private(os.fstat(fd))
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                return file.read(_MAX_BYTES)
+        except OSError as exc:
+            raise self._cannot_read(exc.strerror or str(exc)) from exc
+        finally:
+            os.close(fd)
+
+    def _check_private(self, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise self._cannot_read("it is no file")
+        if os.name != "nt" and (found.st_mode & _OTHERS or found.st_uid != os.geteuid()):
             raise SourceUnavailable(
-                f"the tokens in {str(self.path)!r} cannot be read: {exc.strerror}",
-                hint="make the file readable for yourself, or remove it and log in again",
-            ) from exc
-        with os.fdopen(fd, "rb") as file:
-            if os.name != "nt":
-                found = os.fstat(file.fileno())
-                if found.st_mode & _OTHERS or found.st_uid != os.geteuid():
-                    raise SourceUnavailable(
-                        f"the tokens in {str(self.path)!r} are not yours alone",
-                        hint="if nobody else used them: chmod 600 on the file; else remove it and"
-                        " log in again",
-                    )
-            return file.read(_MAX_BYTES)
+                f"the tokens in {str(self.path)!r} are not yours alone",
+                hint="if nobody else used them: chmod 600 on the file; else remove it and"
+                " log in again",
+            )
+
+    def _cannot_read(self, why: str) -> SourceUnavailable:
+        return SourceUnavailable(
+            f"the tokens in {str(self.path)!r} cannot be read: {why}",
+            hint="make the file readable for yourself, or remove it and log in again",
+        )
 
     def _write(self, data: bytes) -> None:
         self._make_folder()
@@ -208,11 +239,22 @@ def _parse(raw: bytes) -> Grant | None:
         return None
     return Grant(
         tokens=tokens if isinstance(tokens, dict) else None,
-        expires_at_s=float(expires) if isinstance(expires, int | float) else None,
+        expires_at_s=_seconds(expires),
         client=client,
         metadata=metadata,
         resource=resource if isinstance(resource, dict) else None,
     )
+
+
+def _seconds(value: Json) -> float | None:
+    """A moment; one that no clock has is long ago, so that a new token is asked for."""
+    if value is None:
+        return None
+    try:
+        moment = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return moment if math.isfinite(moment) else 0.0
 
 
 def _try_lock(fd: int) -> bool:

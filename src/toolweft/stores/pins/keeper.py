@@ -5,9 +5,10 @@ them, is read soon. Opened by `toolweft.bootstrap` before any source starts.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,9 +20,13 @@ from toolweft.stores.pins.lock_file import LockFile, merge_new, take_hashes
 
 __all__ = ("HashBook", "PinKeeper")
 
+_New: TypeAlias = Mapping[SourceName, Mapping[ToolName, Pin]]
+
 log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S: Final = 2.0
+# What cannot be written is tried again as often, which costs a read-only folder little.
+_TRY_AGAIN_S: Final = 30.0
 _CLOSE_TIMEOUT_S: Final = 10.0
 
 
@@ -68,6 +73,9 @@ class PinKeeper:
         self._reached = reached
         self._on_change = on_change
         self._hashes: dict[SourceName, dict[ToolName, str]] = {}
+        # What could not be written so far.
+        self._unwritten: _New = {}
+        self._again_at_s = -math.inf
         self._stamp: tuple[int, int] | None = None
         self._has_new = anyio.Event()
         self._tasks: TaskGroup | None = None
@@ -105,25 +113,28 @@ class PinKeeper:
             await self.save()
 
     async def save(self) -> None:
-        """Write what was accepted since the last time."""
+        """Write what was accepted and is not written yet."""
         self._has_new = anyio.Event()
         new = self._book.take_unsaved()
-        if not new:
-            return
         for name, tools in new.items():
             own = self._hashes.setdefault(name, {})
             own |= {tool: pin.hash for tool, pin in tools.items() if tool not in own}
         self._log_new(new)
-        if self._file is not None and not self.problem:
-            file = self._file
+        new = _joined(self._unwritten, new)
+        if not new:
+            return
+        self._unwritten = {} if self._file is None else new
+        if self._file is not None:
+            file, pending = self._file, new
             try:
                 pins = await anyio.to_thread.run_sync(
-                    file.change, lambda pins: merge_new(pins, new, self._reached)
+                    file.change, lambda pins: merge_new(pins, pending, self._reached)
                 )
             except (OSError, ConfigError) as exc:
-                self.problem = f"what is accepted cannot be kept in {str(file.path)!r}: {exc}"
-                log.warning("pins.not_kept", extra={"reason": self.problem})
+                self._again_at_s = anyio.current_time() + _TRY_AGAIN_S
+                self._note_problem(f"what is accepted cannot be kept in {str(file.path)!r}: {exc}")
             else:
+                self.problem, self._unwritten = "", {}
                 self._hashes = _plain(take_hashes(pins))
                 self._stamp = await anyio.to_thread.run_sync(file.stamp)
         # What another process accepted first is what counts.
@@ -150,17 +161,34 @@ class PinKeeper:
             with anyio.move_on_after(_LOOK_AGAIN_S):
                 await self._has_new.wait()
             await self.refresh()
-            with anyio.CancelScope(shield=True):
-                await self.save()
+            is_due = self._has_new.is_set() or anyio.current_time() >= self._again_at_s
+            if is_due:
+                with anyio.CancelScope(shield=True):
+                    await self.save()
 
     def _take(self, hashes: PinHashes) -> None:
         self._hashes = _plain(hashes)
-        if self._book.replace_hashes(_plain(hashes)):
+        for name, tools in self._unwritten.items():
+            own = self._hashes.setdefault(name, {})
+            own |= {tool: pin.hash for tool, pin in tools.items() if tool not in own}
+        if self._book.replace_hashes(_plain(self._hashes)):
             self._on_change()
 
-    def _log_new(self, new: Mapping[SourceName, Mapping[ToolName, Pin]]) -> None:
+    def _note_problem(self, problem: str) -> None:
+        # It is tried again all the time, and said once.
+        if problem != self.problem:
+            log.warning("pins.not_kept", extra={"reason": problem})
+        self.problem = problem
+
+    def _log_new(self, new: _New) -> None:
         for name, tools in new.items():
             log.info("pins.accepted_first", extra={"source": name, "tools": len(tools)})
+
+
+def _joined(first: _New, then: _New) -> _New:
+    """Both; what was accepted first counts."""
+    names = dict.fromkeys((*first, *then))
+    return {name: {**then.get(name, {}), **first.get(name, {})} for name in names}
 
 
 def _plain(hashes: PinHashes) -> dict[SourceName, dict[ToolName, str]]:

@@ -41,6 +41,11 @@ class LockFile:
         Raises:
             ConfigError: there is one, and it cannot be used.
         """
+        if self.path.exists() and not self.path.is_file():
+            # A pipe would be waited for.
+            raise ConfigError(
+                f"{self.path}: it is no file", hint="move away what is in the place of the lock"
+            )
         try:
             text = self.path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
@@ -59,8 +64,10 @@ class LockFile:
             ConfigError: the file cannot be used.
             OSError: it cannot be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with alone(self.path.parent):
+        # Whoever comes by another link waits for the same folder.
+        folder = self.path.resolve().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder):
             before = self.read()
             after = change(before)
             if after != before:
@@ -72,7 +79,10 @@ class LockFile:
         path = self.path.resolve()
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            aside.write_text(text, encoding="utf-8", newline="\n")
+            with aside.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
             aside.chmod(path.stat().st_mode & 0o777 if path.exists() else _MODE)
             aside.replace(path)
         finally:

@@ -48,7 +48,7 @@ def parse_pins(text: str, *, place: str) -> dict[SourceName, PinnedServer]:
         ConfigError: it is not what `render_pins` writes; nothing of it is then to be trusted.
     """
     try:
-        data: Json = json.loads(text)
+        data: Json = json.loads(text, object_pairs_hook=_only_once)
         if not isinstance(data, dict) or data.get("version") != _VERSION:
             found = data.get("version") if isinstance(data, dict) else data
             raise _broken(place, f"its version is {found!r:.60}, not {_VERSION}")
@@ -64,8 +64,25 @@ def parse_pins(text: str, *, place: str) -> dict[SourceName, PinnedServer]:
         }
     except json.JSONDecodeError as error:
         raise _broken(f"{place}:{error.lineno}", f"it is not JSON: {error.msg}") from error
+    except _Twice as error:
+        raise _broken(place, f"it has the key {error.args[0]!r:.80} twice in one object") from error
+    except ValueError as error:
+        raise _broken(place, "a number in it has more digits than can be read") from error
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise _broken(place, "it does not hold servers with tools") from error
+
+
+class _Twice(Exception):
+    """A key that stands twice in one object; becomes a `ConfigError`."""
+
+
+def _only_once(pairs: list[tuple[str, Json]]) -> JsonObject:
+    # Which of the two counts is a matter of the reader: people see the first, JSON takes the last.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Twice(next(key for key in keys if keys.count(key) > 1))
+    return found
 
 
 def _parse_pin(pin: Mapping[str, Json], place: str) -> Pin:
