@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from toolweft.gateway.outbox import open_outbox
+from toolweft.gateway.outbox import Outbox, open_outbox
 
 
 @asynccontextmanager
@@ -73,6 +73,23 @@ async def test_what_comes_while_the_last_one_is_sent_is_not_lost() -> None:
                 on_output("a")
                 tasks.start_soon(release)
             assert session.sent == [(1.0, "a")]
+
+
+async def test_what_comes_after_a_pause_is_sent_before_the_end() -> None:
+    session = FakeSession()
+    request = SimpleNamespace(session=session, request_id=1)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            outbox = Outbox(request, tasks=tasks, log_level=None)
+            outbox.print("a")
+            await session.is_sending.wait()
+            await anyio.wait_all_tasks_blocked()
+            outbox.print("b")
+            await outbox.flush()
+            tasks.cancel_scope.cancel()
+
+    assert session.sent == [(1.0, "a"), (2.0, "b")]
 
 
 async def test_nothing_is_sent_where_nothing_is_printed() -> None:

@@ -96,6 +96,7 @@ class Outbox:
         self._waiting.append(item)
         if not self._is_sending:
             self._is_sending = True
+            self._all_sent = anyio.Event()
             self._tasks.start_soon(self._send_as_it_comes)
 
     async def _send_as_it_comes(self) -> None:
