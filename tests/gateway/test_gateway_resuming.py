@@ -243,7 +243,8 @@ async def test_an_odd_event_id_is_refused_by_name(event_id: str) -> None:
     async with client_of() as (http, url):
         session = await open_session(http, url)
         async with called(http, url, session, call("echo", text="a")) as events:
-            key = [event async for event in events][0].id.rpartition(".")[0]
+            first, _ = [event async for event in events]
+        key = first.id.rpartition(".")[0]
         event_id = event_id.replace("{key}", key)
 
         assert repr(event_id[:100]) in await refused(http, url, session, event_id)

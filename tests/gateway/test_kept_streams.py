@@ -58,7 +58,7 @@ def test_who_has_all_of_a_stream_that_ended_has_nothing_to_come_back_to(kept: Ke
     assert rest_after(kept, id_of(last)) is None
 
 
-@pytest.mark.parametrize("number", ["", "-1", "2", "99", "1" * 10, "0x1", "1e0", " 0", "٠"])
+@pytest.mark.parametrize("number", ["", "-1", "2", "99", "1" * 10, "0x1", "1e0", " 0", "\u0660"])
 def test_a_number_that_no_event_has_finds_nothing(kept: KeptStreams, number: str) -> None:
     stream = opened(kept)
     kept.add(stream, EVENT)
