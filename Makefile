@@ -2,6 +2,8 @@
 #   PYTHON=python3.12 make test     another interpreter
 PYTHON ?= python3
 export PYTHON
+# Tests start hundreds of processes, which would all compile the same modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Most tests wait more than they compute.
 WORKERS ?= 3
 
@@ -10,7 +12,7 @@ CACHE := .cache
 TEST_USER ?= nobody
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unprivileged test-no-userns check bench conformance fuzz dist clean env env-demo env-bench
+.PHONY: help demo test coverage test-unprivileged test-no-userns check bench conformance fuzz dist clean env env-demo env-bench
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -18,7 +20,11 @@ help:  ## list the targets
 demo: env-demo  ## three real sources, one program, what it cost
 	@$(BIN)/toolweft demo
 
-test: env  ## every test, with branch coverage
+test: env  ## every test
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+# Tracing makes the tests three times as slow.
+coverage: env  ## every test, and which lines and branches they reach
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet

@@ -103,6 +103,7 @@ main() {
     esac
   done
   cd "$(dirname "$0")/.."
+  unset PYTHONDONTWRITEBYTECODE
   if [ -n "$user" ] && [ "$(id -u)" = 0 ]; then
     prepare_other_user "$user"
   else

@@ -2,6 +2,7 @@
 
 import ast
 import tomllib
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
@@ -20,17 +21,22 @@ def list_claims(path: Path) -> set[str]:
     return {
         argument.value
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.promise"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "promise"
         for argument in node.args
         if isinstance(argument, ast.Constant)
     }
 
 
-CLAIMS = {path: list_claims(path) for path in sorted(TESTS.rglob("test_*.py"))}
+@cache
+def find_claims() -> dict[Path, set[str]]:
+    """By file of tests; when it is asked for, as every worker imports this."""
+    return {path: list_claims(path) for path in sorted(TESTS.rglob("test_*.py"))}
 
 
 def test_every_promise_is_claimed_by_a_test() -> None:
-    claimed = set().union(*CLAIMS.values())
+    claimed = set().union(*find_claims().values())
 
     assert sorted(set(load_promises()) - claimed) == []
 
@@ -39,7 +45,7 @@ def test_every_claim_names_a_promise() -> None:
     promises = load_promises()
     unknown = {
         f"{path.relative_to(TESTS)}: {claim}"
-        for path, claims in CLAIMS.items()
+        for path, claims in find_claims().items()
         for claim in claims
         if claim not in promises
     }

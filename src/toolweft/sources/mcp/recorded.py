@@ -34,6 +34,7 @@ class RecordedSource:
 
     async def run(self) -> None:
         """Read the file, report its tools, and wait to be cancelled."""
+        self.reporter.starting()
         try:
             await self._report(_parse_recording(await anyio.Path(self._path).read_bytes()))
         except FileNotFoundError:

@@ -209,12 +209,13 @@ class _ServerSource(HasContents, ABC):
 
     async def _is_remembered(self) -> bool:
         """Whether its tools are known from before and still good; they are shown in any case."""
+        # At once: a call that comes while the memory is read waits for this source.
+        self.reporter.starting()
         memory = self._memory
         known = None
         if memory is not None and memory.is_read:
             known = await memory.cache.load(self._key)
         if known is None or memory is None:
-            self.reporter.starting()
             return False
         self._listed = known
         self._mode.recall(is_learned=known.is_serial)
