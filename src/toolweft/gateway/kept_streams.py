@@ -23,8 +23,8 @@ KEPT_S: Final = 300.0
 # One result of the usual limit fits, or hours of ordinary ones.
 _MAX_OWNER_BYTES: Final = 16 * 1024 * 1024
 _MAX_BYTES: Final = 64 * 1024 * 1024
-# What Python needs for an event beside its text.
-_EVENT_BYTES: Final = 400
+# What Python needs for an event beside its text, with its part of a stream of two.
+_EVENT_BYTES: Final = 1_000
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
