@@ -146,6 +146,7 @@ async def test_clients_before_2025_11_25_are_not_sent_empty_events_but_may_come_
     assert texts([first, *rest]) == ["before", "after", "held"]
 
 
+@pytest.mark.promise("gateway.resumed")
 async def test_who_comes_back_gets_what_was_missed() -> None:
     desk = Desk()
     async with client_of(desk=desk) as (http, url):
@@ -257,6 +258,7 @@ async def test_an_event_id_that_is_no_text_is_refused() -> None:
         assert "'éÿ'" in await refused(http, url, session, "é\xff".encode("latin-1"))
 
 
+@pytest.mark.promise("gateway.resumed-alone")
 async def test_an_event_of_another_session_is_refused() -> None:
     desk = Desk()
     async with client_of(desk=desk) as (http, url):
@@ -268,6 +270,7 @@ async def test_an_event_of_another_session_is_refused() -> None:
             assert "held" not in await refused(http, url, other, event.id)
 
 
+@pytest.mark.promise("gateway.resumed-alone")
 async def test_an_event_of_another_user_is_refused_whatever_session_is_named() -> None:
     desk = Desk()
     async with client_of(desk=desk, options=LOCKED) as (http, url):
@@ -406,6 +409,7 @@ async def breakable(url: str) -> AsyncIterator[tuple[Line, str]]:
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.promise("gateway.resumed")
 async def test_the_official_client_gets_its_answer_over_a_network_that_breaks() -> None:
     desk = Desk()
     heard: list[str | None] = []
