@@ -5,14 +5,22 @@ The weaker tiers exist in this script alone; no option of the product leads to o
 """
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.sandbox.process.layers import HOST, TIGHT, WIDE, layers_of, programs_for, without
+from tests import machine
+from tests.sandbox.process.layers import (
+    HOST,
+    TIGHT,
+    WIDE,
+    find_lacking,
+    layers_of,
+    programs_for,
+    without,
+)
 
 from benchmarks.harness import Report, Rows
 from benchmarks.hostile_bench import World, open_bench
@@ -33,7 +41,7 @@ _TRYING = ("file", "network", "import")
 
 async def measure_layers(options: Any, report: Report, rows: Rows) -> None:
     """Add a figure for each layer of each wanted tier: programs the judge reports without it."""
-    is_root = os.geteuid() == 0
+    is_root = machine.is_root()
     if is_root:
         report.notes.append("as root only programs of our own run without a layer")
     collected = [] if is_root else _read_collection(options.data)
@@ -46,7 +54,7 @@ async def measure_layers(options: Any, report: Report, rows: Rows) -> None:
             if layer == CAPABILITIES and tier.name != "ns" and not is_root:
                 report.notes.append(f"{tier.name}: this user has no capabilities to begin with")
                 continue
-            own = programs_for(tier, is_root=is_root)
+            own = programs_for(tier, lacking=find_lacking())
             programs: list[dict[str, Any]] = [
                 {"id": one.name, "category": "layer", "code": one.code, "layer": one.layer}
                 for one in own

@@ -53,6 +53,25 @@ async def test_a_client_over_stdio_searches_and_runs_a_program(shell: Shell) -> 
     assert "[2, 'hi']" in str(ran.content)
 
 
+@pytest.mark.parametrize(
+    ("written", "flags", "passes"),
+    [
+        ("true", (), True),
+        ("true", ("--no-pass-through",), False),
+        ("false", ("--pass-through",), True),
+        ("false", (), False),
+    ],
+)
+async def test_the_configuration_says_what_is_listed_and_a_flag_beats_it(
+    with_config: Callable[[str], Shell], written: str, flags: tuple[str, ...], passes: bool
+) -> None:
+    shell = with_config(f"[gateway]\npass_through = {written}\n")
+    async with over_stdio(shell, *flags) as client:
+        listed = {tool.name for tool in (await client.list_tools()).tools}
+
+    assert (listed & FOUR == set()) is passes
+
+
 async def test_a_client_over_stdio_is_passed_every_tool(shell: Shell) -> None:
     async with over_stdio(shell, "--pass-through") as client:
         listed = {tool.name for tool in (await client.list_tools()).tools}
@@ -194,6 +213,7 @@ async def test_a_front_serves_what_a_service_with_the_same_token_file_serves(
     [
         (("--attach", "http://a/mcp", "--http"), "one serves, the other is served"),
         (("--attach", "http://a/mcp", "--pass-through"), "decided by the service"),
+        (("--attach", "http://a/mcp", "--no-pass-through"), "give --no-pass-through to"),
         (("--token-file", "t"), "nobody who wants it"),
         (("--attach", "nowhere"), "'nowhere' is not an http:// or https:// address"),
         (("--attach", "http://a/mcp", "8765"), "but no --http"),

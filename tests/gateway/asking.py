@@ -6,6 +6,7 @@ Each tool's work is done by a policy, which has the call and so the client behin
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,10 @@ def _tool(name: str) -> Callable[..., Any]:
 
 TOOLS = [
     _tool(name)
-    for name in ("plain", "word", "open", "sample", "roots", "many", "report", "hear", "stubborn")
+    for name in (
+        *("plain", "word", "open", "sample", "roots", "many"),
+        *("report", "report_late", "hear", "stubborn"),
+    )
 ]
 
 
@@ -110,6 +114,13 @@ class Asking:
             call.client.report(Progress(progress=step, total=3, message=f"step {step}"))
         return call.client.wants_progress
 
+    async def _report_late(self, call: ToolCall, text: str) -> Json:
+        """Report, ask, and report once more just before the end."""
+        call.client.report(Progress(progress=1, total=2, message="begun"))
+        word = await self._word(call, text)
+        call.client.report(Progress(progress=2, total=2, message="done"))
+        return word
+
     async def _hear(self, call: ToolCall, text: str) -> Json:
         for level in ("debug", "info", "error"):
             call.client.log(level, f"{level} {text}", logger="local")
@@ -147,14 +158,17 @@ async def opened(folder: Path, asking: Asking, **overrides: Json) -> AsyncIterat
         yield app
 
 
-def server_of(app: App) -> Any:
-    """The gateway's server, as `serve` makes it."""
+def server_of(app: App, **asks: Any) -> Any:
+    """The gateway's server, as `serve` makes it; with other options of asks."""
 
     async def surface_for(principal: Principal) -> Surface:
         return app.toolbox_for(principal).surface()
 
     return build_server(
-        app.toolbox_for, surface_for=surface_for, version="1", asks=app.settings.asks
+        app.toolbox_for,
+        surface_for=surface_for,
+        version="1",
+        asks=replace(app.settings.asks, **asks),
     )
 
 

@@ -6,8 +6,11 @@ from types import SimpleNamespace
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from toolweft.gateway.outbox import Outbox, open_outbox
+from toolweft.core.client import Progress
+from toolweft.gateway.outbox import _STILL_WAITING, Outbox, open_outbox
 
 
 @asynccontextmanager
@@ -114,3 +117,46 @@ async def test_an_error_inside_ends_the_sending() -> None:
         await fail()
 
     assert failure.group_contains(KeyError)
+
+
+async def test_what_comes_after_a_pause_is_sent_before_the_flush_ends() -> None:
+    session = FakeSession()
+    request = SimpleNamespace(session=session, request_id=1)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            outbox = Outbox(request, tasks=tasks, log_level=None)
+            outbox.print("a")
+            while not session.sent:  # noqa: ASYNC110 (the session has no event)
+                await anyio.sleep(0.01)
+            outbox.print("b")
+            await outbox.flush()
+            tasks.cancel_scope.cancel()
+
+    assert session.sent == [(1.0, "a"), (2.0, "b")]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.integers(0, 40).map(lambda n: n / 4)), max_size=12))
+def test_waiting_is_reported_as_progress_that_always_grows(steps: list[float | None]) -> None:
+    """None stands for a wait; what a tool reports may be anything, as long as it grows."""
+    reported = sorted({step for step in steps if step is not None})
+    session = FakeSession()
+    request = SimpleNamespace(session=session, request_id=1)
+
+    async def send() -> None:
+        remaining = list(reported)
+        async with anyio.create_task_group() as tasks:
+            outbox = Outbox(request, tasks=tasks, log_level=None)
+            for step in steps:
+                if step is None:
+                    await outbox._send_one(_STILL_WAITING)
+                elif remaining:
+                    await outbox._send_one(Progress(progress=remaining.pop(0), total=10.0))
+
+    anyio.run(send)
+
+    values = [progress for progress, _ in session.sent]
+    assert values == sorted(set(values))
+    own = [progress for progress, message in session.sent if message is None]
+    assert own == pytest.approx(reported[: len(own)], abs=1e-6)

@@ -418,24 +418,6 @@ async def test_a_result_above_the_cap_is_an_error_that_leads_to_it(
     assert str(link.uri) not in listed
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-@pytest.mark.promise("pass-through.no-listing")
-async def test_hundreds_of_calls_list_nothing(tmp_path: Path) -> None:
-    async with (
-        behind(tmp_path, "http") as (_, address),
-        mcp.Client(address, mode="auto", cache=None) as client,
-    ):
-        # With the first the gateway learns what goes into headers, and the client too.
-        await client.call_tool("test_header_tool", {"region": "n"})
-        before = (await client.call_tool("count", {})).structured_content
-        for _ in range(300):
-            await raw(client, "tools/call", name="test_header_tool", arguments={"region": "n"})
-        after = (await client.call_tool("count", {})).structured_content
-
-    assert before == after
-
-
 async def test_a_call_stands_in_the_ledger_like_any_other(tmp_path: Path) -> None:
     async with (
         gateway(tmp_path, {"fixture": fixture()}, pass_through=True) as (app, address),

@@ -5,7 +5,7 @@ First the client is answered; what its first questions do not need is opened beh
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -40,14 +40,15 @@ _PAUSE_S = 0.05
 
 
 async def serve_stdio(
-    app: App, *, on_started: Callable[[], None] | None = None, pass_through: bool = False
+    app: App, *, on_started: Callable[[], None] | None = None, pass_through: bool | None = None
 ) -> None:
     """Serve one client over standard input and output until it leaves.
 
     Args:
         app: what is served.
         on_started: called once everything is there, behind the first answers.
-        pass_through: whether every tool is listed as it is, in the place of the four.
+        pass_through: whether every tool is listed as it is, in the place of the four; None: as the
+            settings say.
     """
     from toolweft.gateway import stdio
 
@@ -111,7 +112,7 @@ async def serve_http(
     *,
     on_listening: Callable[[str], None] | None = None,
     on_started: Callable[[], None] | None = None,
-    pass_through: bool = False,
+    pass_through: bool | None = None,
 ) -> None:
     """Serve over streamable HTTP until a signal or cancellation.
 
@@ -119,7 +120,8 @@ async def serve_http(
         app: whose settings name address and keys.
         on_listening: gets the real address once requests are taken.
         on_started: called once everything is there, behind the first answers.
-        pass_through: whether every tool is listed as it is, in the place of the four.
+        pass_through: whether every tool is listed as it is, in the place of the four; None: as the
+            settings say.
 
     Raises:
         ConfigError: the address cannot be used, or is open to others without keys or
@@ -139,12 +141,15 @@ async def serve_http(
 
 @asynccontextmanager
 async def _open_server(
-    app: App, on_started: Callable[[], None] | None, *, pass_through: bool
+    app: App, on_started: Callable[[], None] | None, *, pass_through: bool | None
 ) -> AsyncIterator["GatewayServer"]:
     """A gateway's server; what its first answers do not need starts behind them."""
+    from toolweft.gateway.asides import Asides
     from toolweft.gateway.pass_through import PassThrough
     from toolweft.gateway.server import build_server
 
+    if pass_through is None:
+        pass_through = app.settings.gateway.pass_through
     listed = anyio.Event()
     settle = partial(app.sources.settle, _LISTING_GRACE_S)
     passing = None
@@ -160,6 +165,7 @@ async def _open_server(
         finally:
             listed.set()
 
+    asides = Asides(app.sources.aside_sources())
     made = build_server(
         toolbox_for=app.toolbox_for,
         surface_for=surface_for,
@@ -168,13 +174,14 @@ async def _open_server(
         asks=app.settings.asks,
         contents=app.contents,
         passing=passing,
+        asides=asides,
     )
     async with _started_behind(app, listed, on_started, is_plain=pass_through):
-        if passing is None:
+        with ExitStack() as news:
+            news.enter_context(asides.followed())
+            if passing is not None:
+                news.enter_context(passing.followed(made, app.catalog.subscribe))
             yield made
-        else:
-            with passing.followed(made, app.catalog.subscribe):
-                yield made
 
 
 @asynccontextmanager

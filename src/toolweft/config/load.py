@@ -46,7 +46,7 @@ from toolweft.config.settings import BrokenServer, ServerOptions, Settings
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json
 from toolweft.core.programs import ProgramLimits
-from toolweft.gateway.options import ApiKey, HttpOptions
+from toolweft.gateway.options import ApiKey, GatewayOptions, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.search.options import SearchOptions
@@ -146,6 +146,7 @@ def load_settings(  # noqa: PLR0913 - three of them are the process's surroundin
         ledger=_ledger(checked, ledger_url),
         models=build_models(checked, layer, environ=environ),
         agent=build_agent(checked),
+        gateway=GatewayOptions(**dict(checked.gateway)),
         http=_http(checked, layer),
         asks=build_asks(checked, layer, environ=environ),
         roots=build_roots(checked, layer, home=home),

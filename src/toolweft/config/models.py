@@ -37,7 +37,7 @@ from toolweft.config.store_models import (
 from toolweft.core.pins import FlaggedChoice, PinMode, PinOptions
 from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
 from toolweft.core.tools import Severity
-from toolweft.gateway.options import HttpOptions
+from toolweft.gateway.options import GatewayOptions, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
 from toolweft.sandbox.options import EngineOptions, SandboxOptions
 from toolweft.toolbox.options import ToolboxOptions
@@ -49,6 +49,7 @@ __all__ = (
     "ContainersModel",
     "EngineModel",
     "ExampleModel",
+    "GatewayModel",
     "HttpModel",
     "KeyModel",
     "LimitsModel",
@@ -73,6 +74,7 @@ _PROGRAMS = ProgramOptions()
 _CONTAINERS = ContainerOptions()
 _CALLS = CallOptions()
 _TOOLBOX = ToolboxOptions()
+_GATEWAY = GatewayOptions()
 _HTTP = HttpOptions()
 
 
@@ -299,6 +301,15 @@ class ToolboxModel(Section):
     max_named_sources: CountOrZero = _TOOLBOX.max_named_sources
 
 
+class GatewayModel(Section):
+    """What `toolweft serve` shows its clients."""
+
+    pass_through: bool = Field(
+        default=_GATEWAY.pass_through,
+        description="Every tool as it is, in the place of the four; as --pass-through does it.",
+    )
+
+
 class KeyModel(Section):
     """Who a bearer key stands for; the key itself is never written down."""
 
@@ -346,5 +357,6 @@ class ConfigModel(Section):
     discovery: DiscoveryModel = DiscoveryModel()
     journal: JournalModel = JournalModel()
     saved: SavedModel = SavedModel()
+    gateway: GatewayModel = GatewayModel()
     http: HttpModel = HttpModel()
     asks: AsksModel = AsksModel()

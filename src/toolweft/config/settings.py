@@ -10,7 +10,7 @@ from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
 from toolweft.core.ids import SourceName
 from toolweft.core.pins import PinOptions
-from toolweft.gateway.options import AskOptions, HttpOptions
+from toolweft.gateway.options import AskOptions, GatewayOptions, HttpOptions
 from toolweft.programs.options import ProgramOptions
 from toolweft.providers.options import ModelsOptions
 from toolweft.sandbox.options import SandboxOptions
@@ -110,6 +110,7 @@ class Settings:
     agent: AgentOptions
     journal: JournalOptions
     saved: SavedOptions
+    gateway: GatewayOptions
     http: HttpOptions
     asks: AskOptions
     # Folders that whoever asks a command of ours for its roots is told, as file: addresses.

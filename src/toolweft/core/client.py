@@ -12,7 +12,7 @@ from toolweft.core.errors import AskRefused
 from toolweft.core.ids import SourceName
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("NOBODY", "Ask", "AskKind", "CallingClient", "Nobody", "Progress")
+__all__ = ("NOBODY", "Ask", "AskKind", "CallingClient", "Nobody", "Progress", "session_of")
 
 AskKind: TypeAlias = Literal["elicitation", "sampling", "roots", "approval"]
 
@@ -83,6 +83,14 @@ class CallingClient(Protocol):
     def log(self, level: str, data: Json, *, logger: str | None = None) -> None:
         """Pass on a log line of the source; never waits, and may be dropped."""
         ...
+
+
+def session_of(client: object) -> object | None:
+    """What is the same object for all calls of one client; None for clients that do not say.
+
+    Those that last for one call only, as the gateway's, say it in an attribute `session`.
+    """
+    return getattr(client, "session", None)
 
 
 class Nobody:

@@ -13,8 +13,6 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 import mcp_types as types
-from mcp.server.connection import Connection
-from mcp.server.session import ServerSession
 from mcp.server.subscriptions import (
     SUBSCRIPTION_ID_META_KEY,
     PromptsListChanged,
@@ -30,7 +28,7 @@ from toolweft.calls.contents import ContentView, Subscribed
 from toolweft.core.contents import ContentKind, ResourceChanged
 from toolweft.core.errors import ContentNotFound
 from toolweft.core.ids import SourceName
-from toolweft.gateway.conversations import RequestContext
+from toolweft.gateway.conversations import RequestContext, connection_of
 from toolweft.gateway.options import SETTLE_S
 from toolweft.gateway.resources import RESOURCE_NOT_FOUND
 from toolweft.gateway.standing import wait_until_reachable
@@ -206,7 +204,7 @@ class Changes:
                 case ResourceUpdated():
                     await session.send_resource_updated(event.uri)
 
-        connection = _connection(session)
+        connection = connection_of(ctx)
         if connection.state.get(_RUNNING_KEY):
             return
         connection.state[_RUNNING_KEY] = True
@@ -237,7 +235,7 @@ class Changes:
 
     def _hearer(self, ctx: RequestContext) -> Hearer:
         """The one of the request's session; it goes with the session."""
-        connection = _connection(ctx.session)
+        connection = connection_of(ctx)
         found = connection.state.get(_HEARER_KEY)
         if isinstance(found, Hearer):
             return found
@@ -312,8 +310,3 @@ def _wanted_lists(asked: types.SubscriptionFilter) -> frozenset[ServerEvent]:
         ResourcesListChanged(): asked.resources_list_changed,
     }
     return frozenset(event for event, is_wanted in wanted.items() if is_wanted)
-
-
-def _connection(session: ServerSession) -> Connection:
-    """What lasts as long as a client's connection, which a request's session does not."""
-    return session._connection  # noqa: SLF001 (no public way, and this is the only place)

@@ -6,18 +6,22 @@ the handshake revisions, `parked` for those of the stateless one, over as many r
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, cast
 
 import anyio
 import mcp_types
+from anyio.abc import TaskGroup
+from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from toolweft.core.asks import Rounds, check_askable
 from toolweft.core.client import Ask, Progress
 from toolweft.core.errors import AskRefused, AskUnanswered, ToolweftError
+from toolweft.core.ids import SourceName
 from toolweft.core.json import Json, JsonObject
+from toolweft.gateway.asides import Asides
 from toolweft.gateway.asking import build_request, find_answer_fault, usable_capabilities
-from toolweft.gateway.conversations import RequestContext
+from toolweft.gateway.conversations import RequestContext, connection_of
 from toolweft.gateway.outbox import LOG_LEVELS, Outbox
 
 __all__ = ("FrontClient", "Question")
@@ -80,9 +84,14 @@ class FrontClient:
     Args:
         request: the first of the call.
         log_level: the least level of log lines that it wants; None for none.
+        asides: know what its session hears after the call; None: nothing.
     """
 
-    def __init__(self, request: RequestContext, *, log_level: str | None) -> None:
+    def __init__(
+        self, request: RequestContext, *, log_level: str | None, asides: Asides | None = None
+    ) -> None:
+        self.request = request
+        self._asides = asides
         self.log_level = log_level
         self.revision = request.protocol_version
         self.capabilities: JsonObject = {}
@@ -100,6 +109,11 @@ class FrontClient:
         self._outboxes: list[Outbox] = []
         self.adopt(request)
 
+    @property
+    def session(self) -> object:
+        """The same for all calls of a handshake client; see `core.client.session_of`."""
+        return connection_of(self.request)
+
     @contextmanager
     def attached(self, outbox: Outbox) -> Iterator[None]:
         """For as long as its request waits: what is reported goes there."""
@@ -112,6 +126,17 @@ class FrontClient:
     async def ask(self, ask: Ask) -> JsonObject:
         """Put a question to it; see `CallingClient.ask`."""
         check_askable(ask, self.capabilities)
+        if self._asides is None:
+            return await self._put(ask)
+        answer: JsonObject = {}
+        shown = self._asides.begin(self, ask)
+        try:
+            answer = await self._put(shown)
+            return answer
+        finally:
+            self._asides.end(self, ask, answer)
+
+    async def _put(self, ask: Ask) -> JsonObject:
         try:
             made = build_request(ask, revision=self.revision)
         except ValueError as exc:
@@ -149,6 +174,18 @@ class FrontClient:
         """Pass on what a program printed, to the request that waits now."""
         if self._outboxes and self.wants_progress:
             self._outboxes[-1].print(text)
+
+    def completed(self, elicitation_id: str) -> None:
+        """Say that an address has done its work: beside the answer, or after it."""
+        if self._outboxes:
+            self._outboxes[-1].complete(elicitation_id)
+            return
+        tasks = cast("TaskGroup", self.request.lifespan_context)
+        tasks.start_soon(self.request.session.send_elicit_complete, elicitation_id)
+
+    def failed(self, error: MCPError, *, source: SourceName) -> MCPError:
+        """The error of a source in its words, as this client is told it."""
+        return error if self._asides is None else self._asides.begin_error(self, source, error)
 
     def give_up(self, waited_s: float) -> None:
         """Let everything that is asked, and whatever comes, end as unanswered."""

@@ -11,6 +11,7 @@ from collections import OrderedDict
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
@@ -20,7 +21,14 @@ from toolweft.core.clock import Clock
 from toolweft.core.json import Json, JsonSchema
 from toolweft.gateway.ports import SurfaceFor, ToolboxFor, ToolboxPort, ToolSurface
 
-__all__ = ("Conversation", "Conversations", "PrincipalUser", "RequestContext", "principal_of")
+__all__ = (
+    "Conversation",
+    "Conversations",
+    "PrincipalUser",
+    "RequestContext",
+    "connection_of",
+    "principal_of",
+)
 
 RequestContext = ServerRequestContext[Json, Json]
 
@@ -125,6 +133,11 @@ def principal_of(request: RequestContext) -> Principal:
     http = request.request
     user = http.scope.get("user") if isinstance(http, Request) else None
     return user.principal if isinstance(user, PrincipalUser) else LOCAL
+
+
+def connection_of(request: RequestContext) -> Connection:
+    """What lasts as long as a client's connection, which a request's session does not."""
+    return request.session._connection  # noqa: SLF001 (no public way; this is the only place)
 
 
 def _session(request: RequestContext) -> str:

@@ -23,6 +23,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from toolweft.core.errors import AskRefused
 from toolweft.core.json import Json, JsonObject
+from toolweft.gateway.asides import Asides
 from toolweft.gateway.asking import RawAnswer
 from toolweft.gateway.clients import FrontClient, Question
 from toolweft.gateway.conversations import RequestContext, principal_of
@@ -58,12 +59,19 @@ class Exchanges:
     Args:
         options: how long asks wait, and under which keys their states are sealed.
         log_level_of: the least level of log lines that a handshake client wants.
+        asides: know what handshake clients hear after their calls; None: nothing.
     """
 
     def __init__(
-        self, options: AskOptions, *, log_level_of: Callable[[RequestContext], str | None]
+        self,
+        options: AskOptions,
+        *,
+        log_level_of: Callable[[RequestContext], str | None],
+        asides: Asides | None = None,
     ) -> None:
         self._park_s = options.park_s
+        self._progress_s = options.progress_s
+        self._asides = asides
         self._log_level_of = log_level_of
         self._parked = ParkedCalls(options)
         ttl_s = options.park_s + _STATE_GRACE_S
@@ -97,15 +105,21 @@ class Exchanges:
             parked: Answer | mcp_types.InputRequiredResult
             parked = await self._parked.serve(request, params, work)
             return parked
-        client = FrontClient(request, log_level=self._log_level_of(request))
+        level = self._log_level_of(request)
+        client = FrontClient(request, log_level=level, asides=self._asides)
         result: Answer | MCPError
         async with anyio.create_task_group() as tasks:
+            outbox = Outbox(request, tasks=tasks, log_level=level)
+            is_kept = False
 
             def put_soon(question: Question) -> None:
+                nonlocal is_kept
                 tasks.start_soon(self._put, request, client, question)
+                if client.wants_progress and not is_kept:
+                    is_kept = True
+                    tasks.start_soon(self._keep_waiting, client, outbox)
 
             client.on_question = put_soon
-            outbox = Outbox(request, tasks=tasks, log_level=client.log_level)
             with client.attached(outbox):
                 try:
                     result = await work(client)
@@ -117,6 +131,13 @@ class Exchanges:
         if isinstance(result, MCPError):
             raise result
         return result
+
+    async def _keep_waiting(self, client: FrontClient, outbox: Outbox) -> None:
+        """Keep a client from giving up its own request while it is asked something."""
+        while True:
+            await anyio.sleep(self._progress_s)
+            if client.questions:
+                outbox.keep_waiting()
 
     async def _put(self, request: RequestContext, client: FrontClient, question: Question) -> None:
         with question.scope, anyio.move_on_after(self._park_s) as limit:

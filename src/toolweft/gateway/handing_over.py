@@ -14,7 +14,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from toolweft.core.calls import Verbatim
 from toolweft.core.client import CallingClient
+from toolweft.core.ids import SourceName
 from toolweft.core.json import JsonObject
+from toolweft.gateway.clients import FrontClient
 from toolweft.gateway.conversations import RequestContext
 from toolweft.gateway.exchanges import Asking
 from toolweft.gateway.passed import strip_stamp
@@ -55,7 +57,12 @@ async def serve_passing(
     verbatim, rest = read_round(params, whose=whose, revision=request.protocol_version)
 
     async def do(client: CallingClient) -> Any:
-        result = await work(client, verbatim)
+        try:
+            result = await work(client, verbatim)
+        except MCPError as exc:
+            if not isinstance(client, FrontClient):
+                raise
+            raise client.failed(exc, source=SourceName(whose[0])) from exc
         is_raw = isinstance(result, dict) and is_question(result)
         return _wrap_question(result, whose) if is_raw else result
 

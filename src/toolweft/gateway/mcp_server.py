@@ -1,6 +1,6 @@
 """The SDK's server, as a gateway needs it: truthful about changes, and with an end for streams."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import mcp_types as types
@@ -71,6 +71,20 @@ class GatewayServer(Server[Json]):
         )
         self.add_notification_handler(
             "notifications/initialized", types.NotificationParams, changes.hear
+        )
+
+    def offer_asides(self, roots_changed: Callable[[RequestContext], Awaitable[None]]) -> None:
+        """Hear what handshake clients say between calls.
+
+        Args:
+            roots_changed: the folders of the client behind a notification are others now.
+        """
+
+        async def hear(ctx: RequestContext, _params: types.NotificationParams) -> None:
+            await roots_changed(ctx)
+
+        self.add_notification_handler(
+            "notifications/roots/list_changed", types.NotificationParams, hear
         )
 
     def close_streams(self) -> None:

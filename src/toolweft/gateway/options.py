@@ -6,7 +6,7 @@ from typing import Final
 from toolweft.core.asks import DEFAULT_PARK_S
 from toolweft.core.secret import Secret
 
-__all__ = ("MAX_MESSAGE_BYTES", "ApiKey", "AskOptions", "HttpOptions")
+__all__ = ("MAX_MESSAGE_BYTES", "ApiKey", "AskOptions", "GatewayOptions", "HttpOptions")
 
 # A client waits this long for the lists of slow servers; it hears of what comes later.
 SETTLE_S: Final = 2.0
@@ -45,11 +45,22 @@ class HttpOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayOptions:
+    """What clients are shown, over stdio and over HTTP."""
+
+    # Every tool of every source as it is, in the place of the four.
+    pass_through: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskOptions:
     """What clients are asked, and for how long."""
 
     # A call whose questions nobody answers is ended after this.
     park_s: float = DEFAULT_PARK_S
+    # While it is asked something, a handshake client hears this often that its call goes on, where
+    # it wants progress: many give up a request that is silent for a minute, some after half of one.
+    progress_s: float = 10.0
     # Calls of one principal that may wait for answers while no request of theirs is open.
     max_parked: int = 20
     # Seal what a client of the stateless revision carries between rounds: the first seals, each

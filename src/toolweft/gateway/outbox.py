@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -38,6 +38,9 @@ LOG_LEVELS: Final = (
 _GATHER_S: Final = 0.02
 # A client that does not read misses what comes beyond.
 _MAX_WAITING: Final = 1_000
+# Progress has to grow with each report. This much is never seen, and leaves the next one that a
+# tool makes the larger.
+_LEAST_STEP: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,19 @@ class _Line:
     level: LoggingLevel
     data: Json
     logger: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Completed:
+    elicitation_id: str
+
+
+class _StillWaiting:
+    """That somebody is asked something."""
+
+
+_STILL_WAITING: Final = _StillWaiting()
+_Item: TypeAlias = str | Progress | _Line | _Completed | _StillWaiting
 
 
 class Outbox:
@@ -60,8 +76,12 @@ class Outbox:
         self._request = request
         self._tasks = tasks
         self._log_level = log_level
-        self._waiting: deque[str | Progress | _Line] = deque()
+        self._waiting: deque[_Item] = deque()
         self._sent_characters = 0
+        # The last report of progress that was sent, and its total.
+        self._reported: float | None = None
+        self._total: float | None = None
+        self._has_stepped = False
         self._is_sending = False
         self._is_last = anyio.Event()
         self._all_sent = anyio.Event()
@@ -84,13 +104,22 @@ class Outbox:
         if LOG_LEVELS.index(level) >= LOG_LEVELS.index(self._log_level):
             self._put(_Line(cast("LoggingLevel", level), data, logger))
 
+    def complete(self, elicitation_id: str) -> None:
+        """Send that an opened address has done its work."""
+        self._put(_Completed(elicitation_id))
+
+    def keep_waiting(self) -> None:
+        """Send that the call goes on, as a progress that is hardly any."""
+        if not self._waiting:
+            self._put(_STILL_WAITING)
+
     async def flush(self) -> None:
         """Return once all is sent; nothing more may come."""
         self._is_last.set()
         if self._is_sending:
             await self._all_sent.wait()
 
-    def _put(self, item: str | Progress | _Line) -> None:
+    def _put(self, item: _Item) -> None:
         if len(self._waiting) >= _MAX_WAITING:
             return
         self._waiting.append(item)
@@ -108,15 +137,20 @@ class Outbox:
         self._is_sending = False
         self._all_sent.set()
 
-    async def _send_one(self, item: str | Progress | _Line) -> None:
+    async def _send_one(self, item: _Item) -> None:
         session = self._request.session
         match item:
             case str():
                 if item:
                     self._sent_characters += len(item)
-                    await session.report_progress(float(self._sent_characters), message=item)
+                    await self._report(float(self._sent_characters), None, item)
             case Progress():
-                await session.report_progress(item.progress, item.total, item.message)
+                await self._report(item.progress, item.total, item.message)
+            case _StillWaiting():
+                self._has_stepped = True
+                await self._report(self._least_progress(), self._total, "waiting for an answer")
+            case _Completed():
+                await session.send_elicit_complete(item.elicitation_id, self._request.request_id)
             case _Line():
                 line = LoggingMessageNotificationParams(
                     level=item.level, data=item.data, logger=item.logger
@@ -124,6 +158,17 @@ class Outbox:
                 await session.send_notification(
                     LoggingMessageNotification(params=line), self._request.request_id
                 )
+
+    async def _report(self, progress: float, total: float | None, message: str | None) -> None:
+        if self._has_stepped:
+            progress = max(progress, self._least_progress())
+        self._reported, self._total = progress, total
+        await self._request.session.report_progress(progress, total, message)
+
+    def _least_progress(self) -> float:
+        """The least that is more than what was reported."""
+        last = self._reported
+        return 0.0 if last is None else last + max(abs(last), 1.0) * _LEAST_STEP
 
 
 @asynccontextmanager

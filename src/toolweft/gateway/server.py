@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 from toolweft.calls.contents import ContentRoad, ContentView
 from toolweft.core.clock import Clock, SystemClock
 from toolweft.core.errors import ToolweftError
+from toolweft.gateway.asides import Asides
 from toolweft.gateway.clients import FrontClient
 from toolweft.gateway.conversations import Conversations, RequestContext, principal_of
 from toolweft.gateway.exchanges import Exchanges, lifespan
@@ -43,6 +44,7 @@ def build_server(  # noqa: PLR0913 -- everything it uses is handed in
     clock: Clock | None = None,
     contents: ContentRoad | None = None,
     passing: PassThrough | None = None,
+    asides: Asides | None = None,
 ) -> GatewayServer:
     """An MCP server over toolboxes.
 
@@ -56,11 +58,12 @@ def build_server(  # noqa: PLR0913 -- everything it uses is handed in
         clock: for tests.
         contents: resources and prompts of sources; None where there are none.
         passing: what is listed and called in the place of the toolbox's own tools.
+        asides: pass on what sources and clients say between calls; None passes nothing on.
     """
     conversations = Conversations(
         toolbox_for, surface_for=surface_for, clock=clock or SystemClock()
     )
-    exchanges = Exchanges(asks or AskOptions(), log_level_of=conversations.log_level)
+    exchanges = Exchanges(asks or AskOptions(), log_level_of=conversations.log_level, asides=asides)
 
     async def list_tools(
         ctx: RequestContext, params: mcp_types.PaginatedRequestParams | None
@@ -102,6 +105,8 @@ def build_server(  # noqa: PLR0913 -- everything it uses is handed in
         "logging/setLevel", mcp_types.SetLevelRequestParams, set_logging_level
     )
     server.middleware.append(exchanges.boundary)
+    if asides is not None:
+        server.offer_asides(partial(asides.roots_changed, serve=exchanges.serve))
 
     def handles_for(ctx: RequestContext) -> HandlesPort:
         return conversations.toolbox(ctx).handles

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import anyio
 
 from toolweft.core.asks import Rounds
-from toolweft.core.client import Ask, CallingClient, Progress
+from toolweft.core.client import Ask, CallingClient, Progress, session_of
 from toolweft.core.countdown import Countdown
 from toolweft.core.errors import AskUnanswered
 from toolweft.core.json import Json, JsonObject
@@ -80,6 +80,11 @@ class RunClient:
     def meta(self) -> Mapping[str, Json]:
         """Of whoever waits, or waited last."""
         return self._last.meta
+
+    @property
+    def session(self) -> object | None:
+        """Of whoever waits, or waited last."""
+        return session_of(self._last)
 
     @property
     def is_parked(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol, Self, runtime_checkable
 import anyio
 from anyio.abc import TaskGroup
 
+from toolweft.core.asides import AsideSource
 from toolweft.core.contents import ContentSource
 from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName
@@ -128,6 +129,11 @@ class SourceGroup:
         """Those that may have resources and prompts, in the configured order."""
         every: Sequence[object] = tuple(self._sources.values())
         return [source for source in every if isinstance(source, ContentSource)]
+
+    def aside_sources(self) -> Sequence[AsideSource]:
+        """Those that may have something to say between calls, in the configured order."""
+        every: Sequence[object] = tuple(self._sources.values())
+        return [source for source in every if isinstance(source, AsideSource)]
 
     def statuses(self) -> Mapping[SourceName, SourceStatus]:
         """How every source stands that has something to show, in the configured order."""

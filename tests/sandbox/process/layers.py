@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tests import machine
+
 from toolweft.core.programs import ProgramLimits
 from toolweft.sandbox.guest.lockdown import (
     CAPABILITIES,
@@ -87,6 +89,16 @@ def programs_for(tier: Tier, *, lacking: Collection[Need] = ()) -> list[LayerPro
         for program in PROGRAMS
         if tier.name in program.tiers and program.needs not in lacking
     ]
+
+
+def find_lacking() -> set[Need]:
+    """What programs of the layers cannot do on this machine to begin with."""
+    lacking: set[Need] = set()
+    if not machine.is_root():
+        lacking.add("root")
+    if machine.missing("ns"):
+        lacking.add("namespaces")
+    return lacking
 
 
 _Make = Callable[[str, str], LayerProgram]

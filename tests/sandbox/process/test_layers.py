@@ -20,7 +20,7 @@ from tests.sandbox.process.layers import (
     TIGHT,
     WIDE,
     LayerProgram,
-    Need,
+    find_lacking,
     layers_of,
     programs_for,
     without,
@@ -96,16 +96,6 @@ async def run_once(
 
 def has_no_capabilities(tier: Tier, layer: str) -> bool:
     return layer == CAPABILITIES and tier.name != "ns" and not _IS_ROOT
-
-
-def find_lacking() -> set[Need]:
-    """What programs of the layers cannot do here to begin with."""
-    lacking: set[Need] = set()
-    if not _IS_ROOT:
-        lacking.add("root")
-    if machine.missing("ns"):
-        lacking.add("namespaces")
-    return lacking
 
 
 def hides_behind(program: LayerProgram, layer: str) -> bool:

@@ -8,7 +8,14 @@ from tests.sources.mcp.asked import AskedClient
 
 from toolweft.core.client import NOBODY
 from toolweft.core.countdown import Countdown
-from toolweft.sources.mcp.exchange import Exchange, Unclear, Underway, forget_exchange
+from toolweft.core.principals import Principal
+from toolweft.sources.mcp.exchange import (
+    Exchange,
+    Invitation,
+    Unclear,
+    Underway,
+    forget_exchange,
+)
 from toolweft.testing import FakeClock
 
 pytestmark = pytest.mark.promise("ask.own")
@@ -90,6 +97,72 @@ async def test_after_a_request_was_given_up_only_its_own_client_is_clear() -> No
     for client in (gone, other):
         with underway.enter(Exchange(client=client)):
             assert find_unlinked(underway) is Unclear.LEFT
+
+
+async def find_invited(underway: Underway, kind: str = "roots") -> Exchange | Unclear:
+    forget_exchange()
+    return await underway.find_settled(kind)
+
+
+class Calling(AskedClient):
+    """One call of a client that has a session."""
+
+    def __init__(self, session: object) -> None:
+        super().__init__()
+        self.session = session
+
+
+async def test_who_was_invited_is_asked_for_folders_and_for_nothing_else() -> None:
+    underway, invitation = Underway(), Invitation(client=Calling("s"))
+    assert await find_invited(underway) is Unclear.NONE
+    with underway.invite(invitation):
+        assert await find_invited(underway) is invitation
+        assert await find_invited(underway, "elicitation") is Unclear.NONE
+    assert await find_invited(underway) is Unclear.NONE
+
+
+@pytest.mark.parametrize("session", ["s", "other", None])
+async def test_an_invitation_counts_beside_calls_of_its_own_session_only(
+    session: str | None,
+) -> None:
+    underway, invitation = Underway(), Invitation(client=Calling("s"))
+    call = Exchange(client=AskedClient() if session is None else Calling(session))
+    with underway.invite(invitation), underway.enter(call):
+        expected = invitation if session == "s" else Unclear.SEVERAL
+        assert await find_invited(underway) is expected
+        # What is linked is the call's, and that is no reason for a queue.
+        assert not underway.is_contended
+
+
+async def test_of_two_who_were_invited_nobody_is_asked() -> None:
+    underway = Underway()
+    first, second = Invitation(client=Calling("s")), Invitation(client=Calling("s"))
+    with underway.invite(first), underway.invite(second):
+        assert await find_invited(underway) is Unclear.SEVERAL
+
+
+async def test_a_call_that_was_given_up_may_be_the_one_that_asks() -> None:
+    underway, invitation = Underway(), Invitation(client=Calling("s"))
+    with anyio.CancelScope() as scope, underway.enter(Exchange(client=Calling("other"))):
+        scope.cancel()
+        await anyio.sleep_forever()
+    with underway.invite(invitation):
+        assert await find_invited(underway) is Unclear.SEVERAL
+
+
+def test_whom_a_connection_served_is_known() -> None:
+    underway = Underway()
+    anna, ben = Principal("t", "anna"), Principal("t", "ben")
+    assert not underway.has_served_only(anna)
+    with underway.enter(Exchange(is_own=True)), underway.enter(Exchange(principal=anna)):
+        pass
+    assert underway.has_served_only(Principal("t", "anna", "another key"))
+    with underway.enter(Exchange(principal=ben)):
+        pass
+    with underway.enter(Exchange(principal=ben)):
+        pass
+    assert not underway.has_served_only(anna)
+    assert not underway.has_served_only(ben)
 
 
 async def test_what_is_asked_ends_with_its_request_and_holds_its_clocks(clock: FakeClock) -> None:

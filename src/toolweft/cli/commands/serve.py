@@ -52,9 +52,13 @@ def serve(
         str | None, typer.Option(metavar="URL", help="Stdio in front of a running HTTP service.")
     ] = None,
     pass_through: Annotated[
-        bool,
-        typer.Option("--pass-through", help="List every tool as it is, in the place of the four."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--pass-through/--no-pass-through",
+            show_default=False,
+            help="List every tool as it is, in the place of the four.",
+        ),
+    ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The service's key; --http makes a missing file."),
@@ -74,15 +78,18 @@ def serve(
             f"a token file, {str(token_file)!r}, but nobody who wants it",
             hint="it belongs to --http or to --attach URL",
         )
-    if pass_through and attach is not None:
+    if pass_through is not None and attach is not None:
+        flag = "--pass-through" if pass_through else "--no-pass-through"
         raise UsageFault(
-            "--pass-through and --attach: what is listed is decided by the service",
-            hint="give --pass-through to `toolweft serve --http`",
+            f"{flag} and --attach: what is listed is decided by the service",
+            hint=f"give {flag} to `toolweft serve --http`",
         )
     if attach is not None:
         _attach(common, attach, http=http, token_file=token_file)
         return
     overrides = {} if address is None else parse_address(address)
+    if pass_through is not None:
+        overrides["gateway.pass_through"] = "true" if pass_through else "false"
     settings = read_settings(common, overrides=overrides, log_level=logging.WARNING)
     for problem in settings.problems:
         log.warning("config.problem", extra={"problem": problem})
@@ -91,7 +98,7 @@ def serve(
     if token_file is not None:
         settings = _with_key(settings, make_token(token_file))
     # Not `run_async`: the collector stays paused until everything is there.
-    anyio.run(partial(_serve, settings, http=http, pass_through=pass_through))
+    anyio.run(partial(_serve, settings, http=http))
 
 
 def _attach(common: Common, url: str, *, http: bool, token_file: Path | None) -> None:
@@ -131,15 +138,13 @@ def parse_address(text: str) -> dict[str, str]:
     return {key: value for key, value in given.items() if value is not None}
 
 
-async def _serve(settings: Settings, *, http: bool, pass_through: bool) -> None:
+async def _serve(settings: Settings, *, http: bool) -> None:
     async with open_app(settings, is_late=True) as app_:
         started = resume_collection
         if http:
-            await serve_http(
-                app_, on_listening=_announce, on_started=started, pass_through=pass_through
-            )
+            await serve_http(app_, on_listening=_announce, on_started=started)
         else:
-            await serve_stdio(app_, on_started=started, pass_through=pass_through)
+            await serve_stdio(app_, on_started=started)
 
 
 def _announce(address: str) -> None:

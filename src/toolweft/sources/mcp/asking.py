@@ -44,11 +44,24 @@ class Asker:
     Args:
         source: the server.
         is_labelled: whether questions begin with its name.
+        on_completed: given the id of every opened address that has done its work.
     """
 
-    def __init__(self, source: SourceName, *, is_labelled: bool) -> None:
+    def __init__(
+        self,
+        source: SourceName,
+        *,
+        is_labelled: bool,
+        on_completed: Callable[[str], None] | None = None,
+    ) -> None:
         self.source = source
         self._is_labelled = is_labelled
+        self._on_completed = on_completed
+
+    def hear(self, message: object) -> None:
+        """The server sent something of its own accord."""
+        if self._on_completed and isinstance(message, types.ElicitCompleteNotification):
+            self._on_completed(message.params.elicitation_id)
 
     async def ask(
         self, kind: AskKind, params: JsonObject, *, exchange: Exchange
@@ -139,9 +152,11 @@ class Callbacks:
             exchange.client.log(params.level, params.data, logger=params.logger)
 
     async def _answer(self, kind: AskKind, params: BaseModel | None) -> BaseModel:
-        exchange = await self._underway.find_settled()
+        exchange = await self._underway.find_settled(kind)
         if isinstance(exchange, Unclear):
             return self._refuse(exchange)
+        if kind == "roots":
+            self._underway.has_asked_roots = True
         shown = (
             {}
             if params is None

@@ -220,6 +220,7 @@ class Connection:
         """The server sent something of its own accord."""
         if isinstance(message, types.ToolListChangedNotification):
             self.note_change()
+        self._asker.hear(message)
         for hear in tuple(self._hearers):
             hear(message)
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from toolweft.core.contents import ContentUse
 from toolweft.core.errors import ResultTooLarge, SourceRefused, SourceUnavailable
 from toolweft.core.json import Json, JsonObject
-from toolweft.sources.mcp.exchange import Exchange
+from toolweft.sources.mcp.exchange import exchange_of
 from toolweft.sources.mcp.faults import find_fault_kind, render_exception
 from toolweft.sources.mcp.owner import ServerOwner
 
@@ -36,9 +36,7 @@ async def use_content(
         ResultTooLarge: the answer is above the cap of a message.
     """
     about = str(params.get("uri") or params.get("name") or method)
-    exchange = Exchange(
-        client=use.client, countdown=use.countdown, about=about, verbatim=use.verbatim
-    )
+    exchange = exchange_of(use, about=about)
     try:
         answer = await owner.request(method, params, exchange)
     except MCPError as exc:

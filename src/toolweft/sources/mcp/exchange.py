@@ -13,11 +13,21 @@ from typing import Final
 
 import anyio
 
-from toolweft.core.calls import Verbatim
-from toolweft.core.client import NOBODY, CallingClient
+from toolweft.core.calls import ToolCall, Verbatim
+from toolweft.core.client import NOBODY, CallingClient, session_of
+from toolweft.core.contents import ContentUse
 from toolweft.core.countdown import Countdown
+from toolweft.core.principals import Principal
 
-__all__ = ("Exchange", "Unclear", "Underway", "current_exchange", "forget_exchange")
+__all__ = (
+    "Exchange",
+    "Invitation",
+    "Unclear",
+    "Underway",
+    "current_exchange",
+    "exchange_of",
+    "forget_exchange",
+)
 
 # Set while a request is sent. The SDK reads an HTTP answer in the context of who sent the request,
 # so what comes on its stream sees it too.
@@ -47,9 +57,19 @@ class Exchange:
         about: the tool, prompt or resource; "" for none.
         is_own: no client wants it, but we do, to keep the server's lists.
         verbatim: how the client wants answers as they were sent; None for clients that do not.
+        principal: on whose behalf; None where it is our own.
     """
 
-    __slots__ = ("_asks", "about", "asked", "client", "countdown", "is_own", "verbatim")
+    __slots__ = (
+        "_asks",
+        "about",
+        "asked",
+        "client",
+        "countdown",
+        "is_own",
+        "principal",
+        "verbatim",
+    )
 
     def __init__(
         self,
@@ -59,12 +79,14 @@ class Exchange:
         about: str = "",
         is_own: bool = False,
         verbatim: Verbatim | None = None,
+        principal: Principal | None = None,
     ) -> None:
         self.client = client
         self.countdown = countdown
         self.about = about
         self.is_own = is_own
         self.verbatim = verbatim
+        self.principal = principal
         # How many questions there were so far.
         self.asked = 0
         self._asks: set[anyio.CancelScope] = set()
@@ -97,8 +119,45 @@ class Exchange:
             scope.cancel()
 
 
+def exchange_of(use: ToolCall | ContentUse, *, about: str) -> Exchange:
+    """What a call of a tool, or a use of something else, wants of its server."""
+    return Exchange(
+        client=use.client,
+        countdown=use.countdown,
+        about=about,
+        verbatim=use.verbatim,
+        principal=use.principal,
+    )
+
+
+class Invitation(Exchange):
+    """Nothing that a client wants of a server, but something it said that the server may ask about.
+
+    Attributes:
+        begun: set with the first question.
+        over: set once a question has its answer, or none.
+    """
+
+    __slots__ = ("begun", "over")
+
+    def __init__(self, *, client: CallingClient) -> None:
+        super().__init__(client=client)
+        self.begun = anyio.Event()
+        self.over = anyio.Event()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """As of `Exchange`; no clock runs here."""
+        self.begun.set()
+        try:
+            with super().asking():
+                yield
+        finally:
+            self.over.set()
+
+
 class _Several:
-    """In place of a client: requests of more than one were given up."""
+    """In place of a client or principal: there were more than one."""
 
 
 _SEVERAL: Final = _Several()
@@ -112,6 +171,11 @@ class Underway:
         # Of the requests that were given up: the server was told, and says nothing of whether it
         # goes on with them.
         self._left: CallingClient | _Several | None = None
+        # On whose behalf it was used so far.
+        self._served: Principal | _Several | None = None
+        self._invited: set[Invitation] = set()
+        # Whether the server ever asked for the folders of a client.
+        self.has_asked_roots = False
         self._is_stale = False
         # Set once the connection is of no more use: it takes no request any more.
         self.is_ending = False
@@ -122,6 +186,8 @@ class Underway:
         """For one request of an exchange; ends what it asks when it ends."""
         token = _current.set(exchange)
         self._open.add(exchange)
+        if exchange.principal is not None and exchange.principal is not self._served:
+            self._note_served(exchange.principal)
         try:
             yield
         except anyio.get_cancelled_exc_class():
@@ -145,8 +211,28 @@ class Underway:
             return Unclear.LEFT
         return only
 
-    async def find_settled(self) -> Exchange | Unclear:
-        """As `find`, once lists of our own are read: what outlasts them is not theirs."""
+    @contextmanager
+    def invite(self, invitation: Invitation) -> Iterator[None]:
+        """For the block, let the server ask for folders while it works on nothing."""
+        self._invited.add(invitation)
+        try:
+            yield
+        finally:
+            self._invited.discard(invitation)
+            invitation.withdraw()
+
+    def has_served_only(self, principal: Principal) -> bool:
+        """Whether nobody else used this connection so far."""
+        return self._served is not None and self._served == principal
+
+    async def find_settled(self, kind: str = "") -> Exchange | Unclear:
+        """As `find`, once lists of our own are read: what outlasts them is not theirs.
+
+        Args:
+            kind: of the question that came: "roots" may be of somebody who was invited.
+        """
+        if kind == "roots" and self._invited and _current.get() is None:
+            return self._find_invited()
         found = self.find()
         calls = [exchange for exchange in self._open if not exchange.is_own]
         if found is not Unclear.SEVERAL or len(calls) != 1:
@@ -171,6 +257,24 @@ class Underway:
         """End the connection once nothing is under way: with it ends what was given up."""
         self._is_stale = True
         self._end_if_stale()
+
+    def _find_invited(self) -> Exchange | Unclear:
+        """Whose folders are asked for, now that somebody said that theirs are others.
+
+        It may be a call's own question as well, so it is nobody's while another session has one
+        under way.
+        """
+        only, *more = self._invited
+        askers: list[object] = [one.client for one in self._open if not one.is_own]
+        if self._left is not None and self._left is not NOBODY:
+            askers.append(self._left)
+        session = session_of(only.client)
+        is_one = all(session is not None and session_of(asker) is session for asker in askers)
+        return Unclear.SEVERAL if more or not is_one else only
+
+    def _note_served(self, principal: Principal) -> None:
+        is_first = self._served is None or self._served == principal
+        self._served = principal if is_first else _SEVERAL
 
     def _leave(self, client: CallingClient) -> None:
         is_same = self._left is None or self._left is client

@@ -85,6 +85,11 @@ class Instances(Generic[_Owner]):
         finally:
             instance.users -= 1
 
+    def known(self, principal: Principal) -> _Owner | None:
+        """The owner of that principal, where there is one already."""
+        instance = self._instances.get(principal)
+        return None if instance is None else instance.owner
+
     def _find(self, principal: Principal) -> _Instance[_Owner]:
         known = self._instances.get(principal)
         if known is not None:

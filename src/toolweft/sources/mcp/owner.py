@@ -37,7 +37,7 @@ from toolweft.sources.mcp.content_session import ContentSession
 from toolweft.sources.mcp.contents import ServerContents
 from toolweft.sources.mcp.definitions import build_definitions
 from toolweft.sources.mcp.demand import Demand
-from toolweft.sources.mcp.exchange import Exchange, forget_exchange
+from toolweft.sources.mcp.exchange import Exchange, exchange_of, forget_exchange
 from toolweft.sources.mcp.faults import (
     find_fault_kind,
     is_closed,
@@ -88,7 +88,7 @@ class ServerOwner:
         demand: says when the server is wanted, and when it may rest; hears whether it is there.
         remember: is given every listing; None: what the server has is known, and not listed.
         mode: whether calls run side by side.
-        is_labelled: whether what the server asks begins with its name.
+        asker: puts what the server asks to clients, and hears it.
         contents: what is known of its resources and prompts, filled where those are listed.
     """
 
@@ -102,7 +102,7 @@ class ServerOwner:
         demand: Demand,
         remember: Remember | None,
         mode: CallMode,
-        is_labelled: bool,
+        asker: Asker,
         contents: ServerContents,
     ) -> None:
         self._name = reporter.status.name
@@ -114,13 +114,18 @@ class ServerOwner:
         self._remember = remember
         self._mode = mode
         self._turns = Turns(mode)
-        self._asker = Asker(self._name, is_labelled=is_labelled)
+        self._asker = asker
         self._contents = contents
         self._jitter = SystemRandom().random
         self._life: _Life | None = None
         self._listed = ToolPages(tools=[])
         # Why the last life ended, without the server's own words.
         self._last_reason = ""
+
+    @property
+    def live(self) -> Connection | None:
+        """The connection that serves now; None while there is none."""
+        return None if self._life is None else self._life.connection
 
     async def run(self) -> None:
         """Own the server until cancelled."""
@@ -152,9 +157,7 @@ class ServerOwner:
             SourceUnavailable: there is no live server, or it broke off.
             ResultTooLarge: the answer is above the cap of a message.
         """
-        exchange = Exchange(
-            client=call.client, countdown=call.countdown, about=name, verbatim=call.verbatim
-        )
+        exchange = exchange_of(call, about=name)
         async with self._turns.turn():
             life, connection = await self._find_life()
             try:

@@ -5,7 +5,7 @@ protocol's SDK is imported when the first server starts, so that importing toolw
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from toolweft.core.asides import HearCompleted
 from toolweft.core.calls import RawResult, ToolCall
+from toolweft.core.client import CallingClient
 from toolweft.core.clock import Clock
 from toolweft.core.contents import ContentListener
 from toolweft.core.discovery import Discovery, DiscoveryCache
@@ -26,6 +28,7 @@ from toolweft.core.snapshot import SourceStatus
 from toolweft.core.tools import ToolDefinition
 from toolweft.sources.masking import all_values, url_secrets
 from toolweft.sources.mcp.backoff import Backoff, Patience
+from toolweft.sources.mcp.completions import Completions
 from toolweft.sources.mcp.content_source import HasContents
 from toolweft.sources.mcp.contents import ServerContents
 from toolweft.sources.mcp.definitions import build_definitions
@@ -94,6 +97,7 @@ class _ServerSource(HasContents, ABC):
         self._demand = Demand(clock=clock, idle_stop_s=idle_stop_s)
         self._idle_stop_s = options.idle_stop_s
         self._is_labelled = options.label_asks
+        self._completions = Completions(self.name)
         self._secrets = secrets
         self._mode = CallMode(options.mode)
         # The last listing, to which what is learned of the server is added.
@@ -156,6 +160,19 @@ class _ServerSource(HasContents, ABC):
         async with self._find_owner(call.principal) as owner:
             return await owner.call_tool(name, call)
 
+    def hear_completed(self, hear: HearCompleted) -> Callable[[], None]:
+        """Tell somebody of opened addresses; see `toolweft.core.asides.AsideSource`."""
+        return self._completions.subscribe(hear)
+
+    async def roots_changed(self, client: CallingClient, principal: Principal) -> None:
+        """Say that a client's folders are others; see `toolweft.core.asides.AsideSource`."""
+        owner = self._owner if self._instances is None else self._instances.known(principal)
+        live = None if owner is None else owner.live
+        if live is not None:
+            from toolweft.sources.mcp.roots import tell_roots_changed
+
+            await tell_roots_changed(live, client, principal=principal, source=self.name)
+
     @asynccontextmanager
     async def _find_owner(self, principal: Principal) -> AsyncIterator["ServerOwner"]:
         """Whoever owns the process or session in which that principal's requests are made.
@@ -188,22 +205,28 @@ class _ServerSource(HasContents, ABC):
         self,
         reporter: Reporter,
         *,
-        principal: Principal = LOCAL,
+        principal: Principal | None = None,
         demand: Demand,
         remember: "Remember | None",
         contents: ServerContents,
     ) -> "ServerOwner":
+        from toolweft.sources.mcp.asking import Asker
         from toolweft.sources.mcp.owner import ServerOwner
 
+        asker = Asker(
+            self.name,
+            is_labelled=self._is_labelled,
+            on_completed=self._completions.teller(principal),
+        )
         return ServerOwner(
-            open_link=self._load_link(principal),
+            open_link=self._load_link(LOCAL if principal is None else principal),
             patience=self._patience,
             reporter=reporter,
             clock=self._clock,
             demand=demand,
             remember=remember,
             mode=self._mode,
-            is_labelled=self._is_labelled,
+            asker=asker,
             contents=contents,
         )
 
