@@ -163,6 +163,12 @@ def test_a_link_is_an_address_and_a_name() -> None:
     assert shape(MISSING, LinkContent(uri="file:///a")).value == {"uri": "file:///a", "name": None}
 
 
+def test_a_link_says_whose_it_is_where_that_is_known() -> None:
+    raw = RawResult(content=(LinkContent(uri="memo://a"),))
+    normal = normalise(raw, tool="docs.a", output_schema=None, options=CallOptions(), source="docs")
+    assert normal.value == {"uri": "memo://a", "name": None, "source": "docs"}
+
+
 def test_values_beside_blobs_are_mended_too() -> None:
     assert shape([math.inf, PNG, 1]).value == [None, PNG, 1]
 

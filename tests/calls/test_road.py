@@ -9,8 +9,10 @@ from toolweft.calls import CallOptions
 from toolweft.core.calls import Blob, RawResult, TextContent, ToolCall, ToolResult
 from toolweft.core.errors import LedgerUnavailable, SourceUnavailable
 from toolweft.core.events import CallFinished, CallStarted, Event
+from toolweft.core.ids import SourceName
 from toolweft.core.ports import Proceed
 from toolweft.core.snapshot import CatalogTool
+from toolweft.testing import build_catalog, build_definition
 from toolweft.testing.ledger import MemoryLedger
 
 
@@ -136,6 +138,23 @@ async def test_an_unknown_tool_is_a_recorded_failure_with_near_names() -> None:
     assert "weather.read" in str(result.failure.hint)
     assert [(e.tool, e.severity) for e in rig.started] == [("weather.raed", "")]
     assert [e.status for e in rig.finished] == ["tool_not_found"]
+
+
+@pytest.mark.promise("sources.list-changes")
+async def test_a_tool_that_was_taken_away_is_recorded_as_gone_under_its_full_name() -> None:
+    rig = Rig()
+    catalog = build_catalog([build_definition("weather.read"), build_definition("weather.move")])
+    status = catalog.snapshot.sources[SourceName("weather")]
+    catalog.source_changed(status, [build_definition("weather.read")])
+    rig.holder.snapshot = catalog.snapshot
+
+    result = await rig.road.call(rig.call("move"))
+
+    assert result.failure is not None
+    assert result.failure.code == "tool_gone"
+    assert "its source 'weather' took it away" in result.failure.message
+    assert [(e.tool, e.severity) for e in rig.started] == [("weather.move", "")]
+    assert [e.status for e in rig.finished] == ["tool_gone"]
 
 
 async def test_an_endless_name_is_recorded_short() -> None:

@@ -11,7 +11,7 @@ from tests.catalog.cases import tool
 from toolweft.catalog.pins.confusables import plain_name, skeleton
 from toolweft.catalog.pins.hidden import find_hidden, show_hidden, strip_hidden
 from toolweft.catalog.pins.look_alikes import NameIndex
-from toolweft.catalog.pins.texts import check_texts, flag_instructions
+from toolweft.catalog.pins.texts import check_entry, check_texts, flag_instructions
 from toolweft.core.ids import SourceName
 
 pytestmark = pytest.mark.promise("pins.flags")
@@ -74,6 +74,31 @@ def test_words_aimed_at_the_model_are_found_wherever_they_stand(text: str) -> No
 @pytest.mark.parametrize("text", INNOCENT)
 def test_innocent_words_are_let_be(text: str) -> None:
     assert check_texts(tool("add", description=text)).flags == ()
+
+
+@pytest.mark.parametrize("text", [*AIMED, *HIDING.values()])
+def test_prompts_and_resources_are_looked_through_as_tools_are(text: str) -> None:
+    prompt = {"name": "sum", "arguments": [{"name": "topic", "description": text}]}
+    for entry, kind, path in (
+        (prompt, "prompts", "$.arguments[0].description"),
+        ({"uri": "memo://a", "name": "a", "title": text}, "resources", "$.title"),
+        ({"uriTemplate": "memo://{a}", "name": text}, "templates", "$.name"),
+    ):
+        assert path in {flag.path for flag in check_entry(entry, kind=kind).flags}
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_innocent_prompts_and_resources_are_let_be(text: str) -> None:
+    prompt = {"name": "sum", "arguments": [{"name": "topic", "description": text}]}
+    assert check_entry(prompt, kind="prompts").flags == ()
+    assert check_entry({"uri": "memo://a", "description": text}, kind="resources").flags == ()
+
+
+def test_a_prompts_name_of_two_alphabets_is_suspicious_and_a_files_is_not() -> None:
+    name = "reаd_file"  # noqa: RUF001 - the letter a is Cyrillic
+    (flag,) = check_entry({"name": name}, kind="prompts").flags
+    assert (flag.kind, flag.path) == ("look_alike", "$.name")
+    assert check_entry({"uri": "memo://a", "name": name}, kind="resources").flags == ()
 
 
 def test_parameters_are_looked_at_by_name_too() -> None:

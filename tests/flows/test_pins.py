@@ -152,6 +152,38 @@ async def test_a_remembered_definition_is_the_one_that_was_accepted_and_so_is_th
     assert await states(settings) == (suspended, "idle")
 
 
+@pytest.mark.promise("pins.suspends", "sources.list-changes")
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("name", "code"), [("take_0", "tool_suspended"), ("take_1", "tool_gone"), ("take_2", "")]
+)
+async def test_the_first_call_is_held_against_what_the_server_lists_by_then(
+    tmp_path: Path, name: str, code: str
+) -> None:
+    listed = tmp_path / "tools.json"
+    server = {"command": sys.executable, "args": [str(SERVER), "from-file", str(listed)]}
+    config = tmp_path / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {"plain": server}}), encoding="utf-8")
+    tools = [numbered(value, position) for position, value in enumerate(NUMBERS)]
+    listed.write_text(json.dumps({"tools": tools}), encoding="utf-8")
+    settings = load(tmp_path, config)
+    assert (await states(settings))[1] == "ready"
+
+    # The first is another, the second is no more.
+    listed.write_text(json.dumps({"tools": [numbered(7, 0), tools[2]]}), encoding="utf-8")
+    async with open_app(settings) as app:
+        await app.settle()
+        assert app.catalog.snapshot.sources[SourceName("plain")].state == "idle"
+        result = await app.toolbox_for(LOCAL).call(f"plain.{name}", {"n": True})
+
+    assert result.failure is not None
+    if code:
+        assert result.failure.code == code
+    else:
+        # It reached the server, which knows no such tool.
+        assert "unknown tool take_2" in result.failure.message
+
+
 @pytest.mark.promise("pins.suspends")
 @pytest.mark.parametrize(
     ("path", "summary", "server"),

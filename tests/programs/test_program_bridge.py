@@ -15,8 +15,9 @@ from toolweft.core.countdown import Countdown
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.ports import GuestCall, GuestReply
-from toolweft.programs.bridge import Desk, RunBridge, parse_arguments, reply_of
+from toolweft.programs.bridge import Desk, RunBridge, parse_arguments
 from toolweft.programs.handles import RunHandles
+from toolweft.programs.replies import reply_of
 from toolweft.testing import FakeClock
 
 SNAPSHOT = make_snapshot(

@@ -3,6 +3,8 @@
 import json
 import warnings
 from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.programs.fakes import make_snapshot, make_tool
 
-from toolweft.core.snapshot import Snapshot
+from toolweft.core.ids import QualifiedName, SourceName
+from toolweft.core.snapshot import GoneTool, Snapshot
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 
 TEXT = {"type": "string"}
@@ -111,6 +114,23 @@ def test_what_must_fail_is_refused_with_its_line_and_a_way_out(
     assert (error.type, error.line) == (kind, line)
     assert message in error.message
     assert hint in (error.hint or "")
+
+
+@pytest.mark.promise("programs.static-check")
+@pytest.mark.parametrize("code", ["await time.zone()", "await zone()"])
+def test_a_tool_that_was_taken_away_is_refused_as_gone(code: str) -> None:
+    gone = GoneTool(
+        qualified=QualifiedName("time.zone"),
+        source=SourceName("time"),
+        at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
+    )
+    snapshot = replace(SNAPSHOT, gone={"time.zone": gone, "zone": gone})
+    error = check(code, snapshot=snapshot).error
+    assert error is not None
+    assert (error.type, error.line) == ("ToolGone", 1)
+    assert "time.zone is gone: its source 'time' took it away" in error.message
+    # What the program may have defined itself is its own.
+    assert check("async def zone(): ...\nawait zone()", snapshot=snapshot).error is None
 
 
 def test_several_faults_are_listed_together() -> None:

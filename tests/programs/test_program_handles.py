@@ -11,8 +11,8 @@ from toolweft.core.errors import HandleNotFound, InvalidArguments, ToolNotFound
 from toolweft.core.handles import Draft
 from toolweft.core.ids import CallId
 from toolweft.core.ports import GuestBlob, GuestReply
-from toolweft.programs.bridge import reply_of
 from toolweft.programs.handles import MAX_READ_BYTES, RunHandles
+from toolweft.programs.replies import reply_of
 from toolweft.testing import CountingIds, FakeClock, MemoryHandleStore
 
 READ = make_tool("notes.read", description="Read all notes")

@@ -1,14 +1,20 @@
 """Calls of sources that are still starting."""
 
+from dataclasses import replace
+
 import anyio
+import pytest
 from tests.sources.support import PATIENT_S
 
 from toolweft.catalog import Catalog, CatalogOptions
-from toolweft.core.calls import DIRECT, LOCAL, ToolCall, ToolResult
+from toolweft.core.calls import DIRECT, LOCAL, Caller, ToolCall, ToolResult
 from toolweft.core.clock import SystemClock
 from toolweft.core.countdown import Countdown
 from toolweft.core.ids import CallId, SourceName
+from toolweft.core.snapshot import SourceState, SourceStatus
+from toolweft.core.tools import Severity
 from toolweft.sources import PatientRoad, PythonSource, SourceGroup
+from toolweft.testing import build_definition
 
 
 def double(number: int) -> int:
@@ -40,6 +46,16 @@ class Seeing:
         return ToolResult(call_id=call.id)
 
 
+class Settling:
+    """Notes which sources were waited for."""
+
+    def __init__(self) -> None:
+        self.asked: list[SourceName] = []
+
+    async def __call__(self, name: SourceName) -> None:
+        self.asked.append(name)
+
+
 def build_call(tool: str, *, timeout_s: float) -> ToolCall:
     return ToolCall(
         id=CallId("1"),
@@ -67,3 +83,27 @@ async def test_a_call_waits_for_its_source_but_not_beyond_its_deadline() -> None
         await source.reporter.settled.wait()
         await anyio.wait_all_tasks_blocked()
     assert road.seen == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("state", "severity", "caller", "waits"),
+    [
+        ("idle", "read_only", DIRECT, True),
+        ("starting", "read_only", DIRECT, True),
+        ("ready", "read_only", DIRECT, False),
+        # It will be refused in any case.
+        ("idle", "destructive", Caller(type="programmatic"), False),
+    ],
+)
+async def test_a_remembered_tool_is_called_once_its_source_says_that_it_still_has_it(
+    state: SourceState, severity: Severity, caller: Caller, *, waits: bool
+) -> None:
+    catalog = Catalog(CatalogOptions())
+    status = SourceStatus(name=SourceName("git"), python_name="", kind="mcp stdio", state=state)
+    catalog.source_changed(status, [build_definition("git.log", severity=severity)])
+    settle = Settling()
+    patient = PatientRoad(Seeing(catalog), settle=settle, holder=catalog)
+
+    await patient.call(replace(build_call("git.log", timeout_s=PATIENT_S), caller=caller))
+
+    assert settle.asked == (["git"] if waits else [])

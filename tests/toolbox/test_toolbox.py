@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from toolweft.core.calls import Blob, Failure, LinkContent, TextContent, ToolRes
 from toolweft.core.errors import ContainerExpired, InvalidArguments, RunNotFound
 from toolweft.core.events import RunFinished, SearchDone
 from toolweft.core.ids import CallId, RunId
-from toolweft.core.snapshot import CatalogTool
+from toolweft.core.snapshot import CatalogTool, GoneTool
 from toolweft.toolbox import Toolbox, ToolboxOptions
 from toolweft.toolbox.visible import VisibleTools, callable_tools
 
@@ -225,6 +226,20 @@ async def test_a_listed_tool_is_called_by_its_wire_name() -> None:
     assert hidden.is_error
     assert "call_tool(name='github.list_issues'" in hidden.text
     assert "did you mean search_tools" in unknown.text
+
+
+async def test_a_listed_tool_that_was_taken_away_is_gone() -> None:
+    async with open_toolbox(LISTED, ISSUES) as (box, world):
+        gone = GoneTool(
+            qualified=LISTED.qualified, source=LISTED.definition.namespace, at=world.clock.now()
+        )
+        only = make_snapshot(ISSUES, version=2)
+        world.holder.snapshot = replace(only, gone={"clock-now": gone, "clock.now": gone})
+        reply = await box.invoke("clock-now", {})
+        described = await box.describe("clock.now")
+    assert reply.code == "tool_gone"
+    assert "clock.now is gone: its source 'clock' took it away" in reply.text
+    assert "is gone" in described.unknown[0].message
 
 
 async def test_the_four_are_not_reached_through_call_tool() -> None:

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import anyio
 
-from toolweft.bootstrap.answers import AnswerBook
+from toolweft.bootstrap.answers import AnswerBook, AnsweredRoad
 from toolweft.bootstrap.parts import (
     PythonTool,
     build_pin_book,
@@ -20,7 +21,7 @@ from toolweft.bootstrap.parts import (
     open_journal,
 )
 from toolweft.calls import ResultKeeper, Road
-from toolweft.calls.contents import ContentNews, ContentRoad
+from toolweft.calls.contents import ContentNews, ContentRoad, ContentView
 from toolweft.catalog import Catalog
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.calls import LOCAL, Principal
@@ -144,7 +145,7 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
     time = SystemClock()
     ids = RandomIds()
     book = build_pin_book(settings)
-    catalog = Catalog(settings.catalog, pins=book)
+    catalog = Catalog(settings.catalog, pins=book, clock=time)
     if on_source is not None:
         catalog.subscribe(lambda _snapshot: on_source(catalog))
     answers = AnswerBook(settings, catalog=catalog)
@@ -191,7 +192,11 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
             options=settings.calls,
             keeper=ResultKeeper(handles, options=settings.calls),
         )
-        road = PatientRoad(calls, settle=sources.settle_one, holder=catalog)
+        road = AnsweredRoad(
+            PatientRoad(calls, settle=sources.settle_one, holder=catalog),
+            book=answers,
+            catalog=catalog,
+        )
         backend = await stack.enter_async_context(
             LazyBackend(
                 sandbox
@@ -201,10 +206,23 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
                 expected=expected(settings.sandbox),
             )
         )
-        embeddings = await stack.enter_async_context(
-            open_embeddings(settings, catalog, embedder=embedder, clock=time)
+        searcher = CatalogSearcher(
+            uses=uses,
+            embedder=await stack.enter_async_context(
+                open_embeddings(settings, catalog, embedder=embedder, clock=time)
+            ),
         )
-        searcher = CatalogSearcher(uses=uses, embedder=embeddings)
+        contents = ContentRoad(
+            sources=sources.content_sources(),
+            ledger=ledger,
+            clock=time,
+            ids=ids,
+            news=news,
+            options=settings.calls,
+            timeout_s=settings.catalog.default_timeout_s,
+            holder=catalog,
+            withholds=settings.pins.mode != "off" and settings.pins.flagged == "suspend",
+        )
         runner = await stack.enter_async_context(
             ProgramRunner(
                 backend=backend,
@@ -222,6 +240,7 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
                     max_run_bytes=settings.journal.max_run_bytes,
                     exclude=settings.journal.exclude,
                 ),
+                reader_for=partial(ContentView, contents),
             )
         )
         saved_source.run_with(SavedRunner(runner, max_depth=settings.saved.max_depth).run)
@@ -265,15 +284,7 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
             pins=pins,
             answers=answers,
             toolbox_for=toolbox_for,
-            contents=ContentRoad(
-                sources=sources.content_sources(),
-                ledger=ledger,
-                clock=time,
-                ids=ids,
-                news=news,
-                options=settings.calls,
-                timeout_s=settings.catalog.default_timeout_s,
-            ),
+            contents=contents,
             open_rest=open_rest,
         )
 

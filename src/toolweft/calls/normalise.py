@@ -36,7 +36,12 @@ class Normalised:
 
 
 def normalise(
-    raw: RawResult, *, tool: str, output_schema: JsonSchema | None, options: CallOptions
+    raw: RawResult,
+    *,
+    tool: str,
+    output_schema: JsonSchema | None,
+    options: CallOptions,
+    source: str = "",
 ) -> Normalised:
     """The one value a source's answer stands for.
 
@@ -45,12 +50,13 @@ def normalise(
         tool: its qualified name, for messages.
         output_schema: what the tool says it returns; None where it does not say.
         options: caps, checked before anything is parsed or encoded.
+        source: whose tool it is, which is said beside a link; "" where none is.
 
     Raises:
         ResultTooLarge: more bytes, or nested deeper, than the options allow.
         ToolFailed: the value holds something that JSON does not have.
     """
-    shaper = _Shaper(tool, options)
+    shaper = _Shaper(tool, options, source)
     content = raw.content
     shaper.check_size(sum(_size(block) for block in content))
     if raw.structured is not MISSING:
@@ -95,8 +101,9 @@ def unwrap(value: Json, output_schema: JsonSchema | None) -> Json:
 class _Shaper:
     """Builds values for one tool within the caps."""
 
-    def __init__(self, tool: str, options: CallOptions) -> None:
+    def __init__(self, tool: str, options: CallOptions, source: str) -> None:
         self._tool = tool
+        self._source = source
         self._options = options
 
     def from_value(self, value: Json) -> Normalised:
@@ -153,7 +160,9 @@ class _Shaper:
             return block.text if parsed is None else parsed.value
         if isinstance(block, LinkContent):
             link: dict[str, Json] = {"uri": block.uri, "name": block.name}
-            return link if block.media_type is None else {**link, "media_type": block.media_type}
+            if block.media_type is not None:
+                link["media_type"] = block.media_type
+            return {**link, "source": self._source} if self._source else link
         return block
 
     def _parsed(self, text: str) -> Parsed | None:

@@ -25,6 +25,7 @@ from toolweft.core.errors import (
     ResultTooLarge,
     SourceUnavailable,
     ToolFailed,
+    ToolGone,
     ToolSuspended,
 )
 from toolweft.core.ids import SourceName
@@ -90,8 +91,12 @@ class Road:
 
     async def _enter(self, call: ToolCall, record: OpenRecord) -> CatalogTool:
         """Find the tool, and open the record under the best name known."""
+        snapshot = self._holder.snapshot
         try:
-            tool = self._holder.snapshot.resolve(call.tool)
+            tool = snapshot.resolve(call.tool)
+        except ToolGone:
+            await record.open(snapshot.gone[call.tool].qualified, None)
+            raise
         except CatalogError:
             await record.open(call.tool, None)
             raise
@@ -126,6 +131,7 @@ class Road:
             tool=tool.qualified,
             output_schema=tool.definition.output_schema,
             options=self._options,
+            source=tool.definition.namespace,
         )
         return ToolResult(
             call_id=call.id,

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from anyio import to_thread
 
 from toolweft.catalog.entries import SourceEntry, decide_deferral, show_tools, updated_aliases
+from toolweft.catalog.gone import GoneTools
 from toolweft.catalog.needs import unusable_for_needs
 from toolweft.catalog.options import CatalogOptions
 from toolweft.catalog.pins import PinBook
@@ -22,6 +23,7 @@ from toolweft.catalog.preparation import Preparation, PreparedTool, prepare_tool
 from toolweft.catalog.review import Reviewer
 from toolweft.catalog.rules import RuleBook, build_answer_rules
 from toolweft.core.answers import Answers
+from toolweft.core.clock import Clock, SystemClock
 from toolweft.core.errors import ToolNotFound
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.names import python_namespaces
@@ -62,13 +64,22 @@ class Catalog:
     Args:
         options: profile, rules and thresholds, for the catalog's whole life.
         pins: what was accepted; None where nothing has to be.
+        clock: says when a tool was taken away; None for the machine's own.
     """
 
-    def __init__(self, options: CatalogOptions, *, pins: PinBook | None = None) -> None:
+    def __init__(
+        self,
+        options: CatalogOptions,
+        *,
+        pins: PinBook | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._options = options
         self._rules = RuleBook(options.rules)
+        self._answers: Answers = {}
         self._entries: dict[SourceName, SourceEntry] = {}
         self._reviewer = Reviewer(pins)
+        self._gone = GoneTools(clock=clock or SystemClock())
         self._ahead: dict[SourceName, _Ahead] = {}
         self._subscribers: list[Callable[[Snapshot], None]] = []
         self._snapshot = Snapshot(version=0, tools=MappingProxyType({}), sources={})
@@ -144,11 +155,13 @@ class Catalog:
         rules = build_answer_rules(answers)
         # The configuration comes after, and so wins.
         self._rules = RuleBook((*rules, *self._options.rules))
-        entries = {}
+        before, self._answers = self._answers, answers
+        entries = dict(self._entries)
         for name, entry in self._entries.items():
-            definitions = [item.source_definition for item in entry.prepared]
-            prepared = prepare_tools(definitions, self._preparation(entry))
-            entries[name] = replace(entry, prepared=prepared)
+            if answers.get(name, {}) != before.get(name, {}):
+                definitions = [item.source_definition for item in entry.prepared]
+                prepared = prepare_tools(definitions, self._preparation(entry))
+                entries[name] = entry.with_prepared(prepared)
         self._publish(entries)
 
     def source_definition(self, name: QualifiedName) -> ToolDefinition:
@@ -211,6 +224,7 @@ class Catalog:
             for name, entry in shown.items()
         }
         aliases = updated_aliases(latest.aliases, self._entries, shown)
+        gone = self._gone.update(self._entries, shown)
         self._entries = shown
         if sources == latest.sources and _are_same(tools, latest.tools):
             return
@@ -219,6 +233,7 @@ class Catalog:
             tools=MappingProxyType(tools),
             sources=MappingProxyType(sources),
             aliases=aliases,
+            gone=gone,
         )
         for callback in tuple(self._subscribers):
             callback(self._snapshot)

@@ -16,7 +16,15 @@ from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.pins import Flag
 from toolweft.core.snapshot import CatalogTool, SourceStatus
 
-__all__ = ("Deferral", "Review", "SourceEntry", "decide_deferral", "show_tools", "updated_aliases")
+__all__ = (
+    "Deferral",
+    "Review",
+    "SourceEntry",
+    "decide_deferral",
+    "find_differences",
+    "show_tools",
+    "updated_aliases",
+)
 
 # Of a source's own account of what went wrong; the whole stands in its status.
 _SHOWN_REASON_CHARACTERS = 300
@@ -151,7 +159,7 @@ def updated_aliases(
     after: Mapping[SourceName, SourceEntry],
 ) -> Mapping[str, tuple[QualifiedName, ...]]:
     """The aliases of the tools in `after`, from those of the tools in `before`."""
-    gone, come = _differences(before, after)
+    gone, come = find_differences(before, after)
     if not gone and not come:
         return aliases
     updated = dict(aliases)
@@ -170,7 +178,7 @@ def updated_aliases(
     return MappingProxyType(updated)
 
 
-def _differences(
+def find_differences(
     before: Mapping[SourceName, SourceEntry], after: Mapping[SourceName, SourceEntry]
 ) -> tuple[list[PreparedTool], list[PreparedTool]]:
     """The tools only in `before` and those only in `after`, by object."""

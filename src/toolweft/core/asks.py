@@ -10,7 +10,14 @@ from toolweft.core.client import Ask
 from toolweft.core.errors import AskRefused
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("DEFAULT_PARK_S", "MAX_ROUNDS", "Rounds", "check_askable", "missing_capability")
+__all__ = (
+    "DEFAULT_PARK_S",
+    "MAX_ROUNDS",
+    "Rounds",
+    "asks_for_tools",
+    "check_askable",
+    "missing_capability",
+)
 
 # Clients repeat a request that asks at most ten times; the tenth would find nobody.
 MAX_ROUNDS: Final = 9
@@ -54,6 +61,11 @@ def check_askable(ask: Ask, capabilities: JsonObject) -> None:
             f" declared {what!r}",
             hint=f"call the tool from a client that declares the capability {what!r}",
         )
+
+
+def asks_for_tools(params: JsonObject) -> bool:
+    """Whether a question for sampling is one that only a client with tools there can answer."""
+    return params.get("tools") is not None or params.get("toolChoice") is not None
 
 
 class Rounds:
@@ -102,8 +114,7 @@ def _has(declared: Json, name: str) -> bool:
 def _missing_for_sampling(params: JsonObject, capabilities: JsonObject) -> JsonObject:
     if not _has(capabilities, "sampling"):
         return {"sampling": {}}
-    wants_tools = params.get("tools") is not None or params.get("toolChoice") is not None
-    if wants_tools and not _has(capabilities["sampling"], "tools"):
+    if asks_for_tools(params) and not _has(capabilities["sampling"], "tools"):
         return {"sampling": {"tools": {}}}
     return {}
 

@@ -16,6 +16,7 @@ from toolweft.core.json import JsonObject
 from toolweft.core.principals import Principal
 
 __all__ = (
+    "FIELDS",
     "NO_CONTENTS",
     "ContentKind",
     "ContentListener",
@@ -27,6 +28,13 @@ __all__ = (
 )
 
 ContentKind: TypeAlias = Literal["resources", "templates", "prompts"]
+
+# The field by which each kind is known.
+FIELDS: Final[Mapping[ContentKind, str]] = {
+    "resources": "uri",
+    "templates": "uriTemplate",
+    "prompts": "name",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@
     ├── InvalidValue           an argument that a function of the library cannot use
     ├── CatalogError
     │   ├── ToolNotFound       no tool of that name
+    │   │   └── ToolGone       there was one, and its source does not offer it any more
     │   ├── AmbiguousTool      a bare name that several sources have
     │   ├── InvalidDefinition  a tool definition or schema that cannot be used
     │   ├── ContentNotFound    no resource of that address, or no prompt of that name
@@ -84,6 +85,7 @@ __all__ = (
     "SourceUnavailable",
     "StorageFull",
     "ToolFailed",
+    "ToolGone",
     "ToolNotFound",
     "ToolSuspended",
     "ToolweftError",
@@ -135,6 +137,12 @@ class ToolNotFound(CatalogError):
     """No tool of that name is in the catalog."""
 
     code = "tool_not_found"
+
+
+class ToolGone(ToolNotFound):
+    """A tool of that name was in the catalog; the message says whose, and since when it is not."""
+
+    code = "tool_gone"
 
 
 class AmbiguousTool(CatalogError):
@@ -225,12 +233,7 @@ class ToolFailed(CallError):
 
 
 class SourceRefused(CallError):
-    """The source answered a read or a prompt with an error, whose code and data are kept.
-
-    Attributes:
-        wire_code: the number of JSON-RPC.
-        data: what the source said beside it.
-    """
+    """The source refused a read or a prompt; `wire_code` (of JSON-RPC) and `data` are its own."""
 
     code = "source_refused"
 

@@ -6,17 +6,18 @@ a tool is called and who may call it is the catalog's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Literal
 
 from toolweft.core.calls import CallerType
-from toolweft.core.errors import AmbiguousTool, ToolNotFound
+from toolweft.core.errors import AmbiguousTool, ToolGone, ToolNotFound
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.names import names_source
 from toolweft.core.pins import Flag
 from toolweft.core.tools import ExampleFault, Severity, ToolDefinition
 
-__all__ = ("CatalogTool", "Snapshot", "SourceState", "SourceStatus", "ToolStatus")
+__all__ = ("CatalogTool", "GoneTool", "Snapshot", "SourceState", "SourceStatus", "ToolStatus")
 
 # available: can be called. disabled: its own definition is unusable. unavailable: its source is
 # down. suspended: its definition is not the accepted one.
@@ -94,6 +95,21 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GoneTool:
+    """A tool that was in the catalog and that its source does not offer any more."""
+
+    qualified: QualifiedName
+    source: SourceName
+    # When that was seen, in UTC.
+    at: datetime
+
+    def __str__(self) -> str:
+        """All of it in one sentence."""
+        since = f"{self.at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{self.qualified} is gone: its source {self.source!r} took it away ({since})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All tools of all sources at one version."""
 
@@ -103,6 +119,8 @@ class Snapshot:
     # Every other spelling a caller may use -> the tools it can mean: bare Python names, original
     # names, "namespace.original", wire names.
     aliases: Mapping[str, tuple[QualifiedName, ...]] = field(default_factory=dict)
+    # Every spelling of the tools that were taken away lately; what stands above comes first.
+    gone: Mapping[str, GoneTool] = field(default_factory=dict)
 
     def find(self, name: str) -> CatalogTool | None:
         """The tool `name` means, or None where there is none or more than one."""
@@ -119,6 +137,7 @@ class Snapshot:
             name: qualified, bare, original or wire name.
 
         Raises:
+            ToolGone: there was one, and its source took it away.
             ToolNotFound: nothing of that name; the hint offers near names.
             AmbiguousTool: several sources have it; the message lists the full names.
         """
@@ -132,13 +151,13 @@ class Snapshot:
                 f"{name!r} is a tool of {len(meant)} sources: {listed}",
                 hint="use the full name",
             )
-        self._check_source(name)
         near = self.near_names(name)
         hint = f"did you mean {', '.join(near)}? " if near else ""
-        raise ToolNotFound(
-            f"the catalog has no tool named {name!r}",
-            hint=f"{hint}search the catalog for what is available",
-        )
+        hint += "search the catalog for what is available"
+        if name in self.gone:
+            raise ToolGone(str(self.gone[name]), hint=hint)
+        self._check_source(name)
+        raise ToolNotFound(f"the catalog has no tool named {name!r}", hint=hint)
 
     def _meant(self, name: str) -> tuple[QualifiedName, ...]:
         """The tools an alias stands for; where it names a source, only those of that source.

@@ -4,19 +4,20 @@ Everything a guest sends is data of a stranger. Whose call it is, which run it b
 when it may take come from the run alone, never from the guest.
 """
 
-import json
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from toolweft.calls.measure import is_deeper_than
 from toolweft.core.budgets import estimate_tokens
-from toolweft.core.calls import NO_USAGE, Blob, Caller, Failure, Principal, ToolCall, ToolResult
+from toolweft.core.calls import NO_USAGE, Caller, Failure, Principal, ToolCall, ToolResult
 from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.clock import Clock
 from toolweft.core.countdown import Countdown
 from toolweft.core.errors import (
     CallTimeout,
+    HandleNotFound,
     InvalidArguments,
     NoWorker,
     ProviderError,
@@ -27,7 +28,7 @@ from toolweft.core.events import AskedQuery, SearchDone
 from toolweft.core.handles import HandleStore
 from toolweft.core.ids import CallId, QualifiedName, RunId
 from toolweft.core.json import Json, JsonObject, decode_json
-from toolweft.core.ports import GuestBlob, GuestCall, GuestReply, Ledger, SnapshotHolder
+from toolweft.core.ports import GuestCall, GuestReply, Ledger, SnapshotHolder
 from toolweft.core.programs import CallRecord, ProgramLimits
 from toolweft.core.search import Searcher
 from toolweft.core.workers import Workers
@@ -37,10 +38,12 @@ from toolweft.programs.discovery import (
     search_for_program,
 )
 from toolweft.programs.handles import RunHandles
+from toolweft.programs.links import GivenLinks, ReaderFor, keep_link
 from toolweft.programs.per_snapshot import PerSnapshot
+from toolweft.programs.replies import encode_reply, encode_value, reply_of
 from toolweft.programs.worker_use import NO_WORKER, NO_WORKER_HINT, parse_question
 
-__all__ = ("CallRoad", "Desk", "RunBridge", "Traffic", "parse_arguments", "reply_of")
+__all__ = ("CallRoad", "Desk", "ReaderFor", "RunBridge", "Traffic", "parse_arguments")
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +85,9 @@ class Desk:
     clock: Clock
     # Keeps results that are too large to hand over; None where nobody does.
     handles: HandleStore | None = None
+    # Reads the resources that links lead to; None where nobody does.
+    reader_for: ReaderFor | None = None
+    links: GivenLinks = field(default_factory=GivenLinks)
     traffic: Traffic = field(default_factory=Traffic)
     # What `tools.search` may find.
     visible: PerSnapshot[frozenset[QualifiedName] | None] = field(
@@ -158,15 +164,17 @@ class RunBridge:
         arguments = parse_arguments(call.arguments)
         match call.name:
             case "tools.search":
-                return _encode_reply(await self._search(arguments))
+                return encode_reply(await self._search(arguments))
             case "tools.describe":
                 snapshot = self.desk.holder.snapshot
-                return _encode_reply(describe_for_program(arguments, snapshot=snapshot))
+                return encode_reply(describe_for_program(arguments, snapshot=snapshot))
             case "tools.call":
                 name, inner = _unpack_call(arguments)
                 return await self._call_tool(call, name, inner)
             case "worker":
                 return await self._ask_worker(call, arguments)
+            case "load.info":
+                return await self._load(call, arguments)
             case name if name.startswith("load."):
                 return await self.handles.answer(name, arguments)
             case name if name.startswith("tools."):
@@ -197,7 +205,15 @@ class RunBridge:
             self.records.append(self._record(request, result, elapsed_ms))
         if result.handle is not None:
             return self.handles.reply_with(result.handle)
+        self._note_links(request, result)
         return await self.handles.fit(reply_of(result))
+
+    def _note_links(self, request: ToolCall, result: ToolResult) -> None:
+        """Let the program load the links that it is given."""
+        tool = self.desk.holder.snapshot.find(request.tool)
+        if tool is not None and result.failure is None:
+            source = tool.definition.namespace
+            self.desk.links.note(result.value, source=source, owner=self.principal)
 
     async def _ask_worker(self, call: GuestCall, arguments: JsonObject) -> GuestReply:
         question = parse_question(
@@ -205,10 +221,48 @@ class RunBridge:
         )
         if self.workers is None:
             raise NoWorker(NO_WORKER, hint=NO_WORKER_HINT)
+        workers = self.workers
+        reply = await self._recorded(call, "worker", lambda: _answered(workers.answer(question)))
+        return await self.handles.fit(reply)
+
+    async def _load(self, call: GuestCall, arguments: JsonObject) -> GuestReply:
+        """What is known of a stored result, or of what a link leads to once it is stored."""
+        desk, uri, source = self.desk, arguments.get("handle"), arguments.get("source")
+        if "source" not in arguments:
+            try:
+                return await self.handles.answer(call.name, arguments)
+            except HandleNotFound:
+                # By its address alone, where that says whose it is.
+                given = desk.links.find(str(uri), owner=self.principal)
+                if len(given) != 1:
+                    raise
+                (source,) = given
+        reader_for, store = desk.reader_for, desk.handles
+        if reader_for is None or store is None:
+            raise HandleNotFound(f"{str(uri)[:200]!r} cannot be loaded: nothing is read here")
+
+        async def load() -> GuestReply:
+            link = desk.links.check(uri, source, owner=self.principal)
+            handle = await keep_link(
+                link,
+                reader=reader_for(self.principal),
+                store=store,
+                owner=self.principal,
+                client=self.client,
+                countdown=call.countdown,
+            )
+            return GuestReply(payload=encode_value(handle.to_dict()))
+
+        return await self._recorded(call, "load", load)
+
+    async def _recorded(
+        self, call: GuestCall, what: str, work: Callable[[], Awaitable[GuestReply]]
+    ) -> GuestReply:
+        """The reply, as a call of the run that is no tool's."""
         started_s = self.desk.clock.monotonic_s()
         status, bytes_out = "cancelled", 0
         try:
-            reply = _encode_reply(await self.workers.answer(question))
+            reply = await work()
             status, bytes_out = "ok", len(reply.payload)
         except ToolweftError as exc:
             status = exc.code
@@ -219,7 +273,7 @@ class RunBridge:
                     call_id=CallId(f"{self.run_id}:{call.index}"),
                     execution_id=self.run_id,
                     index=call.index,
-                    tool="worker",
+                    tool=what,
                     line=call.line,
                     status=status,
                     duration_ms=(self.desk.clock.monotonic_s() - started_s) * 1_000,
@@ -227,7 +281,7 @@ class RunBridge:
                     tokens_out=estimate_tokens(bytes_out),
                 )
             )
-        return await self.handles.fit(reply)
+        return reply
 
     def _record(
         self, request: ToolCall, result: ToolResult | None, elapsed_ms: float
@@ -330,39 +384,6 @@ def _unpack_call(arguments: JsonObject) -> tuple[str, Json]:
     return name, inner
 
 
-# --------------------------------------------------------------------------------- result to reply
-
-
-def reply_of(result: ToolResult) -> GuestReply:
-    """A result as the guest gets it: JSON text with its blobs beside it."""
-    if result.failure is not None:
-        return GuestReply(failure=result.failure)
-    if result.is_error:
-        failure = Failure(code="tool_error", message=str(result.value)[:2_000])
-        return GuestReply(failure=failure)
-    if result.encoded:
-        return GuestReply(payload=result.encoded)
-    return _encode_reply(result.value)
-
-
-def _encode_reply(value: Json) -> GuestReply:
-    if isinstance(value, Blob):
-        return GuestReply(blobs=(_guest_blob(None, value),))
-    if not isinstance(value, list):
-        return GuestReply(payload=_encode(value))
-    blobs = [_guest_blob(i, item) for i, item in enumerate(value) if isinstance(item, Blob)]
-    plain = [None if isinstance(item, Blob) else item for item in value]
-    return GuestReply(payload=_encode(plain), blobs=tuple(blobs))
-
-
-def _guest_blob(position: int | None, blob: Blob) -> GuestBlob:
-    return GuestBlob(position=position, media_type=blob.media_type, data=blob.data)
-
-
-def _encode(value: Json) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-
-
 def _failure_of(error: ToolweftError) -> Failure:
     failure = Failure(
         code=error.code, message=error.message, hint=error.hint, retryable=error.retryable
@@ -370,3 +391,7 @@ def _failure_of(error: ToolweftError) -> Failure:
     if isinstance(error, ProviderError):
         return replace(failure, retryable=error.is_retryable, retry_after_s=error.retry_after_s)
     return failure
+
+
+async def _answered(value: Awaitable[Json]) -> GuestReply:
+    return encode_reply(await value)

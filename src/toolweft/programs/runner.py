@@ -32,7 +32,7 @@ from toolweft.core.programs import ProgramGauges, ProgramLimits, ProgramOutcome
 from toolweft.core.search import Searcher
 from toolweft.core.workers import Workers
 from toolweft.programs.asking import RunClient
-from toolweft.programs.bridge import CallRoad, Desk, RunBridge
+from toolweft.programs.bridge import CallRoad, Desk, ReaderFor, RunBridge
 from toolweft.programs.check import CheckReport, check_program, collect_namespaces
 from toolweft.programs.containers import LiveContainer
 from toolweft.programs.journalling import JournalKeeper
@@ -74,6 +74,7 @@ class ProgramRunner:
         options: limits, checks and containers.
         handles: keeps results that are too large to hand over.
         journal: keeps what runs asked and got.
+        reader_for: reads the resources that links lead to, for a principal.
     """
 
     def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
@@ -89,6 +90,7 @@ class ProgramRunner:
         options: ProgramOptions,
         handles: HandleStore | None = None,
         journal: JournalKeeper | None = None,
+        reader_for: ReaderFor | None = None,
     ) -> None:
         self._backend = backend
         self._desk = Desk(
@@ -98,6 +100,7 @@ class ProgramRunner:
             ledger=ledger,
             clock=clock,
             handles=handles,
+            reader_for=reader_for,
         )
         self._journal = journal or JournalKeeper()
         self._ids = ids

@@ -55,7 +55,7 @@ _MAX_NEAR_SEARCHES = 16
 class ToolFault:
     """One misuse of a tool; `is_certain` where it must fail once the line is reached."""
 
-    # "ToolNotFound", "AmbiguousTool", "InvalidArguments" or "MissingAwait".
+    # "ToolNotFound", "ToolGone", "AmbiguousTool", "InvalidArguments" or "MissingAwait".
     type: str
     found: ProgramWarning
     is_certain: bool
@@ -177,7 +177,13 @@ class _Inspector:
         elif dot and namespace in self._namespaces and not _may_grow(namespace, snapshot):
             others = snapshot.near_names(name)
             hint = f"did you mean {', '.join(others)}?" if others else "search_tools finds tools"
-            yield self._failing("ToolNotFound", call, f"{namespace} has no tool {tool!r}", hint)
+            if name in snapshot.gone:
+                yield self._failing("ToolGone", call, str(snapshot.gone[name]), hint)
+            else:
+                yield self._failing("ToolNotFound", call, f"{namespace} has no tool {tool!r}", hint)
+        elif not dot and name in snapshot.gone and self._is_awaited(call):
+            hint = "search_tools finds tools"
+            yield self._failing("ToolGone", call, str(snapshot.gone[name]), hint)
         elif dot and namespace not in self._namespaces and self._is_awaited(call):
             yield from self._unbound_namespace(call, name)
         elif not dot and name not in _GUEST_NAMES and self._is_awaited(call):

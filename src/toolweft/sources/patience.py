@@ -1,4 +1,8 @@
-"""Calls of a source that is starting or down wait for it, or have it started once more."""
+"""Calls of a source that is starting or down wait for it, or have it started once more.
+
+So does the first call of one whose tools are only remembered: it is held against what the source
+lists now, never against what it listed once.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -46,9 +50,14 @@ class PatientRoad:
         """Make one call, once its source has settled or its time is up."""
         snapshot = self._holder.snapshot
         tool = snapshot.find(call.tool)
-        if tool is not None and tool.status == "unavailable":
-            await self._wait_for(tool.definition.namespace, call.countdown)
-        elif tool is None:
+        if tool is not None:
+            status = snapshot.sources.get(tool.definition.namespace)
+            is_remembered = status is not None and status.state in {"idle", "starting"}
+            # A refusal that is certain starts nothing.
+            may_be_called = tool.status == "available" and call.caller.type in tool.callers
+            if tool.status == "unavailable" or (is_remembered and may_be_called):
+                await self._wait_for(tool.definition.namespace, call.countdown)
+        else:
             for status in snapshot.sources.values():
                 if status.state == "starting" and _belongs(call.tool, status):
                     await self._wait_for(status.name, call.countdown)

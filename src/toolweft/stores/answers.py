@@ -47,6 +47,14 @@ class AnswerFile:
             for name, reached in self._reached.items()
         }
 
+    def stamp(self) -> tuple[int, int, int] | None:
+        """What is another after every change of the file; None where there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
     def add(self, answers: Answers) -> None:
         """Keep more answers, each in place of an earlier one about the same tool.
 

@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from toolweft.core.errors import ToolNotFound
+from toolweft.core.errors import ToolGone, ToolNotFound
 from toolweft.core.snapshot import Snapshot
 from toolweft.toolbox.surface import TOOL_NAMES, is_listed
 
@@ -13,6 +13,7 @@ def find_listed(name: str, snapshot: Snapshot) -> str:
     """The full name of a listed tool.
 
     Raises:
+        ToolGone: there was one, and its source took it away.
         ToolNotFound: no such tool is listed; the hint says how to reach it all the same.
     """
     meant = snapshot.find(name)
@@ -27,6 +28,8 @@ def find_listed(name: str, snapshot: Snapshot) -> str:
         ]
         hint = f"did you mean {', '.join(near)}? " if near else ""
         hint += "search_tools finds tools by what they do"
+        if name in snapshot.gone:
+            raise ToolGone(str(snapshot.gone[name]), hint=hint)
     raise ToolNotFound(f"no tool named {name[:200]!r} is listed here", hint=hint)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toolweft.core.client import Ask
 from toolweft.core.errors import AskRefused
 from toolweft.core.ids import SourceName
-from toolweft.sources.mcp.asks import build_ask, check_answer, clean_meta, find_missing
+from toolweft.sources.mcp.asks import build_ask, check_answer, clean_meta
 
 BANK = SourceName("bank")
 
@@ -58,34 +58,6 @@ def test_what_belongs_to_one_hop_stays_there() -> None:
     assert set(ask.params) == {"message", "_meta"}
     assert ask.params["_meta"] == {"vendor/y": 2}
     assert clean_meta(None) == clean_meta("x") == {}
-
-
-@pytest.mark.parametrize(
-    ("params", "capabilities", "missing"),
-    [
-        ({}, {}, "elicitation"),
-        ({}, {"elicitation": None}, "elicitation"),
-        ({}, {"elicitation": {}}, ""),
-        ({}, {"elicitation": {"form": {}}}, ""),
-        ({}, {"elicitation": {"url": {}}}, "elicitation.form"),
-        ({"mode": "url"}, {"elicitation": {}}, "elicitation.url"),
-        ({"mode": "url"}, {"elicitation": {"url": {}}}, ""),
-    ],
-)
-def test_who_offers_what_is_needed_can_be_asked(
-    params: dict[str, Any], capabilities: dict[str, Any], missing: str
-) -> None:
-    ask = Ask(kind="elicitation", source=BANK, params=params)
-    assert find_missing(ask, capabilities) == missing
-
-
-def test_sampling_with_tools_needs_that_offered_too() -> None:
-    plain = Ask(kind="sampling", source=BANK)
-    tooled = Ask(kind="sampling", source=BANK, params={"tools": []})
-    assert find_missing(plain, {"sampling": {}}) == ""
-    assert find_missing(tooled, {"sampling": {}}) == "sampling.tools"
-    assert find_missing(tooled, {"sampling": {"tools": {}}}) == ""
-    assert find_missing(Ask(kind="roots", source=BANK), {}) == "roots"
 
 
 @pytest.mark.promise("ask.checked")

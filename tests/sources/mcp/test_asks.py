@@ -93,7 +93,7 @@ async def test_what_a_client_does_not_offer_is_refused_and_the_call_goes_on(
     client = AskedClient(capabilities=little)
     async with asking_source("stdio", "2025-11-25", listener) as source:
         found = await call(source, tool, client)
-        assert "the client does not offer" in found["it"]["refused"]
+        assert "has not declared" in found["it"]["refused"]
         assert await call(source, tool, AskedClient()) != found
     assert client.asks == []
 
@@ -238,7 +238,7 @@ async def test_addresses_of_an_error_are_opened_and_the_call_is_made_again(
             await call(source, "need_url", client, {"times": 100})
         assert len(client.asks) == 5
         plain = AskedClient(capabilities={"elicitation": {}})
-        with pytest.raises(AskRefused, match=r"does not offer elicitation\.url"):
+        with pytest.raises(AskRefused, match=r"has not declared 'elicitation\.url'"):
             await call(source, "need_url", plain, {"times": 100})
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from toolweft.calls.contents.flags import ContentFlags, Flags
 from toolweft.calls.contents.names import NameRule
 from toolweft.calls.contents.news import ContentNews
 from toolweft.calls.contents.routes import ContentRoutes
@@ -30,7 +31,7 @@ from toolweft.core.errors import (
 from toolweft.core.events import ContentUsed
 from toolweft.core.ids import CallId, SourceName
 from toolweft.core.json import JsonObject
-from toolweft.core.ports import Ledger
+from toolweft.core.ports import Ledger, SnapshotHolder
 from toolweft.core.principals import Principal
 
 __all__ = ("ContentRoad",)
@@ -54,6 +55,8 @@ class ContentRoad:
         options: caps.
         timeout_s: of one use, without the time in which it waits for a person.
         allows: whether somebody sees a source; None where everybody sees all.
+        holder: knows whose tools are whose, for texts that speak of tools; None where nobody does.
+        withholds: whether what is suspicious is neither shown nor used.
     """
 
     def __init__(  # noqa: PLR0913 -- everything it uses is handed in; nothing is looked up
@@ -67,6 +70,8 @@ class ContentRoad:
         options: CallOptions,
         timeout_s: float,
         allows: Callable[[Principal, SourceName], bool] | None = None,
+        holder: SnapshotHolder | None = None,
+        withholds: bool = False,
     ) -> None:
         self._sources = {source.name: source for source in sources}
         self._ledger = ledger
@@ -76,6 +81,8 @@ class ContentRoad:
         self._options = options
         self._timeout_s = timeout_s
         self._allows = allows
+        self._flags = ContentFlags(holder)
+        self._withholds = withholds
         self._tables: OrderedDict[tuple[NameRule, tuple[SourceName, ...]], _Table] = OrderedDict()
 
     @property
@@ -98,21 +105,38 @@ class ContentRoad:
         """The tables of now; made anew only after a change."""
         sources = self.visible(principal)
         contents = {name: source.contents for name, source in sources.items()}
+        flags = {name: self._flags.of(name, listed) for name, listed in contents.items()}
         key = (rule, tuple(sources))
         table = self._tables.get(key)
-        if table is None or not table.is_of(contents):
-            table = _Table(contents, ContentRoutes(contents, rule=rule))
+        if table is None or not table.is_of(contents, flags):
+            withheld = flags if self._withholds else {}
+            routes = ContentRoutes(contents, rule=rule, withheld=withheld)
+            table = _Table(contents, flags, routes)
             self._tables[key] = table
             if len(self._tables) > _MAX_TABLES:
                 self._tables.popitem(last=False)
         self._tables.move_to_end(key)
         return table.routes
 
+    def flags(self, principal: Principal) -> Mapping[SourceName, Flags]:
+        """What is suspicious in what the sources of a principal list."""
+        return {
+            name: self._flags.of(name, source.contents)
+            for name, source in self.visible(principal).items()
+        }
+
     def begin(
-        self, principal: Principal, client: CallingClient, verbatim: Verbatim | None = None
+        self,
+        principal: Principal,
+        client: CallingClient,
+        verbatim: Verbatim | None = None,
+        *,
+        within: Countdown | None = None,
     ) -> ContentUse:
-        """One use, which has all of its time left."""
+        """One use, which has all of its time left, and no more than what it is a part of."""
         countdown = Countdown(self._timeout_s, clock=self._clock)
+        if within is not None:
+            countdown = within.within(self._timeout_s)
         return ContentUse(
             principal=principal, countdown=countdown, client=client, verbatim=verbatim
         )
@@ -202,8 +226,14 @@ class ContentRoad:
 @dataclass(frozen=True, slots=True)
 class _Table:
     contents: Mapping[SourceName, Contents]
+    flags: Mapping[SourceName, Flags]
     routes: ContentRoutes
 
-    def is_of(self, contents: Mapping[SourceName, Contents]) -> bool:
-        """Whether nothing was listed since; every listing is an object of its own."""
-        return all(self.contents[name] is one for name, one in contents.items())
+    def is_of(
+        self, contents: Mapping[SourceName, Contents], flags: Mapping[SourceName, Flags]
+    ) -> bool:
+        """Whether nothing was listed or found since; every listing is an object of its own."""
+        return all(
+            self.contents[name] is one and self.flags[name] is flags[name]
+            for name, one in contents.items()
+        )

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
+from toolweft.calls.contents.flags import Flags
 from toolweft.calls.contents.names import (
     Named,
     NameRule,
@@ -13,19 +16,17 @@ from toolweft.calls.contents.names import (
     split_uri,
     template_weight,
 )
-from toolweft.core.contents import ContentKind, Contents
+from toolweft.core.contents import FIELDS, ContentKind, Contents
 from toolweft.core.errors import ContentNotFound
 from toolweft.core.ids import SourceName
 from toolweft.core.json import JsonObject
+from toolweft.core.pins import Flag
 
 __all__ = ("ContentRoutes", "Route")
 
-# The field by which each kind is known.
-_FIELDS: Mapping[ContentKind, str] = {
-    "resources": "uri",
-    "templates": "uriTemplate",
-    "prompts": "name",
-}
+_NONE: Final[Flags] = MappingProxyType({})
+_NOTHING: Final[Mapping[SourceName, Flags]] = MappingProxyType({})
+
 # Named in a message; more would not help.
 _MAX_NAMED = 8
 
@@ -44,12 +45,18 @@ class ContentRoutes:
     Args:
         contents: by source, in the order shown.
         rule: names prompts that several sources have.
+        withheld: what is suspicious and therefore neither shown nor found, by source.
     """
 
     def __init__(
-        self, contents: Mapping[SourceName, Contents], *, rule: NameRule = name_for_people
+        self,
+        contents: Mapping[SourceName, Contents],
+        *,
+        rule: NameRule = name_for_people,
+        withheld: Mapping[SourceName, Flags] = _NOTHING,
     ) -> None:
         self._contents = contents
+        self._withheld = withheld
         self._shown: dict[ContentKind, dict[Named, str]] = {
             "resources": self._assign("resources", prefix_uri),
             "templates": self._assign("templates", prefix_uri),
@@ -63,12 +70,13 @@ class ContentRoutes:
     def entries(self, kind: ContentKind) -> list[JsonObject]:
         """A list as clients are shown it; only the name or the address may be another."""
         left = dict(self._shown[kind])
-        field = _FIELDS[kind]
+        field = FIELDS[kind]
         entries = []
         for source, contents in self._contents.items():
             for entry in contents.listing(kind).entries:
-                shown = left.pop((source, entry[field]), None)
-                if shown is not None:
+                own = entry[field]
+                shown = left.pop((source, own), None)
+                if shown is not None and (kind, own) not in self._withheld.get(source, ()):
                     entries.append({**entry, field: shown})
         return entries
 
@@ -80,7 +88,7 @@ class ContentRoutes:
         """
         found = self._prompts.get(name)
         if found is not None:
-            return Route(*found)
+            return self._check_shown("prompts", Route(*found), name)
         alike = [shown for (_, own), shown in self._shown["prompts"].items() if own == name]
         raise _not_found("prompt", name, alike)
 
@@ -92,7 +100,8 @@ class ContentRoutes:
         """
         named = split_uri(uri)
         if named is not None:
-            return self._check_source(Route(*named), uri)
+            route = self._check_source(Route(*named), uri)
+            return self._check_shown("resources", route, uri)
         owners = {source for source, own in self._shown["resources"] if own == uri}
         if not owners:
             owners = self._owners_by_template(uri)
@@ -102,7 +111,7 @@ class ContentRoutes:
             owners = readers if len(readers) == 1 else set()
         if len(owners) != 1:
             raise _not_found("resource", uri, sorted(prefix_uri(one, uri) for one in owners))
-        return Route(owners.pop(), uri)
+        return self._check_shown("resources", Route(owners.pop(), uri), uri)
 
     def find_template(self, template: str) -> Route:
         """Whose template it is, for a completion; a resource's address will do as well.
@@ -132,12 +141,34 @@ class ContentRoutes:
     def _named(self, kind: ContentKind) -> Iterable[Named]:
         for source, contents in self._contents.items():
             for entry in contents.listing(kind).entries:
-                yield source, entry[_FIELDS[kind]]
+                yield source, entry[FIELDS[kind]]
 
     def _owners_by_template(self, uri: str) -> set[SourceName]:
         matching = [one for one in self._shown["templates"] if matches_template(one[1], uri)]
         best = max((template_weight(template) for _, template in matching), default=0)
         return {source for source, template in matching if template_weight(template) == best}
+
+    def flagged(
+        self, kind: ContentKind, flags: Mapping[SourceName, Flags]
+    ) -> dict[str, tuple[Flag, ...]]:
+        """What is suspicious in a list, by the name or address that is shown."""
+        return {
+            shown: flags[source][kind, own]
+            for (source, own), shown in self._shown[kind].items()
+            if (kind, own) in flags.get(source, ())
+        }
+
+    def _check_shown(self, kind: ContentKind, route: Route, name: str) -> Route:
+        flags = self._withheld.get(route.source, _NONE).get((kind, route.original))
+        if flags:
+            what = "prompt" if kind == "prompts" else "resource"
+            # Models read this: none of the words that are suspicious.
+            kinds = ", ".join(sorted({flag.kind for flag in flags}))
+            raise ContentNotFound(
+                f"the {what} {name[:200]!r} is held back: it is suspicious ({kinds})",
+                hint=f"`toolweft {what}s` says why; pins.flagged decides what is held back",
+            )
+        return route
 
     def _check_source(self, route: Route, uri: str) -> Route:
         contents = self._contents.get(route.source)

@@ -15,9 +15,11 @@ from toolweft.calls.contents.routes import ContentRoutes, Route
 from toolweft.core.calls import Verbatim
 from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.contents import ContentKind, ContentListener, ContentSource, ResourceChanged
+from toolweft.core.countdown import Countdown
 from toolweft.core.errors import ContentNotFound, InvalidArguments
 from toolweft.core.ids import SourceName
 from toolweft.core.json import Json, JsonObject
+from toolweft.core.pins import Flag
 from toolweft.core.principals import Principal
 
 __all__ = ("ContentView", "Freshness", "Subscribed")
@@ -61,8 +63,15 @@ class ContentView:
         return not scope.cancelled_caught
 
     def entries(self, kind: ContentKind) -> Sequence[JsonObject]:
-        """A list, entries as their sources gave them; name or address may be another."""
+        """A list, entries as their sources gave them; name or address may be another.
+
+        What is held back as suspicious is left out.
+        """
         return self._routes.entries(kind)
+
+    def flags(self, kind: ContentKind) -> Mapping[str, tuple[Flag, ...]]:
+        """What is suspicious in a list, by name or address; also of what is held back."""
+        return self._routes.flagged(kind, self._road.flags(self._principal))
 
     def freshness(self, kind: ContentKind) -> Freshness:
         """The least of what the sources say that have any; private where some see other ones."""
@@ -89,9 +98,20 @@ class ContentView:
         return self._routes.find_prompt(name)
 
     async def read(
-        self, uri: str, *, client: CallingClient = NOBODY, verbatim: Verbatim | None = None
+        self,
+        uri: str,
+        *,
+        client: CallingClient = NOBODY,
+        verbatim: Verbatim | None = None,
+        within: Countdown | None = None,
     ) -> JsonObject:
         """The answer to `resources/read`, addresses as they are shown here.
+
+        Args:
+            uri: as it is shown here.
+            client: who is asked what the source asks meanwhile.
+            verbatim: how the answer is wanted as it was sent.
+            within: of what it is a part, and over with at the latest; None for nothing.
 
         Raises:
             ContentNotFound: nobody's, or that of several sources.
@@ -100,7 +120,7 @@ class ContentView:
         """
         route = await self._find(lambda routes: routes.find_resource(uri))
         source = self._source(route, uri)
-        use = self._road.begin(self._principal, client, verbatim)
+        use = self._road.begin(self._principal, client, verbatim, within=within)
         what = _what(route, "resources/read", _without_arguments(route.original))
         answer = await self._road.recorded(
             what, use, lambda: source.read_resource(route.original, use)

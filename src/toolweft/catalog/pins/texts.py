@@ -1,4 +1,4 @@
-"""Everything suspicious in one definition, or in what a server says of itself. Pure."""
+"""What is suspicious in a definition, a prompt, a resource, a server's own account. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -11,15 +11,26 @@ from toolweft.catalog.pins.confusables import find_mixed_scripts
 from toolweft.catalog.pins.hidden import find_hidden
 from toolweft.catalog.pins.instructions import find_instructions, find_mentions, may_instruct
 from toolweft.catalog.pins.record import iterate_texts, record_definition, record_fields
+from toolweft.core.contents import ContentKind
+from toolweft.core.json import JsonObject
 from toolweft.core.pins import Flag
 from toolweft.core.tools import ToolDefinition
 
-__all__ = ("NOTHING_FOUND", "CheckedTexts", "Mention", "check_texts", "flag_instructions")
+__all__ = (
+    "NOTHING_FOUND",
+    "CheckedTexts",
+    "Mention",
+    "check_entry",
+    "check_texts",
+    "flag_instructions",
+)
 
 # Of one tool: more says no more.
 _MAX_FLAGS: Final = 20
 # An enum may have a hundred thousand values; what no person and no model reads is not looked at.
 _MAX_TEXTS: Final = 10_000
+# Of one entry of a list, which may be as large as an answer.
+_MAX_CHARACTERS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +67,35 @@ def check_texts(definition: ToolDefinition) -> CheckedTexts:
     if not find_hidden(together) and not may_instruct(together):
         scripts = tuple(_flag_scripts(definition.name))
         return CheckedTexts(flags=scripts) if scripts else NOTHING_FOUND
-    texts = tuple(islice(iterate_texts(record_definition(definition)), _MAX_TEXTS))
-    flags = tuple(islice(_flags(definition.name, texts), _MAX_FLAGS))
-    mentions = tuple(
-        Mention(path=path, name=name)
-        for path, text in texts
-        for name in find_mentions(text)
-        if name != definition.name
-    )
-    return CheckedTexts(flags=flags, mentions=mentions) if flags or mentions else NOTHING_FOUND
+    return _check(record_definition(definition), name=definition.name)
+
+
+def check_entry(entry: JsonObject, *, kind: ContentKind) -> CheckedTexts:
+    """Look through every text of a prompt, a resource or a template, as its source lists it."""
+    # A resource is named as files are, in several alphabets where its owner writes so.
+    name = str(entry.get("name")) if kind == "prompts" else ""
+    together = _unescape(_encode(entry)[:_MAX_CHARACTERS])
+    if find_hidden(together) or may_instruct(together) or any(_flag_scripts(name)):
+        return _check(entry, name=name)
+    return NOTHING_FOUND
 
 
 def flag_instructions(text: str) -> tuple[Flag, ...]:
     """What is suspicious in the instructions of a server."""
     return tuple(islice(_flags_of("$.instructions", text), _MAX_FLAGS))
+
+
+def _check(said: JsonObject, *, name: str) -> CheckedTexts:
+    """Look through each text by itself; `name` is what they are about."""
+    texts = tuple(islice(iterate_texts(said), _MAX_TEXTS))
+    flags = tuple(islice(_flags(name, texts), _MAX_FLAGS))
+    mentions = tuple(
+        Mention(path=path, name=mentioned)
+        for path, text in texts
+        for mentioned in find_mentions(text)
+        if mentioned != name
+    )
+    return CheckedTexts(flags=flags, mentions=mentions) if flags or mentions else NOTHING_FOUND
 
 
 def _flags(name: str, texts: tuple[tuple[str, str], ...]) -> Iterator[Flag]:
@@ -87,7 +113,10 @@ def _flag_scripts(name: str) -> Iterator[Flag]:
 
 def _join(definition: ToolDefinition) -> str:
     """All texts of a definition in one, and little else."""
-    text = f"{_encode(record_fields(definition))}\n{definition.other_fields}"
+    return _unescape(f"{_encode(record_fields(definition))}\n{definition.other_fields}")
+
+
+def _unescape(text: str) -> str:
     # What JSON escapes is what it was again; one escape too many reads as one line more.
     text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "\\u" in text else text

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from toolweft.bootstrap import App, open_app
+from toolweft.calls.contents import ContentView
 from toolweft.catalog import find_idle_rules
 from toolweft.catalog.pins.hidden import show_hidden
 from toolweft.cli.diagnosis import Diagnosis, LookedUp, render_diagnosis, render_looked_up
@@ -19,6 +20,7 @@ from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import write, write_json
 from toolweft.cli.session import IN_MEMORY, open_session, read_settings, run_async
 from toolweft.config import Settings, lookup_paths, read_environment, read_home
+from toolweft.core.calls import LOCAL
 from toolweft.core.errors import ConfigError, LedgerUnavailable, SandboxUnavailable
 from toolweft.core.ports import IsolationReport
 from toolweft.sandbox.abilities import MONTY_CAPABILITIES
@@ -30,6 +32,8 @@ __all__ = ("app", "doctor")
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
+# Lists of prompts and resources that do not come by then are not looked through.
+_SETTLE_S = 5.0
 _PACKAGES = (
     "toolweft",
     "mcp",
@@ -102,14 +106,7 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
             for tool in snapshot.tools.values()
             if tool.status == "suspended"
         ),
-        flagged=tuple(
-            (named, show_hidden(str(flag)))
-            for named, flags in (
-                *((tool.qualified, tool.flags) for tool in snapshot.tools.values()),
-                *((f"server {s.name}", s.flags) for s in snapshot.sources.values()),
-            )
-            for flag in flags
-        ),
+        flagged=await _find_flagged(app_),
         idle_rules=tuple(map(str, find_idle_rules(settings.catalog.rules, snapshot))),
         pins_path=str(settings.pins.path) if app_.pins.is_kept else "",
         pins_problem=app_.pins.problem,
@@ -127,6 +124,24 @@ async def _diagnose(app_: App, settings: Settings) -> Diagnosis:
         durability="" if ledger_failure else app_.ledger.durability,
         ledger_failure=ledger_failure,
         versions=_versions(capabilities.language),
+    )
+
+
+async def _find_flagged(app_: App) -> tuple[tuple[str, str], ...]:
+    """What is suspicious in what servers say, and of what they say it."""
+    snapshot = app_.catalog.snapshot
+    view = ContentView(app_.contents, LOCAL)
+    await view.settle(_SETTLE_S)
+    return tuple(
+        (show_hidden(named), show_hidden(str(flag)))
+        for named, flags in (
+            *((tool.qualified, tool.flags) for tool in snapshot.tools.values()),
+            *((f"server {s.name}", s.flags) for s in snapshot.sources.values()),
+            *((f"prompt {name}", found) for name, found in view.flags("prompts").items()),
+            *((f"resource {uri}", found) for uri, found in view.flags("resources").items()),
+            *((f"resource {uri}", found) for uri, found in view.flags("templates").items()),
+        )
+        for flag in flags
     )
 
 

@@ -7,6 +7,7 @@ import typer
 
 from toolweft.calls.contents import ContentView
 from toolweft.cli.arguments import parse_arguments
+from toolweft.cli.flagged import FlagsByName, flags_to_list, note_flags
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import Column, note, write, write_json, write_table
 from toolweft.cli.session import open_client, open_session, run_async
@@ -59,20 +60,21 @@ async def _get(common: Common, name: str, pairs: Sequence[str]) -> JsonObject:
 
 
 def _show_list(common: Common) -> None:
-    found = run_async(lambda: _list(common))
+    found, flags = run_async(lambda: _list(common))
     if common.json:
-        write_json({"prompts": found})
+        write_json({"prompts": found, "flags": flags_to_list(flags)})
         return
     write_table(_COLUMNS, [_row(entry) for entry in found])
     if common.verbosity >= 0:
         note(f"{len(found)} prompts")
+        note_flags(flags)
 
 
-async def _list(common: Common) -> list[JsonObject]:
+async def _list(common: Common) -> tuple[list[JsonObject], FlagsByName]:
     async with open_session(common, keeps_ledger=False) as app_:
         view = ContentView(app_.contents, LOCAL)
         await view.settle(_SETTLE_S)
-        return list(view.entries("prompts"))
+        return list(view.entries("prompts")), view.flags("prompts")
 
 
 def _row(entry: JsonObject) -> tuple[str, ...]:

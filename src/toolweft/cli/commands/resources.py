@@ -9,6 +9,7 @@ import typer
 
 from toolweft.calls.contents import ContentView
 from toolweft.cli.errors import UsageFault
+from toolweft.cli.flagged import FlagsByName, flags_to_list, note_flags
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import Column, note, write, write_json, write_table
 from toolweft.cli.session import open_client, open_session, run_async
@@ -67,21 +68,24 @@ async def _read(common: Common, address: str) -> JsonObject:
 
 
 def _show_lists(common: Common) -> None:
-    found, templates = run_async(lambda: _list(common))
+    found, templates, flags = run_async(lambda: _list(common))
     if common.json:
-        write_json({"resources": found, "templates": templates})
+        listed = {"resources": found, "templates": templates}
+        write_json({**listed, "flags": flags_to_list(flags)})
         return
     rows = [_row(entry, entry["uri"]) for entry in found]
     write_table(_COLUMNS, rows + [_row(entry, entry["uriTemplate"]) for entry in templates])
     if common.verbosity >= 0:
         note(f"{len(found)} resources, {len(templates)} templates")
+        note_flags(flags)
 
 
-async def _list(common: Common) -> tuple[list[JsonObject], list[JsonObject]]:
+async def _list(common: Common) -> tuple[list[JsonObject], list[JsonObject], FlagsByName]:
     async with open_session(common, keeps_ledger=False) as app_:
         view = ContentView(app_.contents, LOCAL)
         await view.settle(_SETTLE_S)
-        return list(view.entries("resources")), list(view.entries("templates"))
+        flags = {**view.flags("resources"), **view.flags("templates")}
+        return list(view.entries("resources")), list(view.entries("templates")), flags
 
 
 def _row(entry: JsonObject, address: str) -> tuple[str, ...]:

@@ -29,9 +29,18 @@ _PEEK_BYTES = 256
 class Handle:
     """A stored result; `await` gives all of it."""
 
-    def __init__(self, call: CallTool, key: str, known: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        call: CallTool,
+        key: str,
+        known: dict[str, Any] | None = None,
+        *,
+        source: str | None = None,
+    ) -> None:
         self._call = call
         self._key = key
+        # Whose link it is; None for what is stored.
+        self._source = source
         self._known = known
         self._shape_known: str | None = None
 
@@ -44,7 +53,10 @@ class Handle:
     async def info(self) -> dict[str, Any]:
         """What is known of it: id, name, kind, media_type, size_bytes, rows and more."""
         if self._known is None:
-            self._known = await self._call("load.info", {"handle": self._key}, program_line())
+            asked = {"handle": self._key}
+            if self._source is not None:
+                asked["source"] = self._source
+            self._known = await self._call("load.info", asked, program_line())
         return dict(self._known)
 
     async def raw(self) -> bytes:
@@ -289,12 +301,19 @@ def make_handle(call: CallTool, known: dict[str, Any]) -> Handle:
 def bind_load(variables: MutableMapping[str, Any], call: CallTool) -> None:
     """Bind `load`; what the program itself bound under that name in an earlier run stays."""
 
-    def load(handle: str | Handle) -> Handle:
-        """A stored result by its id or name."""
+    def load(handle: str | Handle | dict[str, Any]) -> Handle:
+        """A stored result by its id or name, or what a link of a tool leads to."""
         if isinstance(handle, Handle):
             return handle
+        if isinstance(handle, dict) and isinstance(handle.get("uri"), str):
+            uri, source = handle["uri"], handle.get("source")
+            if not uri.startswith(SCHEME):
+                return Handle(call, uri, source=source if isinstance(source, str) else None)
+            handle = uri
         if not isinstance(handle, str):
-            raise TypeError(f"load takes a handle's id or name, not {type(handle).__name__}")
+            raise TypeError(
+                f"load takes a handle's id or name, or a link, not {type(handle).__name__}"
+            )
         return Handle(call, handle.removeprefix(SCHEME))
 
     load.__module__ = "tools"

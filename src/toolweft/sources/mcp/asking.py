@@ -12,11 +12,12 @@ import mcp_types as types
 from mcp.client import ClientRequestContext
 from pydantic import BaseModel
 
+from toolweft.core.asks import check_askable
 from toolweft.core.client import NOBODY, AskKind, CallingClient
 from toolweft.core.errors import AskRefused
 from toolweft.core.ids import SourceName
 from toolweft.core.json import JsonObject
-from toolweft.sources.mcp.asks import build_ask, check_answer, find_missing, read_answer
+from toolweft.sources.mcp.asks import build_ask, check_answer, read_answer
 from toolweft.sources.mcp.exchange import Exchange, Unclear, Underway
 
 __all__ = ("LOG_LEVELS", "Asker", "Callbacks", "is_loud_enough")
@@ -83,12 +84,9 @@ class Asker:
             is_labelled=self._is_labelled and exchange.verbatim is None,
         )
         client = exchange.client
-        missing = find_missing(ask, client.capabilities)
-        if missing and client is not NOBODY:
-            raise AskRefused(
-                f"{self.source!r} asks for {kind}, and the client does not offer {missing}",
-                hint=f"call it from a client that offers {missing}",
-            )
+        # Nobody says by itself why it is not asked.
+        if client is not NOBODY:
+            check_askable(ask, client.capabilities)
         if exchange.asked >= _MAX_ASKS:
             raise AskRefused(f"{self.source!r} asked {_MAX_ASKS} questions, and may ask no more")
         given: JsonObject | None = None

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import mcp_types as types
 from pydantic import BaseModel, ValidationError
 
+from toolweft.core.asks import asks_for_tools
 from toolweft.core.client import Ask, AskKind
 from toolweft.core.errors import AskRefused
 from toolweft.core.forms import find_form_faults
@@ -18,7 +19,7 @@ from toolweft.core.ids import SourceName
 from toolweft.core.json import Json, JsonObject
 from toolweft.sources.mcp.faults import render_exception
 
-__all__ = ("ASK_KINDS", "build_ask", "check_answer", "clean_meta", "find_missing", "read_answer")
+__all__ = ("ASK_KINDS", "build_ask", "check_answer", "clean_meta", "read_answer")
 
 # By the protocol's methods.
 ASK_KINDS: Final[dict[str, AskKind]] = {
@@ -60,21 +61,6 @@ def build_ask(
         if is_labelled:
             kept["message"] = _label(kept.get("message"), source=source, host=host)
     return Ask(kind=kind, source=source, about=about, params=kept)
-
-
-def find_missing(ask: Ask, capabilities: JsonObject) -> str:
-    """The capability that a client would need to be asked this; "" where it has it."""
-    offered = capabilities.get(ask.kind)
-    if not isinstance(offered, dict):
-        return ask.kind
-    if ask.kind == "elicitation":
-        if ask.params.get("mode") == "url":
-            return "" if "url" in offered else "elicitation.url"
-        # Before addresses could be opened, an empty object stood for forms.
-        return "" if "form" in offered or not offered else "elicitation.form"
-    if ask.kind == "sampling" and _uses_tools(ask):
-        return "" if "tools" in offered else "sampling.tools"
-    return ""
 
 
 def check_answer(ask: Ask, answer: JsonObject) -> JsonObject:
@@ -139,12 +125,9 @@ def _check_filled(ask: Ask, answer: JsonObject) -> JsonObject:
 
 def _answer_type(ask: Ask) -> type[BaseModel]:
     if ask.kind == "sampling":
-        return types.CreateMessageResultWithTools if _uses_tools(ask) else types.CreateMessageResult
+        wants_tools = asks_for_tools(ask.params)
+        return types.CreateMessageResultWithTools if wants_tools else types.CreateMessageResult
     return types.ListRootsResult if ask.kind == "roots" else types.ElicitResult
-
-
-def _uses_tools(ask: Ask) -> bool:
-    return ask.params.get("tools") is not None or ask.params.get("toolChoice") is not None
 
 
 def _read_host(url: Json, source: SourceName) -> str:

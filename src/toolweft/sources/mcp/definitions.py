@@ -8,6 +8,7 @@ from typing import Any
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import Json, JsonObject, JsonSchema, encode_canonical
 from toolweft.core.tools import Hints, ToolDefinition, ToolExample
+from toolweft.sources.mcp.depth import MAX_DEPTH, find_depth
 
 __all__ = ("EXAMPLES_KEY", "PLAIN_EXAMPLES_KEY", "build_definition", "build_definitions")
 
@@ -70,6 +71,7 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
         hints=_hints(**{ours: _flag(annotations.get(theirs)) for ours, theirs in _HINTS.items()}),
         other_fields=encode_canonical(other) if other else "",
         unavailable=_why_unavailable(raw),
+        problem=_why_unreadable(raw),
     )
 
 
@@ -78,6 +80,13 @@ def _why_unavailable(raw: JsonObject) -> str:
     if execution.get("taskSupport") == "required":
         return "it runs only as a task, which no client can follow through toolweft"
     return ""
+
+
+def _why_unreadable(raw: JsonObject) -> str:
+    depth = find_depth(raw)
+    if depth is None:
+        return ""
+    return f"its definition is nested {depth:,} levels deep, and at most {MAX_DEPTH} can be read"
 
 
 class _Shared:

@@ -20,8 +20,10 @@ from pydantic import ValidationError
 from toolweft.core.clock import SystemClock
 from toolweft.core.errors import CallDenied, SourceUnavailable
 from toolweft.core.secret import reveal
+from toolweft.sources.mcp.depth import TooDeepError, mend_deep
 from toolweft.sources.mcp.faults import FaultKind, build_fault
 from toolweft.sources.mcp.hiding import HidingStream
+from toolweft.sources.mcp.mending import MendingStream
 from toolweft.sources.options import HttpServerOptions
 
 __all__ = ("HttpLink", "open_http_link")
@@ -83,7 +85,11 @@ class _Client(httpx2.AsyncClient):
         except httpx2.TransportError as exc:
             reason = f"{type(exc).__name__}: {exc}".rstrip(": ")
             return _answer(request, "unreachable", f"asking {self._place} failed: {reason}")
-        if response.is_redirect or _is_stream(response):
+        if response.is_redirect:
+            return response
+        if _is_stream(response):
+            if isinstance(response.stream, httpx2.AsyncByteStream):
+                response.stream = MendingStream(response.stream, max_line_bytes=self._max_bytes)
             return response
         try:
             return await self._read(response)
@@ -139,17 +145,19 @@ class _Client(httpx2.AsyncClient):
             return self._end(request, "ended", f"{self._place} ended the session")
         if response.is_error and not _is_error_response(bytes(body)):
             return _answer(request, "refused", self._render_status(response))
+        try:
+            content = mend_deep(bytes(body))
+        except TooDeepError as exc:
+            return _answer(request, "malformed", str(exc))
         if self._tokens is not None:
-            body = bytearray(self._tokens.hide(bytes(body)))
+            content = self._tokens.hide(content)
         kept = [
             (name, value)
             for name, value in response.headers.multi_items()
             # The body is decoded and whole now.
             if name not in {"content-encoding", "content-length", "transfer-encoding"}
         ]
-        return httpx2.Response(
-            response.status_code, headers=kept, content=bytes(body), request=request
-        )
+        return httpx2.Response(response.status_code, headers=kept, content=content, request=request)
 
     def _render_status(self, response: httpx2.Response) -> str:
         status = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()

@@ -59,6 +59,8 @@ Remember: TypeAlias = Callable[[Discovery], Awaitable[None]]
 _DIAGNOSIS_S = 0.6
 # A life at least this long proves the server sound: its next death counts as the first.
 _SOUND_LIFE_S = 60.0
+# Faults that say nothing of the list that was asked for.
+_NOT_OF_LIST = frozenset({"refused", "unreachable", "ended"})
 # A server may say that its list holds for no time at all; it is not asked more often than this.
 _MIN_TTL_S = 60.0
 
@@ -390,6 +392,6 @@ async def _list_tools(connection: Connection) -> ToolPages:
     try:
         return await connection.list_tools()
     except (MCPError, ValidationError) as exc:
-        if is_closed(exc) or (isinstance(exc, MCPError) and find_fault_kind(exc) is not None):
+        if is_closed(exc) or (isinstance(exc, MCPError) and find_fault_kind(exc) in _NOT_OF_LIST):
             raise
         raise SourceUnavailable(f"its tools/list failed: {render_exception(exc)}") from exc

@@ -10,6 +10,7 @@ from toolweft.core.ids import ToolName
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.ports import SourceListener
 from toolweft.sources.mcp.definitions import build_definitions
+from toolweft.sources.mcp.depth import mend_deep
 from toolweft.sources.options import RecordedServerOptions
 from toolweft.sources.reporting import Reporter
 
@@ -75,7 +76,10 @@ class RecordedSource:
 
 
 def _parse_recording(text: bytes) -> JsonObject | None:
-    parsed = json.loads(text)
+    # As the server's answer had it round itself.
+    answer = b'{"result":%b}' % text
+    mended = mend_deep(answer)
+    parsed = json.loads(text) if mended is answer else json.loads(mended)["result"]
     tools = parsed.get("tools") if isinstance(parsed, dict) else None
     return parsed if isinstance(tools, list) else None
 

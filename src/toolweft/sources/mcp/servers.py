@@ -146,8 +146,12 @@ class _ServerSource(HasContents, ABC):
         await self._owner.run()
 
     async def ensure_live(self) -> None:
-        """Start the server where it is down; return once it is ready or has failed."""
-        await self._demand.ensure_live()
+        """Start the server where it is down; return once it is ready or has failed.
+
+        Where each principal has its own, the one that only lists is not started for a call.
+        """
+        if self._instances is None or self.reporter.status.state != "idle":
+            await self._demand.ensure_live()
 
     async def call_tool(self, name: ToolName, call: ToolCall) -> RawResult:
         """Use one tool; cancelling the await cancels it in the server too.

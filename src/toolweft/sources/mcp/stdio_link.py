@@ -17,6 +17,7 @@ import mcp_types as types
 from mcp.client import Transport
 from mcp.shared.message import SessionMessage
 
+from toolweft.sources.mcp.depth import TooDeepError, mend_deep
 from toolweft.sources.mcp.faults import build_fault
 from toolweft.sources.mcp.lines import LineBuffer, OversizedLine, find_response_id
 from toolweft.sources.mcp.process import ServerProcess, open_process
@@ -90,9 +91,21 @@ class _Reader:
         if isinstance(line, OversizedLine):
             return self._refuse(line)
         try:
-            return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
+            return _read_message(line)
         except ValueError:
-            return self._skip(line) if line.strip() else None
+            return self._mend(line) if line.strip() else None
+
+    def _mend(self, line: bytes) -> SessionMessage | None:
+        """A message of which only a part cannot be read, without that part."""
+        try:
+            mended = mend_deep(line)
+            if mended is not line:
+                return _read_message(mended)
+        except TooDeepError as exc:
+            return self._skip(line, str(exc))
+        except ValueError:
+            pass
+        return self._skip(line, "the answer is no JSON-RPC response")
 
     def _give_up_on_flood(self) -> None:
         """A line above the cap that is no message and does not end: nothing can follow it."""
@@ -114,12 +127,12 @@ class _Reader:
         )
         return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=request_id, error=fault))
 
-    def _skip(self, line: bytes) -> SessionMessage | None:
+    def _skip(self, line: bytes, reason: str) -> SessionMessage | None:
         request_id = find_response_id(line[:256], line[-256:])
         if request_id is None or b'"method"' in line[:256]:
             self._note_noise(line[:_SHOWN_NOISE_CHARACTERS].decode("utf-8", "replace").strip())
             return None
-        fault = build_fault("malformed", "the answer is no JSON-RPC response")
+        fault = build_fault("malformed", reason)
         return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=request_id, error=fault))
 
     def _note_noise(self, text: str) -> None:
@@ -227,6 +240,10 @@ async def open_stdio_link(options: StdioServerOptions) -> AsyncIterator[StdioLin
     """
     async with open_process(options) as server:
         yield StdioLink(server, options=options)
+
+
+def _read_message(line: bytes) -> SessionMessage:
+    return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
 
 
 def _render_exit(code: int) -> str:
