@@ -67,6 +67,7 @@ class Desk:
         self.tools: tuple[FakeTool, ...] = TOOLS
         self.started = anyio.Event()
         self.cancelled = anyio.Event()
+        self.released = anyio.Event()
 
     def toolbox_for(self, principal: Principal) -> "FakeToolbox":
         self.opened.append(principal)
@@ -143,6 +144,13 @@ class FakeToolbox:
             await anyio.sleep_forever()
         finally:
             self._desk.cancelled.set()
+
+    async def _hold(self, arguments, on_output) -> FakeReply:
+        on_output("before")
+        self._desk.started.set()
+        await self._desk.released.wait()
+        on_output("after")
+        return FakeReply(text="held")
 
     async def _overload(self, arguments, on_output) -> FakeReply:
         raise Overloaded("every slot is taken", hint="try again later")

@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from tests.gateway.asking import Asking, Person, opened, server_of, text_of, use
 from tests.gateway.test_gateway_asks import PROGRAM, answer_all, call_once
 from tests.gateway.test_gateway_attach import forwarded
+from tests.gateway.test_gateway_resuming import breakable
 
 from toolweft.bootstrap import App
 from toolweft.core.calls import Principal
@@ -148,6 +149,30 @@ async def _reached(url: str, way: str) -> AsyncIterator[Any]:
         return
     async with forwarded(url) as front:
         yield front
+
+
+async def test_a_network_that_breaks_while_somebody_thinks_loses_nothing(tmp_path: Path) -> None:
+    person, asking = Person(), Asking()
+    person.may_answer = anyio.Event()
+    said: list[str] = []
+    async with (
+        served(tmp_path, asking) as url,
+        breakable(url) as (line, near),
+        over_http(near, person, mode="legacy") as client,
+    ):
+
+        async def work() -> None:
+            said.append(await use(client, "word", "hello"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+            await person.asked.wait()
+            line.cut()
+            person.may_answer.set()
+
+    assert said == ["ann: hello"]
+    # Asked once, though the stream was read again.
+    assert person.prompts == ["hello"]
 
 
 @BOTH

@@ -78,6 +78,23 @@ async def test_what_comes_while_the_last_one_is_sent_is_not_lost() -> None:
             assert session.sent == [(1.0, "a")]
 
 
+async def test_what_comes_after_a_pause_is_sent_before_the_end() -> None:
+    session = FakeSession()
+    request = SimpleNamespace(session=session, request_id=1)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            outbox = Outbox(request, tasks=tasks, log_level=None)
+            outbox.print("a")
+            await session.is_sending.wait()
+            await anyio.wait_all_tasks_blocked()
+            outbox.print("b")
+            await outbox.flush()
+            tasks.cancel_scope.cancel()
+
+    assert session.sent == [(1.0, "a"), (2.0, "b")]
+
+
 async def test_nothing_is_sent_where_nothing_is_printed() -> None:
     session = FakeSession()
 

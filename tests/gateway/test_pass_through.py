@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import mcp
 import mcp_types as types
 import pytest
 from mcp.shared.exceptions import MCPError
 from tests.gateway.fixtures import Person, fixture, fixture_over_http, raw
 from tests.gateway.library import PATIENT_S, Ear, gateway
+from tests.gateway.test_gateway_http import ACCEPT
+from tests.gateway.test_gateway_resuming import open_session, read_events
 
 pytestmark = [
     pytest.mark.network,
@@ -283,6 +286,24 @@ async def test_a_changed_list_is_told_and_then_there(tmp_path: Path, mode: str) 
 
     assert before - after == {"extra_0"}
     assert after - before == {"extra_1"}
+
+
+async def test_a_change_is_told_to_who_comes_back_to_hear_of_it(tmp_path: Path) -> None:
+    ear = Ear()
+    async with (
+        behind(tmp_path, "http") as (_, address),
+        mcp.Client(address, mode="legacy", cache=None, message_handler=ear) as client,
+        httpx2.AsyncClient(headers=ACCEPT, timeout=PATIENT_S) as http,
+    ):
+        # Nothing carries news to this session yet.
+        session = await open_session(http, address)
+        for _ in range(2):
+            ear.heard.clear()
+            await client.call_tool("test_trigger_tool_change", {})
+            await ear.wait_until(lambda: "notifications/tools/list_changed" in ear.changed)
+            async with http.stream("GET", address, headers=session) as answer:
+                told = await anext(read_events(answer))
+            assert told.message["method"] == "notifications/tools/list_changed"
 
 
 async def soon(is_so: Callable[[], bool]) -> None:

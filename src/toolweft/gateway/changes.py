@@ -7,9 +7,11 @@ tells waits for anybody who reads.
 """
 
 from collections.abc import Awaitable, Callable, Set
+from functools import partial
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 import mcp_types as types
 from mcp.server.subscriptions import (
     SUBSCRIPTION_ID_META_KEY,
@@ -29,6 +31,7 @@ from toolweft.core.ids import SourceName
 from toolweft.gateway.conversations import RequestContext, connection_of
 from toolweft.gateway.options import SETTLE_S
 from toolweft.gateway.resources import RESOURCE_NOT_FOUND
+from toolweft.gateway.standing import wait_until_reachable
 
 __all__ = ("Changes", "Hearer")
 
@@ -122,13 +125,24 @@ class Hearer:
             self._waiting[event] = None
             self._wake.set()
 
-    async def run(self, send: Callable[[ServerEvent], Awaitable[None]]) -> None:
-        """Send everything it is told, until it is closed; closes it in any case."""
+    async def run(
+        self,
+        send: Callable[[ServerEvent], Awaitable[None]],
+        *,
+        wait_until_reachable: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
+    ) -> None:
+        """Send everything it is told, until it is closed; closes it in any case.
+
+        Args:
+            send: tells the client one thing.
+            wait_until_reachable: awaited before each; what comes meanwhile merges.
+        """
         try:
             while True:
                 await self._wake.wait()
                 self._wake = anyio.Event()
                 while self._waiting:
+                    await wait_until_reachable()
                     event = next(iter(self._waiting))
                     del self._waiting[event]
                     await send(event)
@@ -194,7 +208,7 @@ class Changes:
         if connection.state.get(_RUNNING_KEY):
             return
         connection.state[_RUNNING_KEY] = True
-        await self._hearer(ctx).run(send)
+        await self._hearer(ctx).run(send, wait_until_reachable=partial(wait_until_reachable, ctx))
 
     async def subscribe(
         self, ctx: RequestContext, params: types.SubscribeRequestParams

@@ -28,13 +28,16 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from toolweft.core.clock import Clock, SystemClock
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json
 from toolweft.gateway.guards import HeaderGuard, KeyGuard
 from toolweft.gateway.headers import HeaderRules, check_exposure
+from toolweft.gateway.kept_streams import KeptStreams
 from toolweft.gateway.keys import KeyRing
 from toolweft.gateway.mcp_server import GatewayServer
 from toolweft.gateway.options import MAX_MESSAGE_BYTES, HttpOptions
+from toolweft.gateway.resuming import ResumableStreams
 from toolweft.gateway.signals import stop_on_signal
 from toolweft.gateway.standing import StandingStreams
 
@@ -57,6 +60,7 @@ def build_app(
     is_ready: Callable[[], bool] = _always,
     stopping: anyio.Event | None = None,
     is_isolated: bool = True,
+    clock: Clock | None = None,
 ) -> Starlette:
     """The ASGI application; its lifespan is that of the sessions.
 
@@ -66,6 +70,7 @@ def build_app(
         is_ready: what `/health/ready` answers.
         stopping: once set, streams that only wait for news are closed.
         is_isolated: whether programs are kept from this machine.
+        clock: for tests.
 
     Raises:
         ConfigError: the address is open to others and there is no key, or no isolation.
@@ -73,7 +78,10 @@ def build_app(
     check_exposure(options, is_isolated=is_isolated)
     sessions = StreamableHTTPSessionManager(server, max_request_body_size=MAX_MESSAGE_BYTES)
     protocol: ASGIApp = StreamableHTTPASGIApp(sessions)
-    protocol = StandingStreams(protocol, stopping=stopping or anyio.Event())
+    stopping = stopping or anyio.Event()
+    kept = KeptStreams(clock or SystemClock())
+    protocol = ResumableStreams(protocol, kept=kept, stopping=stopping)
+    protocol = StandingStreams(protocol, stopping=stopping)
     protocol = KeyGuard(protocol, keys=KeyRing(options.keys))
 
     async def live(_request: Request) -> JSONResponse:
@@ -107,6 +115,7 @@ async def serve_http(
     on_listening: Callable[[str], None] | None = None,
     is_ready: Callable[[], bool] = _always,
     is_isolated: bool = True,
+    clock: Clock | None = None,
 ) -> None:
     """Serve until SIGINT, SIGTERM or cancellation; running requests get a moment to end.
 
@@ -116,12 +125,20 @@ async def serve_http(
         on_listening: gets the real address, "http://127.0.0.1:8765/mcp", once requests are taken.
         is_ready: what `/health/ready` answers.
         is_isolated: whether programs are kept from this machine.
+        clock: for tests.
 
     Raises:
         ConfigError: the address is taken or not ours, or open to others without keys.
     """
     stopping = anyio.Event()
-    app = build_app(server, options, is_ready=is_ready, stopping=stopping, is_isolated=is_isolated)
+    app = build_app(
+        server,
+        options,
+        is_ready=is_ready,
+        stopping=stopping,
+        is_isolated=is_isolated,
+        clock=clock,
+    )
     listener = _listen(options)
     http = _HttpServer(
         uvicorn.Config(

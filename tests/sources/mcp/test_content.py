@@ -33,6 +33,12 @@ def test_media_become_their_bytes(data: bytes, kind: str) -> None:
     assert read_result({"content": [block]}).content == (Blob(data=data, media_type="a/b"),)
 
 
+def test_media_in_lines_become_their_bytes() -> None:
+    data = bytes(range(256))
+    block = {"type": "image", "data": base64.encodebytes(data).decode(), "mimeType": "a/b"}
+    assert read_result({"content": [block]}).content == (Blob(data=data, media_type="a/b"),)
+
+
 def test_embedded_resources_become_text_or_bytes() -> None:
     blocks = [
         {"type": "resource", "resource": {"uri": "x:1", "text": "words"}},
@@ -53,6 +59,9 @@ def test_embedded_resources_become_text_or_bytes() -> None:
     [
         {"type": "hologram", "data": "é"},
         {"type": "image", "data": "a"},
+        {"type": "image", "data": "%%%%", "mimeType": "image/png"},
+        {"type": "audio", "data": "YQ==\u00e9", "mimeType": "audio/wav"},
+        {"type": "resource", "resource": {"uri": "x:1", "blob": "<html>"}},
         {"type": "image", "data": 7},
         {"type": "text"},
         {"type": "resource", "resource": None},

@@ -75,7 +75,8 @@ def _read_blob(data: Json, media_type: Json) -> Blob | None:
     if not isinstance(data, str):
         return None
     try:
-        decoded = base64.b64decode(data)
+        # Some encoders break lines. What else is no base64 would be left out without a word.
+        decoded = base64.b64decode("".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
         return None
     return Blob(data=decoded, media_type=media_type if isinstance(media_type, str) else _BINARY)

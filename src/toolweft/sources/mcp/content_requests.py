@@ -60,9 +60,9 @@ def _as_error(error: MCPError, mask: Callable[[str], str]) -> Exception:
         return ResultTooLarge(mask(error.message), hint="read a part, where the server offers one")
     if kind in {"refused", "unreachable"}:
         return SourceUnavailable(mask(error.message))
-    return SourceRefused(
-        mask(error.message), wire_code=error.code, data=_mask_all(error.data, mask)
-    )
+    # The mark of a fault of our own says nothing to clients.
+    data = None if kind is not None else _mask_all(error.data, mask)
+    return SourceRefused(mask(error.message), wire_code=error.code, data=data)
 
 
 def _mask_all(value: Json, mask: Callable[[str], str]) -> Json:
