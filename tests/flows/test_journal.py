@@ -35,7 +35,7 @@ DONE: dict[int, anyio.Event] = {}
 def read_salary(person: str) -> int:
     """Read what somebody earns."""
     CALLED.append(person)
-    return 4321
+    return 43219876543212345
 
 
 @toolweft.tool(severity="read_only")
@@ -212,7 +212,7 @@ async def test_nothing_is_kept_of_a_container_that_saw_an_excluded_tool(
 
     kept = read_all(tmp_path / "journal")
     assert len(kept) == 3
-    assert not [text for text in kept if "4321" in text or "secret" in text]
+    assert not [text for text in kept if "43219876543212345" in text or "secret" in text]
 
 
 def read_all(folder: Path) -> list[str]:

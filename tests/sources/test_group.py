@@ -88,7 +88,7 @@ async def test_a_file_is_read_to_its_end_however_short_the_time(
 
     path = tmp_path / "tools.json"
     path.write_text(json.dumps({"tools": [{"name": "a", "inputSchema": {"type": "object"}}]}))
-    options = RecordedServerOptions(name=SourceName("recorded"), path=str(path))
+    options = RecordedServerOptions(name=SourceName("recorded"), path=path)
     source = RecordedSource(options, listener=(slow := Slow()))
     hanging = Faulty("hanging", listener, is_silent=True)
     async with SourceGroup([hanging, source], listener=listener) as group:
