@@ -6,7 +6,9 @@ Usage: check_secrets.py [FOLDER]
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain, repeat
 from pathlib import Path
 
 from detect_secrets.core.scan import scan_file
@@ -48,13 +50,23 @@ FILTERS = (
 )
 
 
+# More than there are processors, as files differ in length.
+PARTS = 8
+
+
 def find_secrets(root: Path) -> list[str]:
     """One message for each finding, without the value itself."""
-    files = list(list_files(root))
+    files = sorted(list_files(root), key=lambda path: path.stat().st_size, reverse=True)
+    parts = [part for first in range(PARTS) if (part := files[first::PARTS])]
+    with ProcessPoolExecutor() as pool:
+        found = chain.from_iterable(pool.map(_scan_part, parts, repeat(root)))
+        return [f"{path.relative_to(root)}:{line}: {kind}" for path, line, kind in sorted(found)]
+
+
+def _scan_part(files: Sequence[Path], root: Path) -> list[tuple[Path, int, str]]:
     tests = [path for path in files if path.relative_to(root).parts[0] == "tests"]
     others = [path for path in files if path not in set(tests)]
-    found = [*_scan(tests, DETECTORS), *_scan(others, DETECTORS + NOT_IN_TESTS)]
-    return [f"{path.relative_to(root)}:{line}: {kind}" for path, line, kind in sorted(found)]
+    return [*_scan(tests, DETECTORS), *_scan(others, DETECTORS + NOT_IN_TESTS)]
 
 
 def _scan(paths: Iterable[Path], detectors: Iterable[str]) -> Iterator[tuple[Path, int, str]]:
