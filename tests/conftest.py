@@ -52,9 +52,11 @@ def _own_log_level() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What one test's servers list is not remembered for the next, nor for whoever runs them."""
+    """What one test lists and saves is not there for the next, nor for whoever runs them."""
     folder = tmp_path_factory.getbasetemp() / "caches" / uuid4().hex
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    # Saved programs are tools of whoever opens a toolbox next.
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
 
 
 @pytest.fixture(autouse=True, scope="session")

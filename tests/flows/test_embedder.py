@@ -27,12 +27,6 @@ def get_weather(city: str) -> str:
     return city
 
 
-@pytest.fixture(autouse=True)
-def _no_saved_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Those that tests before this one kept are tools too, and would be embedded."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-
-
 @asynccontextmanager
 async def opened(folder: Path, embedder: str) -> AsyncIterator[Toolbox]:
     config = folder / "toolweft.toml"
