@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import anyio
@@ -84,6 +85,8 @@ async def _measure(options: Any, report: Report) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="toolweft-bench-") as folder:
         scratch = Path(folder)
+        # What is accepted of the servers is kept beside their configuration.
+        config = copyfile(config, scratch / "mcp.json")
         parameters = StdioServerParameters(
             command=sys.executable,
             args=[

@@ -96,6 +96,17 @@ def test_a_canary_is_laid_out_anew(tmp_path):
     ]
 
 
+class KeptRows(Rows):
+    """Keeps the cases themselves."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.cases = []
+
+    def write(self, **fields):
+        self.cases.append(fields)
+
+
 @pytest.mark.process
 @pytest.mark.network
 @pytest.mark.timeout(300)  # dozens of programs one after the other, each up to its deadline
@@ -107,6 +118,17 @@ async def test_without_the_list_without_paths_the_judge_reports_its_programs(tmp
         tier="noopen", without="file-free list", tools=None, data=tmp_path / "programs.jsonl"
     )
     report = Report("hostile")
-    await measure_layers(options, report, Rows(None))
-    assert report.figures == {"noopen_with_all": 0, "noopen_without_file_free_list": 6}
+    rows = KeptRows()
+    await measure_layers(options, report, rows)
+    assert report.figures["noopen_with_all"] == 0
+    assert report.figures["noopen_without_file_free_list"] >= 6
+    # What got out, by name: the figure counts one that a busy machine stops late, too.
+    assert sorted(case["id"] for case in rows.cases if case["probes"]) == [
+        "append to a host file without calls on paths",
+        "ask for the size of a host file without calls on paths",
+        "list a host folder without calls on paths",
+        "make a host file without calls on paths",
+        "read a host file without calls on paths",
+        "read of a host process without calls on paths",
+    ]
     assert report.missed() == []

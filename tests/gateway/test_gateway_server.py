@@ -202,3 +202,23 @@ async def test_a_listing_that_fails_says_why(desk: Desk, mode) -> None:
     async with mcp.Client(linked(server), mode=mode) as client:
         with pytest.raises(MCPError, match=r"the disk is full \(make room\)"):
             await client.list_tools()
+
+
+@pytest.mark.promise("gateway.grace")
+async def test_what_looks_for_tools_waits_for_sources_and_nothing_else_does(
+    desk: Desk, mode
+) -> None:
+    waited: list[str] = []
+
+    async def settle() -> None:
+        waited.append("waited")
+
+    server = build_server(
+        desk.toolbox_for, surface_for=desk.surface_for, version="0", settle=settle
+    )
+    async with mcp.Client(linked(server), mode=mode) as client:
+        await client.call_tool("who", {})
+        assert waited == []
+        await client.call_tool("search_tools", {"queries": ["time"]})
+        await client.call_tool("describe_tools", {"names": ["clock.now"]})
+    assert waited == ["waited", "waited"]

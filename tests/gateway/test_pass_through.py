@@ -425,6 +425,7 @@ async def test_a_call_stands_in_the_ledger_like_any_other(tmp_path: Path) -> Non
     ):
         await client.call_tool("test_simple_text", {})
         await client.call_tool("test_error_handling", {})
+        await app.ledger.flush()
         totals = await app.reader.totals(principal=None)
 
     assert (totals["calls"], totals["failures"]) == (2, 1)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from toolweft.core.ids import ContainerId, QualifiedName, RunId
 from toolweft.core.journal import JournalCall, JournalRun
 from toolweft.core.ports import GuestBlob, GuestNames, GuestReply
 from toolweft.core.programs import ProgramError, ProgramLimits
-from toolweft.stores.journal import FileJournal, JournalOptions
+from toolweft.stores.journal import FileJournal, JournalOptions, store
 from toolweft.stores.journal.records import parse_run, render_run
 from toolweft.testing import FakeClock
 
@@ -144,6 +145,24 @@ async def test_a_run_is_found_from_the_moment_it_was_kept(journal: FileJournal) 
 
     assert await journal.find(RunId("run_1"), owner=ANN) == make_run()
     assert await journal.latest(owner=ANN) == "run_1"
+
+
+async def test_many_runs_at_once_are_not_gathered_until_there_is_no_room(
+    journal: FileJournal, options: JournalOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_GATHER_S", 3_600)
+
+    def written() -> int:
+        return len(list(options.folder.rglob("*.jsonl")))
+
+    for kept in range(128, 1_024, 128):
+        for number in range(kept - 128, kept):
+            journal.keep(make_run(f"run_{number}"))
+        for _ in range(1_000):
+            if written() == kept:
+                break
+            await anyio.sleep(0.01)
+        assert written() == kept
 
 
 @pytest.mark.promise("journal.private")

@@ -3,10 +3,12 @@
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,6 +173,42 @@ async def test_what_another_process_accepted_first_is_what_counts(tmp_path: Path
     assert heard
     assert {n: p.hash for n, p in LockFile(path).read()[GIT].tools.items()} == expected[GIT]
     assert LockFile(path).read()[GIT].reached == "run git"
+
+
+class SlowFile(LockFile):
+    """Reads, and gives what it read only when somebody has written, or after a while."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.was_written = threading.Event()
+        self.has_read = threading.Event()
+        self.is_slow = False
+
+    def read(self) -> Pins:
+        pins = super().read()
+        if self.is_slow:
+            self.has_read.set()
+            self.was_written.wait(0.5)
+        return pins
+
+    def change(self, change: Callable[[Pins], Pins]) -> Pins:
+        self.is_slow = False
+        return super().change(change)
+
+
+async def test_what_was_read_before_a_write_does_not_come_after_it(tmp_path: Path) -> None:
+    book, file = Book(), SlowFile(tmp_path / "toolweft.lock")
+    kept = PinKeeper(book, file=file, reached={GIT: "run git"}, on_change=lambda: None)
+    async with kept:
+        LockFile(file.path).change(lambda _: {GIT: server(commit=pin("1"))})
+        file.is_slow = True
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(kept.refresh)
+            await anyio.to_thread.run_sync(file.has_read.wait)
+            book.accept(GIT, push=pin("3"))
+            await kept.save()
+            file.was_written.set()
+        assert book.hashes == {GIT: {"commit": "v1:sha256:1", "push": "v1:sha256:3"}}
 
 
 async def test_what_another_process_writes_is_taken_over(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from tests.programs.fakes import ANN, World, open_world
 from toolweft.core.snapshot import CatalogTool
 from toolweft.search import CatalogSearcher
 from toolweft.toolbox import Toolbox, ToolboxOptions
+from toolweft.toolbox.surfaces import Surfaces
 from toolweft.toolbox.visible import VisibleTools
 
 __all__ = ("open_searching",)
@@ -23,6 +24,7 @@ async def open_searching(*tools: CatalogTool) -> AsyncIterator[tuple[Toolbox, Wo
                 holder=world.holder,
                 searcher=CatalogSearcher(),
                 visible=VisibleTools(),
+                surfaces=Surfaces(world.runner, options=ToolboxOptions()),
                 road=world.road,
                 runner=world.runner,
                 ledger=world.ledger,

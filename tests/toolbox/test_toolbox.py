@@ -16,6 +16,7 @@ from toolweft.core.events import RunFinished, SearchDone
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.snapshot import CatalogTool, GoneTool
 from toolweft.toolbox import Toolbox, ToolboxOptions
+from toolweft.toolbox.surfaces import Surfaces
 from toolweft.toolbox.visible import VisibleTools, callable_tools
 
 TEXT = {"type": "string"}
@@ -44,6 +45,7 @@ def make_toolbox(
         holder=world.holder,
         searcher=FakeSearcher(),
         visible=VisibleTools(),
+        surfaces=Surfaces(world.runner, options=options or ToolboxOptions()),
         road=world.road,
         runner=world.runner,
         ledger=world.ledger,

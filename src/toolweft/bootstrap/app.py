@@ -58,7 +58,7 @@ from toolweft.stores import (
 from toolweft.stores.handles import FileHandleStore
 from toolweft.stores.pins import LockFile, PinKeeper
 from toolweft.stores.saved import FileSavedStore
-from toolweft.toolbox import SavedParts, Toolbox, VisibleTools
+from toolweft.toolbox import SavedParts, Surfaces, Toolbox, VisibleTools
 
 __all__ = (
     "App",
@@ -253,7 +253,7 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
             refresh=saved_source.refresh,
         )
 
-        visible = VisibleTools()
+        visible, surfaces = VisibleTools(), Surfaces(runner, options=settings.toolbox)
 
         def toolbox_for(principal: Principal, *, workers: Workers | None = None) -> Toolbox:
             return Toolbox(
@@ -261,6 +261,7 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
                 holder=catalog,
                 searcher=searcher,
                 visible=visible,
+                surfaces=surfaces,
                 road=road,
                 runner=runner,
                 ledger=ledger,

@@ -14,7 +14,9 @@ import anyio
 
 from toolweft import __version__
 from toolweft.bootstrap.app import App
+from toolweft.bootstrap.grace import GRACE_S, Grace
 from toolweft.core.calls import Principal
+from toolweft.core.clock import SystemClock
 from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName
 from toolweft.core.secret import Secret
@@ -31,8 +33,6 @@ __all__ = ("build_forwarder", "serve_attached", "serve_http", "serve_stdio")
 
 log = logging.getLogger(__name__)
 
-# A client's first listing waits this long for slow servers.
-_LISTING_GRACE_S = 2.0
 # A client that does not list its tools by then has no other questions either.
 _FIRST_ANSWERS_S = 1.0
 # In which an answer that is ready goes out.
@@ -151,16 +151,17 @@ async def _open_server(
     if pass_through is None:
         pass_through = app.settings.gateway.pass_through
     listed = anyio.Event()
-    settle = partial(app.sources.settle, _LISTING_GRACE_S)
+    grace = Grace(app.sources, clock=SystemClock())
     passing = None
     if pass_through:
+        settle = partial(app.sources.settle, GRACE_S)
         passing = PassThrough(app.catalog, toolbox_for=app.toolbox_for, settle=settle)
         # The first answer says what the sources say of themselves.
         await settle()
 
     async def surface_for(principal: Principal) -> Surface:
         try:
-            await settle()
+            await grace.wait()
             return app.toolbox_for(principal).surface()
         finally:
             listed.set()
@@ -175,6 +176,7 @@ async def _open_server(
         contents=app.contents,
         passing=passing,
         asides=asides,
+        settle=grace.wait,
     )
     async with _started_behind(app, listed, on_started, is_plain=pass_through):
         with ExitStack() as news:

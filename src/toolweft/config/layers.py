@@ -268,11 +268,15 @@ def _resolved(path: Path) -> Path:
         ConfigError: links lead round in a circle, or no file can have that name.
     """
     try:
-        return path.resolve()
+        found = path.resolve()
+        if found.is_symlink():
+            # From Python 3.13 on a circle is no error until it is followed.
+            found.stat()
     except (OSError, RuntimeError, ValueError) as exc:
         raise ConfigError(
             f"{str(path)!r} cannot be followed: {exc}", hint="mend the link or the name"
         ) from exc
+    return found
 
 
 def _read_included(path: Path, above: tuple[Path, ...], cwd: Path) -> Document:

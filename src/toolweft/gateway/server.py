@@ -7,7 +7,7 @@ Built by the command line, served by `stdio` and `http`.
 
 import logging
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import mcp_types
 from mcp.server.caching import CacheHint
@@ -22,7 +22,7 @@ from toolweft.gateway.conversations import Conversations, RequestContext, princi
 from toolweft.gateway.exchanges import Exchanges, lifespan
 from toolweft.gateway.mcp_server import GatewayServer
 from toolweft.gateway.options import AskOptions
-from toolweft.gateway.pass_through import PassThrough
+from toolweft.gateway.pass_through import PassThrough, Settle
 from toolweft.gateway.ports import HandlesPort, SurfaceFor, ToolboxFor, ToolboxPort
 from toolweft.gateway.wire import wire_failure, wire_reply, wire_tool
 
@@ -32,6 +32,13 @@ log = logging.getLogger(__name__)
 
 # The list never changes during a conversation; it is private because it may depend on who asks.
 _LIST_TTL_MS = 5 * 60 * 1000
+
+# Of a toolbox's tools those whose answers depend on every source.
+_LOOKING: Final = frozenset({"search_tools", "describe_tools"})
+
+
+async def _at_once() -> None:
+    """Nothing to wait for."""
 
 
 def build_server(  # noqa: PLR0913 -- everything it uses is handed in
@@ -45,6 +52,7 @@ def build_server(  # noqa: PLR0913 -- everything it uses is handed in
     contents: ContentRoad | None = None,
     passing: PassThrough | None = None,
     asides: Asides | None = None,
+    settle: Settle = _at_once,
 ) -> GatewayServer:
     """An MCP server over toolboxes.
 
@@ -59,6 +67,8 @@ def build_server(  # noqa: PLR0913 -- everything it uses is handed in
         contents: resources and prompts of sources; None where there are none.
         passing: what is listed and called in the place of the toolbox's own tools.
         asides: pass on what sources and clients say between calls; None passes nothing on.
+        settle: awaited before a call that looks for tools, as no client need list them first; one
+            that names a tool waits for its source alone.
     """
     conversations = Conversations(
         toolbox_for, surface_for=surface_for, clock=clock or SystemClock()
@@ -79,7 +89,7 @@ def build_server(  # noqa: PLR0913 -- everything it uses is handed in
     async def call_tool(ctx: RequestContext, params: mcp_types.CallToolRequestParams) -> Any:
         if passing is not None:
             return await passing.serve_call(exchanges, ctx, params)
-        work = partial(_invoke, conversations.toolbox(ctx), params)
+        work = partial(_invoke, conversations.toolbox(ctx), params, settle)
         return await exchanges.serve(ctx, params, work)
 
     async def set_logging_level(
@@ -132,8 +142,13 @@ def _view(contents: ContentRoad, passing: PassThrough | None, ctx: RequestContex
 
 
 async def _invoke(
-    toolbox: ToolboxPort, params: mcp_types.CallToolRequestParams, client: FrontClient
+    toolbox: ToolboxPort,
+    params: mcp_types.CallToolRequestParams,
+    settle: Settle,
+    client: FrontClient,
 ) -> mcp_types.CallToolResult:
+    if params.name in _LOOKING:
+        await settle()
     on_output = client.print if client.wants_progress else None
     try:
         reply = await toolbox.invoke(

@@ -1,7 +1,7 @@
 """The runs that are going or were a short while ago, each known to its principal alone."""
 
 import logging
-from collections import Counter
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -143,11 +143,14 @@ class RunTable:
         self._clock = clock
         self._keep_finished_s = keep_finished_s
         self._runs: dict[RunId, Run] = {}
+        # Those of them that were going when last looked at.
+        self._going: dict[RunId, Run] = {}
+        self._finished: dict[Principal, _Finished] = {}
 
     def add(self, run: Run) -> None:
         """Know a run from now on."""
-        self.forget_old()
-        self._runs[run.id] = run
+        self._forget_too_many()
+        self._runs[run.id] = self._going[run.id] = run
 
     def find(self, run_id: RunId, *, principal: Principal) -> Run:
         """The principal's run.
@@ -155,9 +158,9 @@ class RunTable:
         Raises:
             RunNotFound: unknown, forgotten, or somebody else's; all read the same.
         """
-        self.forget_old()
+        self._forget_too_many()
         run = self._runs.get(run_id)
-        if run is None or run.principal != principal:
+        if run is None or run.principal != principal or self._is_old(run):
             raise RunNotFound(
                 f"there is no run {run_id!r}",
                 hint="run the code again: finished runs are forgotten after"
@@ -167,18 +170,46 @@ class RunTable:
         return run
 
     def forget_old(self) -> None:
-        """Drop finished runs that are too old or too many, oldest first."""
+        """Drop finished runs that are too old or too many, oldest first; the reaper calls it."""
+        self._forget_too_many()
+        for principal, finished in list(self._finished.items()):
+            while finished.runs and self._is_old(finished.runs[0]):
+                del self._runs[finished.take_oldest().id]
+            if not finished.runs:
+                del self._finished[principal]
+
+    def _forget_too_many(self) -> None:
+        """What it costs depends on the runs that are going, not on those that are kept."""
+        ended = [run for run in self._going.values() if run.finished_s is not None]
+        for run in sorted(ended, key=lambda run: run.finished_s or 0.0):
+            del self._going[run.id]
+            finished = self._finished.setdefault(run.principal, _Finished())
+            finished.add(run)
+            while finished.are_too_many:
+                del self._runs[finished.take_oldest().id]
+
+    def _is_old(self, run: Run) -> bool:
         limit_s = self._clock.monotonic_s() - self._keep_finished_s
-        finished = [run for run in self._runs.values() if run.finished_s is not None]
-        # Newest first: what comes after the first `MAX_KEPT` of a principal is too many.
-        finished.sort(key=lambda run: run.finished_s or 0.0, reverse=True)
-        kept: Counter[Principal] = Counter()
-        kept_bytes: Counter[Principal] = Counter()
-        for run in finished:
-            kept[run.principal] += 1
-            kept_bytes[run.principal] += run.kept_bytes
-            is_newest = kept[run.principal] == 1
-            is_too_much = kept_bytes[run.principal] > MAX_KEPT_BYTES and not is_newest
-            is_old = (run.finished_s or 0.0) <= limit_s
-            if kept[run.principal] > MAX_KEPT or is_too_much or is_old:
-                del self._runs[run.id]
+        return run.finished_s is not None and run.finished_s <= limit_s
+
+
+class _Finished:
+    """The finished runs of one principal, oldest first."""
+
+    def __init__(self) -> None:
+        self.runs: deque[Run] = deque()
+        self._kept_bytes = 0
+
+    @property
+    def are_too_many(self) -> bool:
+        is_too_much = self._kept_bytes > MAX_KEPT_BYTES and len(self.runs) > 1
+        return is_too_much or len(self.runs) > MAX_KEPT
+
+    def add(self, run: Run) -> None:
+        self.runs.append(run)
+        self._kept_bytes += run.kept_bytes
+
+    def take_oldest(self) -> Run:
+        run = self.runs.popleft()
+        self._kept_bytes -= run.kept_bytes
+        return run

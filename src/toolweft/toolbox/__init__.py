@@ -12,6 +12,7 @@ from toolweft.toolbox.surface import (
     build_surface,
     is_listed,
 )
+from toolweft.toolbox.surfaces import Surfaces
 from toolweft.toolbox.toolbox import Toolbox
 from toolweft.toolbox.visible import VisibleTools
 
@@ -23,6 +24,7 @@ __all__ = (
     "SearchAnswer",
     "Surface",
     "SurfaceTool",
+    "Surfaces",
     "Toolbox",
     "ToolboxOptions",
     "ToolboxReply",

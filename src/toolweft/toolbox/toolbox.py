@@ -40,9 +40,9 @@ from toolweft.toolbox.finding import (
 from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.invoking import Asker, ModelRequests
 from toolweft.toolbox.options import ToolboxOptions
-from toolweft.toolbox.plain_surface import build_agent_surface
 from toolweft.toolbox.saved import SavedParts, ToolboxSaved
-from toolweft.toolbox.surface import Surface, build_surface
+from toolweft.toolbox.surface import Surface
+from toolweft.toolbox.surfaces import Surfaces
 from toolweft.toolbox.visible import VisibleTools
 
 __all__ = ("Toolbox",)
@@ -61,6 +61,7 @@ class Toolbox:
         holder: knows the newest snapshot.
         searcher: finds tools.
         visible: which tools a search may find; one for all toolboxes.
+        surfaces: what models see; one for all toolboxes.
         road: makes calls.
         runner: runs programs; already entered.
         ledger: records searches.
@@ -79,6 +80,7 @@ class Toolbox:
         holder: SnapshotHolder,
         searcher: Searcher,
         visible: VisibleTools,
+        surfaces: Surfaces,
         road: CallRoad,
         runner: ProgramRunner,
         ledger: Ledger,
@@ -101,6 +103,7 @@ class Toolbox:
         self._handles = ToolboxHandles(handles, owner=principal, runner=runner, options=options)
         self._containers = ToolboxContainers(runner, owner=principal)
         self._visible = visible
+        self._surfaces = surfaces
         # Recorded runs and saved programs.
         self.saved = ToolboxSaved(saved, owner=principal)
         self.save = self.saved.save
@@ -157,14 +160,8 @@ class Toolbox:
 
     def surface(self, *, for_agent: bool = False) -> Surface:
         """What a model sees, an agent's no search where all is listed; ask once and keep it."""
-        build = build_agent_surface if for_agent else build_surface
-        return build(
-            self._holder.snapshot,
-            capabilities=self._runner.capabilities,
-            limits=self._runner.options.limits,
-            idle_s=self._runner.options.containers.idle_s,
-            options=self._options,
-            has_workers=self._workers is not None,
+        return self._surfaces.of(
+            self._holder.snapshot, for_agent=for_agent, has_workers=self._workers is not None
         )
 
     # ----------------------------------------------------------------------------------- search

@@ -1,6 +1,7 @@
 """What nests too deeply to be read costs no more than itself."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,23 @@ HANDSHAKE = {
 }
 
 
+def listing(result: str, *, is_stream: bool) -> Callable[[dict[str, Any]], tuple[str, str, bytes]]:
+    """A server over HTTP that lists this, at once or as an event."""
+
+    def respond(asked: dict[str, Any]) -> tuple[str, str, bytes]:
+        if "id" not in asked:
+            return "202 Accepted", "text/plain", b""
+        given = json.dumps(HANDSHAKE) if asked["method"] == "initialize" else result
+        if asked["method"] not in {"initialize", "tools/list"}:
+            return "400 Bad Request", "text/plain", b""
+        text = f'{{"jsonrpc":"2.0","id":{json.dumps(asked["id"])},"result":{given}}}'
+        if is_stream and asked["method"] == "tools/list":
+            return "200 OK", "text/event-stream", f"event: message\r\ndata: {text}\r\n\r\n".encode()
+        return "200 OK", "application/json", text.encode()
+
+    return respond
+
+
 @pytest.mark.promise("sources.deep")
 @pytest.mark.network
 @pytest.mark.parametrize("is_stream", [False, True])
@@ -154,20 +172,7 @@ HANDSHAKE = {
 async def test_a_tool_that_nests_too_deeply_costs_a_distant_server_no_other(
     listener: WaitingListener, levels: int, *, is_stream: bool
 ) -> None:
-    def respond(asked: dict[str, Any]) -> tuple[str, str, bytes]:
-        if "id" not in asked:
-            return "202 Accepted", "text/plain", b""
-        result = deep_list(levels)
-        if asked["method"] == "initialize":
-            result = json.dumps(HANDSHAKE)
-        elif asked["method"] != "tools/list":
-            return "400 Bad Request", "text/plain", b""
-        text = f'{{"jsonrpc":"2.0","id":{json.dumps(asked["id"])},"result":{result}}}'
-        if is_stream and asked["method"] == "tools/list":
-            return "200 OK", "text/event-stream", f"event: message\r\ndata: {text}\r\n\r\n".encode()
-        return "200 OK", "application/json", text.encode()
-
-    async with answering(respond) as url:
+    async with answering(listing(deep_list(levels), is_stream=is_stream)) as url:
         source = build(listener, url)
         async with SourceGroup([source], listener=listener):
             await listener.wait_for("web", "ready")

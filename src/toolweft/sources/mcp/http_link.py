@@ -22,6 +22,7 @@ from toolweft.core.errors import CallDenied, SourceUnavailable
 from toolweft.core.secret import reveal
 from toolweft.sources.mcp.depth import TooDeepError, mend_deep
 from toolweft.sources.mcp.faults import FaultKind, build_fault
+from toolweft.sources.mcp.halves import mend_halves
 from toolweft.sources.mcp.hiding import HidingStream
 from toolweft.sources.mcp.mending import MendingStream
 from toolweft.sources.options import HttpServerOptions
@@ -143,10 +144,11 @@ class _Client(httpx2.AsyncClient):
         # request.
         if response.status_code == HTTPStatus.NOT_FOUND and "mcp-session-id" in request.headers:
             return self._end(request, "ended", f"{self._place} ended the session")
-        if response.is_error and not _is_error_response(bytes(body)):
+        content = mend_halves(bytes(body))
+        if response.is_error and not _is_error_response(content):
             return _answer(request, "refused", self._render_status(response))
         try:
-            content = mend_deep(bytes(body))
+            content = mend_deep(content)
         except TooDeepError as exc:
             return _answer(request, "malformed", str(exc))
         if self._tokens is not None:

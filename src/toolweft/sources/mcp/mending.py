@@ -1,4 +1,4 @@
-"""A stream of server-sent events whose messages nest no deeper than can be read.
+"""A stream of server-sent events whose messages can be read: no half characters, not too deep.
 
 Every event that is one line of data is looked at; one that spans several goes on as it is.
 """
@@ -11,6 +11,7 @@ import mcp_types as types
 
 from toolweft.sources.mcp.depth import TooDeepError, mend_deep
 from toolweft.sources.mcp.faults import build_fault
+from toolweft.sources.mcp.halves import mend_escapes
 
 __all__ = ("MendingStream",)
 
@@ -57,7 +58,7 @@ def _mend_line(line: bytes) -> bytes:
     if not line.startswith(_FIELD):
         return line
     try:
-        return _FIELD + mend_deep(line[len(_FIELD) :])
+        return _FIELD + mend_deep(mend_escapes(line[len(_FIELD) :]))
     except TooDeepError as exc:
         fault = build_fault("malformed", str(exc))
         # The SDK takes it for the answer of the request whose stream this is.

@@ -19,6 +19,7 @@ from mcp.shared.message import SessionMessage
 
 from toolweft.sources.mcp.depth import TooDeepError, mend_deep
 from toolweft.sources.mcp.faults import build_fault
+from toolweft.sources.mcp.halves import mend_halves
 from toolweft.sources.mcp.lines import LineBuffer, OversizedLine, find_response_id
 from toolweft.sources.mcp.process import ServerProcess, open_process
 from toolweft.sources.options import StdioServerOptions
@@ -98,7 +99,7 @@ class _Reader:
     def _mend(self, line: bytes) -> SessionMessage | None:
         """A message of which only a part cannot be read, without that part."""
         try:
-            mended = mend_deep(line)
+            mended = mend_deep(mend_halves(line))
             if mended is not line:
                 return _read_message(mended)
         except TooDeepError as exc:

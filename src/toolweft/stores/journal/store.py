@@ -43,6 +43,8 @@ class FileJournal:
         self._files = JournalFiles(options)
         self._waiting: dict[RunId, JournalRun] = {}
         self._wake = anyio.Event()
+        # So many wait that they are not gathered any longer.
+        self._hurry = anyio.Event()
         self._has_written = False
         self._swept_s: float | None = None
         self._tasks: TaskGroup | None = None
@@ -79,6 +81,8 @@ class FileJournal:
             return
         self._waiting[run.run_id] = run
         self._wake.set()
+        if len(self._waiting) >= _MAX_WAITING // 2:
+            self._hurry.set()
 
     async def find(self, run_id: RunId, *, owner: Principal) -> JournalRun:
         """The owner's run; see `core.journal.Journal`."""
@@ -111,8 +115,9 @@ class FileJournal:
         while True:
             with anyio.move_on_after(self._options.sweep_s):
                 await self._wake.wait()
-            await anyio.sleep(_GATHER_S)
-            self._wake = anyio.Event()
+            with anyio.move_on_after(_GATHER_S):
+                await self._hurry.wait()
+            self._wake, self._hurry = anyio.Event(), anyio.Event()
             await self._write_waiting()
             await self._sweep()
 

@@ -79,6 +79,8 @@ class PinKeeper:
         self._stamp: tuple[int, int] | None = None
         self._has_new = anyio.Event()
         self._tasks: TaskGroup | None = None
+        # What was read before something was written must not come after it.
+        self._lock = anyio.Lock()
 
     @property
     def is_kept(self) -> bool:
@@ -114,6 +116,15 @@ class PinKeeper:
 
     async def save(self) -> None:
         """Write what was accepted and is not written yet."""
+        async with self._lock:
+            await self._save()
+
+    async def refresh(self) -> None:
+        """Read what another process wrote, where one did."""
+        async with self._lock:
+            await self._refresh()
+
+    async def _save(self) -> None:
         self._has_new = anyio.Event()
         new = self._book.take_unsaved()
         for name, tools in new.items():
@@ -140,8 +151,7 @@ class PinKeeper:
         # What another process accepted first is what counts.
         self._take(self._hashes)
 
-    async def refresh(self) -> None:
-        """Read what another process wrote, where one did."""
+    async def _refresh(self) -> None:
         if self._file is None:
             return
         stamp = await anyio.to_thread.run_sync(self._file.stamp)
