@@ -29,10 +29,13 @@ class Disposal:
         self._known.add(container)
 
     async def discard(self, container: str) -> None:
-        """End and remove a container; never raises for what the engine does."""
+        """End and remove a container; never raises for what the engine does.
+
+        Cancelled it still ends what it began: asked twice, an engine is at it twice.
+        """
         async with self._turns:
             try:
-                with anyio.fail_after(_REMOVE_TIMEOUT_S):
+                with anyio.fail_after(_REMOVE_TIMEOUT_S, shield=True):
                     await self.engine.remove(container)
             except (EngineError, TimeoutError) as fault:
                 log.warning(
