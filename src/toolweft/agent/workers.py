@@ -18,6 +18,7 @@ from toolweft.agent.answers import AnswerForm, DoesNotFitError, Wish, parse_form
 from toolweft.agent.events import Emit, Notice
 from toolweft.agent.recording import record_reply
 from toolweft.agent.spending import Reservation, Spending
+from toolweft.core.budgets import DEFAULT_MAX_TOKENS
 from toolweft.core.calls import TextContent
 from toolweft.core.clock import Clock
 from toolweft.core.errors import (
@@ -31,7 +32,6 @@ from toolweft.core.errors import (
 from toolweft.core.events import ModelReplied
 from toolweft.core.json import Json, JsonSchema
 from toolweft.core.messages import (
-    DEFAULT_MAX_TOKENS,
     AssistantMessage,
     Message,
     ModelReply,

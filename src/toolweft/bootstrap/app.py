@@ -11,6 +11,7 @@ from typing import Protocol
 import anyio
 
 from toolweft.bootstrap.answers import AnswerBook, AnsweredRoad
+from toolweft.bootstrap.derived import open_derived
 from toolweft.bootstrap.parts import (
     PythonTool,
     build_pin_book,
@@ -142,20 +143,20 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
         ConfigError: two sources have one name, or the lock file cannot be used.
         LedgerUnavailable: the ledger cannot be opened.
     """
-    time = SystemClock()
-    ids = RandomIds()
-    book = build_pin_book(settings)
-    catalog = Catalog(settings.catalog, pins=book, clock=time)
-    if on_source is not None:
-        catalog.subscribe(lambda _snapshot: on_source(catalog))
-    answers = AnswerBook(settings, catalog=catalog)
-    saved_store = FileSavedStore(settings.saved, ids=ids)
-    saved_source = SavedSource(saved_store, listener=catalog)
-    news = ContentNews()
-    sources = build_sources(
-        settings, tools, saved=saved_source, catalog=catalog, clock=time, news=news
-    )
+    time, ids = SystemClock(), RandomIds()
     async with AsyncExitStack() as stack:
+        derived = await stack.enter_async_context(open_derived(settings, clock=time))
+        book = build_pin_book(settings)
+        catalog = Catalog(settings.catalog, pins=book, clock=time, derived=derived)
+        if on_source is not None:
+            catalog.subscribe(lambda _snapshot: on_source(catalog))
+        answers = AnswerBook(settings, catalog=catalog)
+        saved_store = FileSavedStore(settings.saved, ids=ids)
+        saved_source = SavedSource(saved_store, listener=catalog)
+        news = ContentNews()
+        sources = build_sources(
+            settings, tools, saved=saved_source, catalog=catalog, clock=time, news=news
+        )
         sql = SqlLedger(settings.ledger, clock=time, is_late=is_late)
         ledger: Ledger = await stack.enter_async_context(sql)
         rest = anyio.Event()
@@ -211,6 +212,7 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
             embedder=await stack.enter_async_context(
                 open_embeddings(settings, catalog, embedder=embedder, clock=time)
             ),
+            derived=derived,
         )
         contents = ContentRoad(
             sources=sources.content_sources(),

@@ -13,7 +13,6 @@ from toolweft.core.clock import Clock, SystemClock
 from toolweft.core.errors import ConfigError
 from toolweft.core.providers import Native, Provider
 from toolweft.providers.options import ModelOptions
-from toolweft.providers.scripted import ScriptedProvider, load_transcript
 
 __all__ = ("VENDORS", "ClosedModel", "open_model")
 
@@ -72,6 +71,8 @@ def open_model(
     """
     vendor, model = _split(name)
     if vendor == "scripted":
+        from toolweft.providers.scripted import ScriptedProvider, load_transcript
+
         return ScriptedProvider(load_transcript(Path(model)), name=name)
     options = ModelOptions() if settings is None else settings.models.by_name.get(name)
     options = options or ModelOptions()

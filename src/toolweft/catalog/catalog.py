@@ -24,6 +24,7 @@ from toolweft.catalog.review import Reviewer
 from toolweft.catalog.rules import RuleBook, build_answer_rules
 from toolweft.core.answers import Answers
 from toolweft.core.clock import Clock, SystemClock
+from toolweft.core.derived import Derived
 from toolweft.core.errors import ToolNotFound
 from toolweft.core.ids import QualifiedName, SourceName
 from toolweft.core.names import python_namespaces
@@ -67,6 +68,7 @@ class Catalog:
         options: profile, rules and thresholds, for the catalog's whole life.
         pins: what was accepted; None where nothing has to be.
         clock: says when a tool was taken away; None for the machine's own.
+        derived: what an earlier start found out of definitions; None for nothing.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class Catalog:
         *,
         pins: PinBook | None = None,
         clock: Clock | None = None,
+        derived: Derived | None = None,
     ) -> None:
         self._options = options
+        self._derived = derived or Derived()
         self._rules = RuleBook(options.rules)
         self._answers: Answers = {}
         self._entries: dict[SourceName, SourceEntry] = {}
@@ -215,6 +219,7 @@ class Catalog:
             is_own=entry.is_own,
             options=self._options,
             rules=self._rules.for_source(name),
+            derived=self._derived,
         )
 
     def _publish(self, entries: Mapping[SourceName, SourceEntry]) -> None:

@@ -6,12 +6,14 @@ Pure. Knows nothing of names in Python, severity or callers.
 from dataclasses import replace
 from hashlib import sha256
 from json import JSONEncoder
+from typing import TypeAlias
 
 from toolweft.catalog.schemas import (
     MAX_SCHEMA_BYTES,
     check_input_schema,
     check_schema_bounds,
     check_schema_meaning,
+    drop_unknown_dialect,
 )
 from toolweft.catalog.text import clean_text, shorten
 from toolweft.core.errors import InvalidDefinition
@@ -22,12 +24,16 @@ from toolweft.core.tools import ToolDefinition
 
 __all__ = (
     "SHOWN_NAME_CHARACTERS",
+    "Fingerprint",
     "complete_definition",
     "conceal_definition",
     "fingerprint",
     "name_problem",
     "strip_definition",
 )
+
+# A hash, and a size in bytes.
+Fingerprint: TypeAlias = tuple[str, int]
 
 _MAX_NAME_BYTES = 1024
 # Of a name that cannot be used, enough to recognise it.
@@ -48,26 +54,37 @@ def name_problem(name: str) -> str:
     return ""
 
 
-def complete_definition(definition: ToolDefinition) -> tuple[ToolDefinition, int]:
+def complete_definition(
+    definition: ToolDefinition, *, sound: Fingerprint | None = None
+) -> tuple[ToolDefinition, int]:
     """The definition, checked and completed, and its size in UTF-8 bytes for a model.
 
     Its examples are left as they are: `check_examples` looks at them against these schemas.
+
+    Args:
+        definition: as its source gives it.
+        sound: its own, where these very schemas were checked before and nothing was wrong.
 
     Raises:
         InvalidDefinition: a schema cannot be used.
     """
     place = f"the input schema of {definition.name!r}"
-    given = definition.input_schema
-    input_schema = check_schema_bounds(check_input_schema(given, place=place), place=place)
-    given_output = output_schema = definition.output_schema
     output_place = f"the output schema of {definition.name!r}"
-    if output_schema is not None:
-        output_schema = check_schema_bounds(output_schema, place=output_place)
-    # It refuses what is too large, which the validator would take long to compile.
-    definition_hash, size_bytes = fingerprint(definition)
-    check_schema_meaning(input_schema, place=place)
-    if output_schema is not None:
-        check_schema_meaning(output_schema, place=output_place)
+    given, given_output = definition.input_schema, definition.output_schema
+    input_schema, output_schema = check_input_schema(given, place=place), given_output
+    if sound is None:
+        input_schema = check_schema_bounds(input_schema, place=place)
+        if output_schema is not None:
+            output_schema = check_schema_bounds(output_schema, place=output_place)
+        # It refuses what is too large, which the validator would take long to compile.
+        definition_hash, size_bytes = fingerprint(definition)
+        check_schema_meaning(input_schema, place=place)
+        if output_schema is not None:
+            check_schema_meaning(output_schema, place=output_place)
+    else:
+        definition_hash, size_bytes = sound
+        if output_schema is not None:
+            output_schema = drop_unknown_dialect(output_schema)
     description = clean_text(definition.description)
     mended: dict[str, Json] = {}
     if input_schema is not given:
@@ -84,7 +101,7 @@ def complete_definition(definition: ToolDefinition) -> tuple[ToolDefinition, int
     return usable, size_bytes
 
 
-def fingerprint(definition: ToolDefinition) -> tuple[str, int]:
+def fingerprint(definition: ToolDefinition) -> Fingerprint:
     """The hash of a definition and its size in UTF-8 bytes for a model, both as the source gave it.
 
     Both are taken from canonical JSON: the first of name, description and schemas, the second

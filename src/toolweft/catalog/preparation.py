@@ -15,6 +15,7 @@ from typing import Any
 from toolweft.catalog.classification import classify, decide_callers
 from toolweft.catalog.definitions import (
     SHOWN_NAME_CHARACTERS,
+    Fingerprint,
     complete_definition,
     fingerprint,
     name_problem,
@@ -26,6 +27,7 @@ from toolweft.catalog.pins import hash_definition
 from toolweft.catalog.pins.texts import NOTHING_FOUND, CheckedTexts, Mention, check_texts
 from toolweft.catalog.rules import SourceRules
 from toolweft.core.budgets import estimate_tokens
+from toolweft.core.derived import Derived
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.examples import render_examples
 from toolweft.core.ids import QualifiedName, SourceName
@@ -95,6 +97,8 @@ class Preparation:
     is_own: bool
     options: CatalogOptions
     rules: SourceRules
+    # What an earlier start found out of the same definitions.
+    derived: Derived
 
 
 def prepare_tools(
@@ -173,10 +177,14 @@ def _prepare(
     reason = problem or _turned_off(rules) or definition.problem
     if not reason:
         try:
-            usable, size_bytes = complete_definition(definition)
-            pin_hash = hash_definition(definition, usable.definition_hash)
-            if not preparation.is_own:
-                checked = _check_texts(definition)
+            sound, pin_hash = _recall(definition, preparation)
+            usable, size_bytes = complete_definition(definition, sound=sound)
+            if sound is None:
+                pin_hash = hash_definition(definition, usable.definition_hash)
+                if not preparation.is_own:
+                    checked = _check_texts(definition)
+            if checked is NOTHING_FOUND and not preparation.is_own:
+                preparation.derived.sound.add(pin_hash)
             usable, faults = _with_examples(usable, rules, preparation.options)
             if usable.input_examples:
                 size_bytes += len(render_examples(usable.input_examples).encode())
@@ -207,6 +215,19 @@ def _prepare(
         mentions=checked.mentions,
         automatic_tokens=estimate_tokens(size_bytes) if counts else None,
     )
+
+
+def _recall(definition: ToolDefinition, preparation: Preparation) -> tuple[Fingerprint | None, str]:
+    """Fingerprint and pin hash of a definition in which an earlier start found nothing."""
+    if preparation.is_own or not preparation.derived.knows_sound:
+        return None, ""
+    try:
+        found = fingerprint(definition)
+        pin_hash = hash_definition(definition, found[0])
+    except (InvalidDefinition, RecursionError):
+        # What is wrong with it comes out where it is checked.
+        return None, ""
+    return (found, pin_hash) if preparation.derived.is_sound(pin_hash) else (None, "")
 
 
 def _with_examples(

@@ -24,6 +24,7 @@ __all__ = (
     "check_input_schema",
     "check_schema_bounds",
     "check_schema_meaning",
+    "drop_unknown_dialect",
 )
 
 # Far above the largest real schema seen (15 kB, 14 levels).
@@ -78,8 +79,8 @@ def check_input_schema(schema: Json, *, place: str) -> JsonSchema:
     if declared != "object" and not (isinstance(declared, list) and "object" in declared):
         raise InvalidDefinition(f"{place} has type {declared!r:.80}, not 'object'")
     if schema.get("type") == "object":
-        return _with_known_dialect(schema)
-    return _with_known_dialect({**schema, "type": "object"})
+        return drop_unknown_dialect(schema)
+    return drop_unknown_dialect({**schema, "type": "object"})
 
 
 def check_schema_bounds(schema: JsonSchema, *, place: str) -> JsonSchema:
@@ -95,7 +96,7 @@ def check_schema_bounds(schema: JsonSchema, *, place: str) -> JsonSchema:
     walk = _walk(schema, place=place)
     if walk.has_references:
         _Expansion(schema, walk.anchors, place).check()
-    return _with_known_dialect(schema)
+    return drop_unknown_dialect(schema)
 
 
 def check_schema_meaning(schema: JsonSchema, *, place: str) -> "jsonschema_rs.Validator":
@@ -122,15 +123,16 @@ def build_value_validator(schema: JsonSchema) -> "jsonschema_rs.Validator":
     )
 
 
-def _refuse(uri: str) -> NoReturn:
-    raise ValueError(f"references outside the schema are not followed: {uri!r:.200}")
-
-
-def _with_known_dialect(schema: JsonSchema) -> JsonSchema:
+def drop_unknown_dialect(schema: JsonSchema) -> JsonSchema:
+    """The schema; without its dialect where the validator does not know that one."""
     dialect = schema.get("$schema")
     if dialect is None or (isinstance(dialect, str) and _KNOWN_DIALECT.match(dialect)):
         return schema
     return {key: value for key, value in schema.items() if key != "$schema"}
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise ValueError(f"references outside the schema are not followed: {uri!r:.200}")
 
 
 @dataclass(slots=True)

@@ -8,15 +8,15 @@ every other vendor gets what is neutral.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from toolweft.core.budgets import DEFAULT_MAX_TOKENS
 from toolweft.core.calls import DIRECT, Blob, Caller, CallerType, TextContent
 from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.programs import Container
 from toolweft.core.tools import ToolExample
 
 __all__ = (
-    "DEFAULT_MAX_TOKENS",
     "AssistantMessage",
     "CallProposed",
     "Message",
@@ -35,8 +35,6 @@ __all__ = (
     "ToolsMessage",
     "UserMessage",
 )
-
-DEFAULT_MAX_TOKENS: Final = 4096
 
 StopReason = Literal[
     "end_turn",

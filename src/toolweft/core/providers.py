@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest, TokenUsage
+if TYPE_CHECKING:
+    # Whoever talks to a model has them; a configuration names roles and prices alone.
+    from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest, TokenUsage
 
 __all__ = ("ModelCapabilities", "ModelRole", "Native", "Provider", "TokenPrices")
 
@@ -53,7 +55,7 @@ class TokenPrices:
     cache_read: float
     cache_write: float
 
-    def cost_usd(self, usage: TokenUsage) -> float:
+    def cost_usd(self, usage: "TokenUsage") -> float:
         """What one reply cost, in US dollars."""
         return (
             usage.input_tokens * self.input
@@ -81,7 +83,7 @@ class Provider(Protocol):
         """What its tokens cost; None where nobody said."""
         ...
 
-    async def complete(self, request: ModelRequest) -> ModelReply:
+    async def complete(self, request: "ModelRequest") -> "ModelReply":
         """One turn of the model.
 
         Raises:
@@ -91,7 +93,7 @@ class Provider(Protocol):
         """
         ...
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: "ModelRequest") -> "AsyncIterator[ModelEvent]":
         """The same turn as it is written; the last event is `ReplyDone`.
 
         Raises:

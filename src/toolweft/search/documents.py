@@ -6,7 +6,7 @@ stays right when tools come and go. Knows nothing of ranking.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -73,11 +73,11 @@ class Document:
 
     words: tuple[str, ...]
     # What each word adds to a score before it is multiplied by the word's rarity.
-    impacts: tuple[float, ...]
+    impacts: Sequence[float]
     # Bit i is set where the word stands in FIELDS[i].
     fields: bytes
     # How much each word counts in the tool's vector.
-    emphases: tuple[float, ...]
+    emphases: Sequence[float]
 
 
 def build_document(definition: ToolDefinition, tokenizer: Tokenizer) -> Document:

@@ -3,6 +3,7 @@
 import anyio
 import anyio.to_thread
 
+from toolweft.core.derived import Derived
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.index import build_index, update_index
 from toolweft.search.views import ViewedIndex
@@ -15,9 +16,14 @@ _MAX_TOOLS_INLINE = 50
 
 
 class IndexHolder:
-    """Keeps one index and moves it on when a newer snapshot asks for its own."""
+    """Keeps one index and moves it on when a newer snapshot asks for its own.
 
-    def __init__(self) -> None:
+    Args:
+        derived: what an earlier start's index was made of; None for nothing.
+    """
+
+    def __init__(self, derived: Derived | None = None) -> None:
+        self._derived = derived
         self._version = -1
         self._index: ViewedIndex | None = None
         self._size = 0
@@ -39,14 +45,17 @@ class IndexHolder:
             return known
         # How many of them changed is known only after looking at all.
         if max(len(snapshot.tools), self._size) > _MAX_TOOLS_INLINE:
-            index = await anyio.to_thread.run_sync(_move_on, known, snapshot)
+            index = await anyio.to_thread.run_sync(self._move_on, known, snapshot)
         else:
-            index = _move_on(known, snapshot)
+            index = self._move_on(known, snapshot)
+        if known is None and self._derived is not None:
+            await self._derived.finish()
         if snapshot.version > self._version:
             self._index, self._version = index, snapshot.version
             self._size = len(snapshot.tools)
         return index
 
-
-def _move_on(known: ViewedIndex | None, snapshot: Snapshot) -> ViewedIndex:
-    return build_index(snapshot) if known is None else update_index(known, snapshot)
+    def _move_on(self, known: ViewedIndex | None, snapshot: Snapshot) -> ViewedIndex:
+        if known is None:
+            return build_index(snapshot, self._derived)
+        return update_index(known, snapshot)

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from toolweft.core.derived import Derived
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
@@ -62,9 +63,11 @@ class HybridIndex:
         self._rankers: OrderedDict[frozenset[QualifiedName] | None, Ranker] = OrderedDict()
 
     @classmethod
-    def of(cls, snapshot: Snapshot, *, vectors: WordVectors) -> Self:
+    def of(
+        cls, snapshot: Snapshot, *, vectors: WordVectors, derived: Derived | None = None
+    ) -> Self:
         """An index over every tool of a snapshot that is not disabled."""
-        change = compare(EMPTY, snapshot)
+        change = compare(EMPTY, snapshot, derived)
         matrix = build_matrix(change.documents, vectors)
         return cls(apply_change(EMPTY, change), matrix=matrix, vectors=vectors)
 

@@ -1,5 +1,6 @@
 """Making and moving on the index of a snapshot, of the best kind that is installed."""
 
+from toolweft.core.derived import Derived
 from toolweft.core.snapshot import Snapshot
 from toolweft.search.lexical import LexicalIndex
 from toolweft.search.views import ViewedIndex
@@ -7,10 +8,14 @@ from toolweft.search.views import ViewedIndex
 __all__ = ("build_index", "update_index")
 
 
-def build_index(snapshot: Snapshot) -> ViewedIndex:
+def build_index(snapshot: Snapshot, derived: Derived | None = None) -> ViewedIndex:
     """An index over every tool of a snapshot that is not disabled.
 
     With words and meanings; with words alone where numpy is not installed.
+
+    Args:
+        snapshot: of the tools.
+        derived: parts of an earlier start's index, and told those of this one; None for none.
     """
     try:
         # Imported at the first index: numpy and the vectors take a tenth of a second.
@@ -19,8 +24,8 @@ def build_index(snapshot: Snapshot) -> ViewedIndex:
     except ModuleNotFoundError as exc:
         if exc.name != "numpy":
             raise
-        return LexicalIndex.of(snapshot)
-    return HybridIndex.of(snapshot, vectors=load_vectors())
+        return LexicalIndex.of(snapshot, derived=derived)
+    return HybridIndex.of(snapshot, vectors=load_vectors(), derived=derived)
 
 
 def update_index(index: ViewedIndex, snapshot: Snapshot) -> ViewedIndex:

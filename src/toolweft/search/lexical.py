@@ -15,6 +15,7 @@ from itertools import accumulate
 from math import log
 from typing import Self
 
+from toolweft.core.derived import Derived
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit
 from toolweft.core.snapshot import Snapshot
@@ -65,9 +66,9 @@ class LexicalIndex:
         self._inverted = inverted
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Self:
+    def of(cls, snapshot: Snapshot, *, derived: Derived | None = None) -> Self:
         """An index over every tool of a snapshot that is not disabled."""
-        return cls(apply_change(EMPTY, compare(EMPTY, snapshot)))
+        return cls(apply_change(EMPTY, compare(EMPTY, snapshot, derived)))
 
     def __len__(self) -> int:
         """How many tools can be found."""

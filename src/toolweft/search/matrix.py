@@ -20,8 +20,6 @@ __all__ = ("FRONT", "ToolMatrix", "build_matrix")
 
 # So many leading dimensions are compared over the whole catalog; all of them for the best.
 FRONT = 32
-# Tools turned into vectors at once: bounds the memory a build needs.
-_CHUNK = 500
 # Room for new rows when a column is copied, as a share of it.
 _ROOM = 0.25
 
@@ -99,20 +97,15 @@ def build_matrix(documents: Sequence[Document], vectors: WordVectors) -> ToolMat
     flat = [numbers.setdefault(word, len(numbers)) for d in documents for word in d.words]
     words = np.array(flat, np.int64)
     emphases = np.fromiter(chain.from_iterable(d.emphases for d in documents), np.float32)
-    lengths = np.array([len(document.words) for document in documents], np.int64)
     table = np.zeros((len(numbers), vectors.dimensions), np.float32)
     for word, number in numbers.items():
         table[number] = vectors.vector(word)
     rows = np.zeros((count, vectors.dimensions), np.float32)
-    starts = np.concatenate(([0], np.cumsum(lengths)))
-    for first in range(0, count, _CHUNK):
-        last = min(first + _CHUNK, count)
-        part = slice(starts[first], starts[last])
-        filled = np.flatnonzero(lengths[first:last]) + first
-        if len(filled):
-            weighted = table[words[part]]
-            weighted *= emphases[part, None]
-            rows[filled] = np.add.reduceat(weighted, starts[filled] - starts[first], axis=0)
+    start = 0
+    for row, document in enumerate(documents):
+        end = start + len(document.words)
+        rows[row] = emphases[start:end] @ table[words[start:end]]
+        start = end
     rows = unit(rows)
     return ToolMatrix(
         _Column(rows.astype(np.float16)),

@@ -9,12 +9,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
 
+from toolweft.core.derived import Derived
 from toolweft.core.ids import QualifiedName
 from toolweft.core.snapshot import CatalogTool, Snapshot
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.columns import Postings, WordTable, join_postings, pack_postings
 from toolweft.search.documents import Document, build_document, name_key
 from toolweft.search.name_table import NameTable
+from toolweft.search.parts import read_documents
 from toolweft.search.words import Tokenizer
 
 __all__ = (
@@ -67,11 +69,16 @@ class Change:
 EMPTY = InvertedIndex((), {}, WordTable({}), NameTable(), ())
 
 
-def compare(known: InvertedIndex, snapshot: Snapshot) -> Change:
+def compare(known: InvertedIndex, snapshot: Snapshot, derived: Derived | None = None) -> Change:
     """What is to be done so that exactly the tools of a snapshot are found that are not disabled.
 
     Only between the first and the last tool that differ is anything looked at: most often one
     source has changed.
+
+    Args:
+        known: the index there is.
+        snapshot: of what is to be found.
+        derived: documents of an earlier start; None for none.
     """
     # The catalog's own texts: a tool spells its name anew each time.
     names, tools = list(snapshot.tools), list(snapshot.tools.values())
@@ -91,8 +98,7 @@ def compare(known: InvertedIndex, snapshot: Snapshot) -> Change:
             come.append(Entry(name, tool.definition))
     left = dict.fromkeys(tool.qualified for tool in old if tool.qualified not in kept)
     gone = sorted(known.slots[name] for name in left if name in known.slots)
-    tokenizer = Tokenizer()
-    documents = [build_document(entry.definition, tokenizer) for entry in come]
+    documents = read_documents([entry.definition for entry in come], derived)
     return Change(gone, come, documents, tools)
 
 

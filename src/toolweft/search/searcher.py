@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from toolweft.core.derived import Derived
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import Placement, SearchResult
 from toolweft.core.snapshot import Snapshot
@@ -42,11 +43,18 @@ class CatalogSearcher:
     Args:
         uses: what was learned from use; None where nothing is.
         embedder: says what is near to a query beside the index; None where nothing does.
+        derived: what an earlier start's index was made of; None for nothing.
     """
 
-    def __init__(self, *, uses: Uses | None = None, embedder: QueryEmbedder | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        uses: Uses | None = None,
+        embedder: QueryEmbedder | None = None,
+        derived: Derived | None = None,
+    ) -> None:
         self._uses, self._embedder = uses, embedder
-        self._indexes = IndexHolder()
+        self._indexes = IndexHolder(derived)
         self._answers = RememberedAnswers()
 
     async def index_for(self, snapshot: Snapshot) -> ViewedIndex:

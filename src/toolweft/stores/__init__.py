@@ -1,7 +1,9 @@
 """What is kept: events and vectors in an SQL database, servers' listings in files."""
 
 from toolweft.stores.answers import AnswerFile
-from toolweft.stores.discoveries import FileDiscoveryCache, clear_discoveries
+from toolweft.stores.derived import FileDerivedCache
+from toolweft.stores.discoveries import FileDiscoveryCache
+from toolweft.stores.discovery_files import clear_discoveries
 from toolweft.stores.discovery_options import DiscoveryOptions
 from toolweft.stores.ledger import SqlLedger
 from toolweft.stores.observed import ObservedLedger
@@ -13,6 +15,7 @@ from toolweft.stores.vectors import SqlVectorStore
 __all__ = (
     "AnswerFile",
     "DiscoveryOptions",
+    "FileDerivedCache",
     "FileDiscoveryCache",
     "LedgerOptions",
     "ObservedLedger",

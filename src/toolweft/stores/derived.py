@@ -1,0 +1,41 @@
+"""What was worked out of definitions as files; see `discovery_files`."""
+
+from base64 import b64decode, b64encode
+from pathlib import Path
+from typing import Any, Final
+
+from toolweft.core.clock import Clock
+from toolweft.core.derived import Derived
+from toolweft.stores.discovery_files import DERIVED, CacheFiles
+from toolweft.stores.discovery_options import DiscoveryOptions
+
+__all__ = ("FileDerivedCache",)
+
+_FORMAT: Final = 1
+
+
+class FileDerivedCache:
+    """The `DerivedCache` of a folder; needs no opening or closing."""
+
+    def __init__(self, options: DiscoveryOptions, *, folder: Path, clock: Clock) -> None:
+        self._files = CacheFiles(options, folder=folder, clock=clock, content_format=_FORMAT)
+
+    async def load(self, key: str) -> Derived:
+        """What was kept under a key; see `toolweft.core.derived.DerivedCache`."""
+
+        async def save(derived: Derived) -> None:
+            await self._files.attempt(lambda: self._save(key, derived), key=key)
+
+        sound, parts = await self._files.attempt(lambda: self._load(key), key=key) or ((), {})
+        return Derived(sound, parts, save=save)
+
+    def _load(self, key: str) -> tuple[list[str], dict[str, bytes]]:
+        content: Any = self._files.read(DERIVED, key)[1]
+        sound = content["sound"]
+        if not all(isinstance(pin_hash, str) for pin_hash in sound):
+            raise ValueError("a field has another kind of value than this version writes")
+        return sound, {name: b64decode(part) for name, part in content["parts"].items()}
+
+    def _save(self, key: str, derived: Derived) -> None:
+        parts = {name: b64encode(part).decode("ascii") for name, part in derived.parts.items()}
+        self._files.write(DERIVED, key, {"sound": sorted(derived.sound), "parts": parts})
