@@ -26,6 +26,8 @@ _FROM_HOST = {
     FrameKind.REPLY: (_UNLIMITED, _UNLIMITED),
 }
 _MAX_NESTING = 200
+# Made once: with options of its own, each `json.dumps` would make another.
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Channel:
@@ -207,8 +209,7 @@ def encode_arguments(name: str, arguments: dict[str, Any], *, max_bytes: int) ->
     if check_size(arguments, max_size=max_bytes) is None:
         raise _too_large(name, max_bytes)
     try:
-        text = json.dumps(arguments, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        body = text.encode()
+        body = _encode(arguments).encode()
     except (TypeError, ValueError) as fault:
         raise _not_json(name, str(fault)) from None
     except RecursionError:

@@ -64,7 +64,7 @@ def encode_start(
     kind: FrameKind, *, number: int, head: Mapping[str, Any] | None, body_bytes: int
 ) -> bytes:
     """What stands before the body of a frame, for who sends a large body without copying it."""
-    text = json.dumps(head, separators=(",", ":")).encode() if head else b""
+    text = _encode_head(head).encode() if head else b""
     return _HEADER.pack(kind, _PADDING, number, len(text), body_bytes) + text
 
 
@@ -125,9 +125,7 @@ class FrameDecoder:
 
 def _parse_head(text: bytes) -> dict[str, Any]:
     try:
-        head = json.loads(
-            text.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
-        )
+        head = _decode_head(text.decode())
     except (ValueError, RecursionError) as fault:
         raise FrameError(f"head is not strict JSON: {type(fault).__name__}") from None
     if not isinstance(head, dict):
@@ -144,3 +142,10 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
+
+
+# Made once: with options of its own, each `json.dumps` and `json.loads` would make another.
+_encode_head = json.JSONEncoder(separators=(",", ":")).encode
+_decode_head = json.JSONDecoder(
+    object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
+).decode
