@@ -31,5 +31,5 @@ def test_what_was_listed_once_is_listed_without_its_server_until_it_is_cleared(b
     assert bare("doctor").code == 1
 
     cleared = bare("cache", "clear", "--json")
-    assert (cleared.json["files"], cleared.json["bytes"] > 0) == (2, True)
+    assert (cleared.json["files"], cleared.json["bytes"] > 0) == (4, True)
     assert bare("tools", "--json").json["tools"] == []

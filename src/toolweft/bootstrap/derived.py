@@ -27,13 +27,7 @@ _CODE: Final = ("toolweft.core", "toolweft.catalog", "toolweft.search", "jsonsch
 @asynccontextmanager
 async def open_derived(settings: Settings, *, clock: Clock) -> AsyncIterator[Derived]:
     """What an earlier start worked out of the definitions of the same sources; kept at the end."""
-    options = settings.discovery
-    if options.folder is None or not options.is_read:
-        yield Derived()
-        return
-    names = sorted(source.name for source in (*settings.servers, *settings.openapi_sources))
-    cache = FileDerivedCache(options, folder=options.folder, clock=clock)
-    derived = await cache.load(await to_thread.run_sync(_build_key, names))
+    derived = await _load(settings, clock)
     try:
         yield derived
     finally:
@@ -42,12 +36,26 @@ async def open_derived(settings: Settings, *, clock: Clock) -> AsyncIterator[Der
             await derived.finish()
 
 
+async def _load(settings: Settings, clock: Clock) -> Derived:
+    options = settings.discovery
+    names = sorted(source.name for source in (*settings.servers, *settings.openapi_sources))
+    if options.folder is None or not options.is_read or not names:
+        return Derived()
+    cache = FileDerivedCache(options, folder=options.folder, clock=clock)
+    try:
+        key = await to_thread.run_sync(_build_key, names)
+    except OSError:
+        # The code is no files, as in an archive.
+        return Derived()
+    return await cache.load(key)
+
+
 def _build_key(names: Sequence[str]) -> str:
     told = [sys.version, sys.byteorder, *names]
     for module in _CODE:
         spec = find_spec(module)
-        assert spec is not None
-        assert spec.origin is not None
+        if spec is None or spec.origin is None:
+            raise FileNotFoundError(module)
         told += _list_files(Path(spec.origin).parent)
     return sha256("\0".join(told).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -184,7 +184,7 @@ def _prepare(
                 if not preparation.is_own:
                     checked = _check_texts(definition)
             if checked is NOTHING_FOUND and not preparation.is_own:
-                preparation.derived.sound.add(pin_hash)
+                preparation.derived.note_sound(pin_hash)
             usable, faults = _with_examples(usable, rules, preparation.options)
             if usable.input_examples:
                 size_bytes += len(render_examples(usable.input_examples).encode())

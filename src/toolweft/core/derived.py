@@ -5,10 +5,13 @@ character is another one. Shared by the catalog and search, which work it out, a
 keep it.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
+from typing import Final, Protocol
 
 __all__ = ("Derived", "DerivedCache")
+
+# Definitions; a server may change its own without end.
+_MAX_SOUND: Final = 100_000
 
 
 class Derived:
@@ -33,8 +36,23 @@ class Derived:
         self._known_parts: Mapping[str, bytes] = parts or {}
         self._save = save
         # Of this start alone: what nobody uses any more is not kept.
-        self.sound: set[str] = set()
-        self.parts: Mapping[str, bytes] = {}
+        self._sound: set[str] = set()
+        self._parts: Mapping[str, bytes] = {}
+
+    @property
+    def sound(self) -> Set[str]:
+        """Pin hashes of the definitions in which nothing was found, then or now."""
+        return self._sound
+
+    @property
+    def parts(self) -> Mapping[str, bytes]:
+        """Of this start's index; where none was made, as they were known."""
+        return self._parts or self._known_parts
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what it is told outlives this start."""
+        return self._save is not None
 
     @property
     def knows_sound(self) -> bool:
@@ -45,23 +63,28 @@ class Derived:
         """Whether a definition was checked before, and nothing was found in it."""
         return pin_hash in self._known_sound
 
+    def note_sound(self, pin_hash: str) -> None:
+        """Know that nothing was found in a definition."""
+        if self.is_kept and len(self._sound) < _MAX_SOUND:
+            self._sound.add(pin_hash)
+
+    def note_parts(self, parts: Mapping[str, bytes]) -> None:
+        """Know all parts of the index that was made."""
+        if self.is_kept:
+            self._parts = parts
+
     def part(self, key: str) -> bytes | None:
-        """A part of an index that was made before; as untrusted as any file."""
+        """A part of an index that was made before; it may hold anything."""
         return self._known_parts.get(key)
 
     async def finish(self) -> None:
         """Keep what is new, and forget all of it: it weighs as much as an index. Idempotent."""
         save, self._save = self._save, None
-        # Where nothing was searched, the parts are as good as they were.
-        self.parts = self.parts or self._known_parts
-        if save is not None:
-            is_known = (
-                self.sound <= self._known_sound and self.parts.keys() <= self._known_parts.keys()
-            )
-            if not is_known:
-                await save(self)
+        news = (self._sound - self._known_sound, self._parts.keys() - self._known_parts.keys())
+        if save is not None and any(news):
+            await save(self)
         self._known_sound, self._known_parts = frozenset(), {}
-        self.sound, self.parts = set(), {}
+        self._sound, self._parts = set(), {}
 
 
 class DerivedCache(Protocol):

@@ -78,6 +78,8 @@ class Document:
     fields: bytes
     # How much each word counts in the tool's vector.
     emphases: Sequence[float]
+    # Taken over from an earlier start: it may not be what would be made of the tool now.
+    is_borrowed: bool = False
 
 
 def build_document(definition: ToolDefinition, tokenizer: Tokenizer) -> Document:

@@ -48,11 +48,11 @@ class IndexHolder:
             index = await anyio.to_thread.run_sync(self._move_on, known, snapshot)
         else:
             index = self._move_on(known, snapshot)
-        if known is None and self._derived is not None:
-            await self._derived.finish()
         if snapshot.version > self._version:
             self._index, self._version = index, snapshot.version
             self._size = len(snapshot.tools)
+        if known is None and self._derived is not None:
+            await self._derived.finish()
         return index
 
     def _move_on(self, known: ViewedIndex | None, snapshot: Snapshot) -> ViewedIndex:

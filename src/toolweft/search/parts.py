@@ -20,6 +20,8 @@ _HEAD: Final = struct.Struct("<II")
 # No word holds one.
 _SEPARATOR: Final = "\n"
 _FLOAT: Final = 4
+# Far above what one word of a tool can count.
+_MAX_WEIGHT: Final = 1e6
 
 
 def read_documents(
@@ -32,7 +34,7 @@ def read_documents(
         derived: asked for each, and told all of them; None where nothing is kept.
     """
     tokenizer = Tokenizer()
-    if derived is None:
+    if derived is None or not derived.is_kept:
         return [build_document(definition, tokenizer) for definition in definitions]
     documents = []
     parts: dict[str, bytes] = {}
@@ -45,7 +47,7 @@ def read_documents(
             part = pack_document(document)
         documents.append(document)
         parts[key] = part
-    derived.parts = parts
+    derived.note_parts(parts)
     return documents
 
 
@@ -81,11 +83,16 @@ def unpack_document(part: bytes) -> Document | None:
     emphases_end = impacts_end + _FLOAT * count
     text = part[_HEAD.size : words_end].decode("utf-8", "replace")
     words = tuple(text.split(_SEPARATOR)) if count else ()
-    if len(part) != emphases_end + count or len(words) != count:
+    if len(part) != emphases_end + count or len(set(words)) != count:
+        return None
+    impacts = array("f", part[words_end:impacts_end])
+    emphases = array("f", part[impacts_end:emphases_end])
+    if not all(0 <= weight <= _MAX_WEIGHT for weight in (*impacts, *emphases)):
         return None
     return Document(
         words=words,
-        impacts=array("f", part[words_end:impacts_end]),
+        impacts=impacts,
         fields=part[emphases_end:],
-        emphases=array("f", part[impacts_end:emphases_end]),
+        emphases=emphases,
+        is_borrowed=True,
     )

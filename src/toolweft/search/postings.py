@@ -53,6 +53,8 @@ class InvertedIndex:
     names: NameTable
     # The snapshot's tools it was made from, those that cannot be found too.
     tools: Sequence[CatalogTool]
+    # Whether any document was taken over from an earlier start.
+    is_borrowed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,16 +120,21 @@ def apply_change(known: InvertedIndex, change: Change) -> InvertedIndex:
     for slot, entry in leaving:
         entries[slot] = None
         del slots[entry.qualified]
-    # Words are not kept per tool: reading the few that leave again costs less than the memory.
-    tokenizer = Tokenizer()
-    _drop(packed, ((s, build_document(entry.definition, tokenizer)) for s, entry in leaving))
+    if known.is_borrowed:
+        _sweep(packed, set(change.gone))
+    else:
+        # Words are not kept per tool: reading the few that leave again costs less than the memory.
+        tokenizer = Tokenizer()
+        _drop(packed, ((s, build_document(entry.definition, tokenizer)) for s, entry in leaving))
     _append(packed, first, change.documents)
     slots |= {entry.qualified: slot for slot, entry in enumerate(change.come, first)}
     names = known.names.changed(
         [(key, slot) for slot, entry in leaving for key in _name_keys(entry)],
         [(key, s) for s, entry in enumerate(change.come, first) for key in _name_keys(entry)],
     )
-    return InvertedIndex([*entries, *change.come], slots, WordTable(packed), names, change.tools)
+    is_borrowed = known.is_borrowed or any(document.is_borrowed for document in change.documents)
+    entries += change.come
+    return InvertedIndex(entries, slots, WordTable(packed), names, change.tools, is_borrowed)
 
 
 def _same_ends(old: Sequence[CatalogTool], new: Sequence[CatalogTool]) -> tuple[int, int]:
@@ -161,6 +168,15 @@ def _drop(packed: dict[str, bytes], documents: Iterable[tuple[int, Document]]) -
         if len(gone) == len(old.slots):
             del packed[word]
         else:
+            packed[word] = _without(old, gone)
+
+
+def _sweep(packed: dict[str, bytes], gone: Collection[int]) -> None:
+    """Take slots out of every word that holds them: which ones do, nobody can tell for sure."""
+    for word, old in WordTable(dict(packed)).items():
+        if all(slot in gone for slot in old.slots):
+            del packed[word]
+        elif any(slot in gone for slot in old.slots):
             packed[word] = _without(old, gone)
 
 

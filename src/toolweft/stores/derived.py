@@ -1,6 +1,7 @@
 """What was worked out of definitions as files; see `discovery_files`."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,18 +25,21 @@ class FileDerivedCache:
         """What was kept under a key; see `toolweft.core.derived.DerivedCache`."""
 
         async def save(derived: Derived) -> None:
-            await self._files.attempt(lambda: self._save(key, derived), key=key)
+            # Taken now: where the disk is slow, they are forgotten meanwhile.
+            sound, parts = frozenset(derived.sound), derived.parts
+            await self._files.attempt(lambda: self._save(key, sound, parts), key=key)
 
         sound, parts = await self._files.attempt(lambda: self._load(key), key=key) or ((), {})
         return Derived(sound, parts, save=save)
 
     def _load(self, key: str) -> tuple[list[str], dict[str, bytes]]:
         content: Any = self._files.read(DERIVED, key)[1]
-        sound = content["sound"]
-        if not all(isinstance(pin_hash, str) for pin_hash in sound):
+        sound, parts = content["sound"], content["parts"]
+        is_read = isinstance(sound, list) and isinstance(parts, dict)
+        if not (is_read and all(isinstance(pin_hash, str) for pin_hash in sound)):
             raise ValueError("a field has another kind of value than this version writes")
-        return sound, {name: b64decode(part) for name, part in content["parts"].items()}
+        return sound, {name: b64decode(part) for name, part in parts.items()}
 
-    def _save(self, key: str, derived: Derived) -> None:
-        parts = {name: b64encode(part).decode("ascii") for name, part in derived.parts.items()}
-        self._files.write(DERIVED, key, {"sound": sorted(derived.sound), "parts": parts})
+    def _save(self, key: str, sound: frozenset[str], parts: Mapping[str, bytes]) -> None:
+        texts = {name: b64encode(part).decode("ascii") for name, part in parts.items()}
+        self._files.write(DERIVED, key, {"sound": sorted(sound), "parts": texts})
