@@ -14,7 +14,7 @@ from typing import Any
 import toolweft
 from benchmarks.provider_play import Player, Way
 from toolweft.agent.events import TaskFinished, TurnFinished
-from toolweft.bootstrap import open_model
+from toolweft.bootstrap.models import open_model
 from toolweft.config import Settings, load_settings
 from toolweft.core.calls import TextContent
 from toolweft.core.messages import (
@@ -24,9 +24,9 @@ from toolweft.core.messages import (
     ModelResult,
     ModelTool,
     ResultsMessage,
-    TokenUsage,
     UserMessage,
 )
+from toolweft.core.models import TokenUsage
 from toolweft.providers.prefix import prefix_hash
 from toolweft.testing.vendors.played import VendorForm
 from toolweft.testing.vendors.scripts import VendorServer

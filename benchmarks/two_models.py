@@ -36,10 +36,9 @@ from toolweft.core.messages import (
     ModelResult,
     ModelTool,
     ResultsMessage,
-    TokenUsage,
     UserMessage,
 )
-from toolweft.core.providers import TokenPrices
+from toolweft.core.models import TokenPrices, TokenUsage
 from toolweft.core.secret import Secret
 from toolweft.providers.anthropic import AnthropicOptions, AnthropicProvider
 from toolweft.testing.vendors.anthropic import AnthropicServer, Turn

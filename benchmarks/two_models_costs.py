@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.harness import Report
 from toolweft.agent import ModelBill
-from toolweft.core.messages import TokenUsage
-from toolweft.core.providers import TokenPrices
+from toolweft.core.models import TokenPrices, TokenUsage
 from toolweft.testing.vendors.anthropic_meter import count_tokens
 
 __all__ = ("Models", "Run", "Ticket", "add_costs")

@@ -59,3 +59,14 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
 
 def test_the_report_sees_what_is_loaded() -> None:
     assert list_loaded("import sqlalchemy") == ["sqlalchemy"]
+
+
+@pytest.mark.promise("house.import-budget")
+def test_a_gateway_starts_without_what_talks_to_models() -> None:
+    code = "import sys, toolweft.cli.commands.serve, toolweft.bootstrap, toolweft.gateway.server"
+    report = "print(*(n for n in sys.modules if n.startswith('toolweft.')))"
+    command = [sys.executable, "-c", f"{code}\n{report}"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "toolweft.gateway.server" in loaded
+    talking = ("toolweft.agent", "toolweft.core.messages", "toolweft.bootstrap.models")
+    assert [name for name in loaded if name.startswith(talking)] == []

@@ -6,8 +6,7 @@ from benchmarks.two_models import classify, make_tickets
 from benchmarks.two_models_costs import Models, Run, Ticket, add_costs
 
 from toolweft.agent import ModelBill
-from toolweft.core.messages import TokenUsage
-from toolweft.core.providers import TokenPrices
+from toolweft.core.models import TokenPrices, TokenUsage
 
 LARGE = TokenPrices(input=10, output=50, cache_read=1, cache_write=12.5)
 SMALL = TokenPrices(input=1, output=5, cache_read=0.1, cache_write=1.25)

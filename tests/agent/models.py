@@ -11,10 +11,10 @@ from toolweft.core.messages import (
     ModelRequest,
     ReplyDone,
     StopReason,
-    TokenUsage,
     UserMessage,
 )
-from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.models import TokenPrices, TokenUsage
+from toolweft.core.providers import ModelCapabilities
 
 __all__ = ("ONE_CENT", "FakeModel", "last_text")
 

@@ -11,8 +11,8 @@ from toolweft.core.client import Ask
 from toolweft.core.errors import AskRefused
 from toolweft.core.events import ModelReplied
 from toolweft.core.ids import SourceName
-from toolweft.core.messages import AssistantMessage, ModelReply, TokenUsage
-from toolweft.core.providers import TokenPrices
+from toolweft.core.messages import AssistantMessage, ModelReply
+from toolweft.core.models import TokenPrices, TokenUsage
 from toolweft.providers.scripted import ScriptedProvider
 from toolweft.testing import FakeClock, MemoryLedger
 

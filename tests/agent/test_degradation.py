@@ -18,7 +18,7 @@ from tests.programs.fakes import make_tool
 
 from toolweft.agent.degradation import list_tools, saved_in
 from toolweft.agent.events import Notice, ToolFinished, TurnStarted
-from toolweft.agent.options import AgentOptions
+from toolweft.core.agent_options import AgentOptions
 from toolweft.core.calls import Failure
 from toolweft.core.errors import ProviderError, SandboxUnavailable
 from toolweft.core.events import ModelReplied

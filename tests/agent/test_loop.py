@@ -42,9 +42,9 @@ from toolweft.core.messages import (
     RawItems,
     ResultsMessage,
     TextPrinted,
-    TokenUsage,
     UserMessage,
 )
+from toolweft.core.models import TokenUsage
 
 
 async def test_a_search_a_program_and_an_answer() -> None:

@@ -24,7 +24,7 @@ from toolweft.core.errors import (
 from toolweft.core.events import ModelReplied
 from toolweft.core.ids import RunId
 from toolweft.core.json import Json, JsonSchema
-from toolweft.core.messages import TokenUsage
+from toolweft.core.models import TokenUsage
 from toolweft.core.providers import ModelCapabilities
 from toolweft.core.workers import WorkerRequest
 from toolweft.testing import FakeClock, MemoryLedger

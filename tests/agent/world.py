@@ -12,9 +12,9 @@ from toolweft.agent.declaring import Declarations
 from toolweft.agent.degradation import FindSaved
 from toolweft.agent.events import AgentEvent, TaskFinished
 from toolweft.agent.loop import Conversation, work
-from toolweft.agent.options import AgentOptions
 from toolweft.agent.results import AgentResult
 from toolweft.agent.spending import Spending
+from toolweft.core.agent_options import AgentOptions
 from toolweft.core.messages import (
     AssistantMessage,
     Message,
@@ -24,10 +24,10 @@ from toolweft.core.messages import (
     ReplyDone,
     ResultsMessage,
     StopReason,
-    TokenUsage,
 )
+from toolweft.core.models import TokenPrices, TokenUsage
 from toolweft.core.programs import Container
-from toolweft.core.providers import ModelCapabilities, Provider, TokenPrices
+from toolweft.core.providers import ModelCapabilities, Provider
 from toolweft.core.snapshot import CatalogTool
 from toolweft.providers.scripted import ScriptedProvider
 from toolweft.toolbox import Toolbox

@@ -187,16 +187,13 @@ async def test_a_start_over_damaged_files_is_as_the_first(folder: Path) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("without", [{"is_read": False}, {"folder": None}])
-async def test_nothing_is_read_or_kept_where_nothing_is_to_be_remembered(
-    folder: Path, without: dict[str, Any]
-) -> None:
+async def test_nothing_is_read_or_kept_where_nothing_is_to_be_remembered(folder: Path) -> None:
     await start(load(folder), *QUERIES)
     written = list_derived(folder)
     write_tools(folder, [*TOOLS, {"name": "more", "inputSchema": SCHEMA}])
 
     settings = load(folder)
-    settings = replace(settings, discovery=replace(settings.discovery, **without))
+    settings = replace(settings, discovery=replace(settings.discovery, folder=None))
     async with open_derived(settings, clock=SystemClock()) as derived:
         assert not derived.knows_sound
         assert derived.part(next(iter((await peek(load(folder))).parts))) is None
@@ -204,6 +201,19 @@ async def test_nothing_is_read_or_kept_where_nothing_is_to_be_remembered(
 
     assert "more" in tools
     assert list_derived(folder) == written
+
+
+async def test_where_servers_are_asked_anew_nothing_is_read_and_what_is_found_is_kept(
+    folder: Path,
+) -> None:
+    settings = load(folder)
+    async with open_derived(settings, clock=SystemClock()) as derived:
+        derived.note_sound("before")
+    anew = replace(settings, discovery=replace(settings.discovery, is_read=False))
+    async with open_derived(anew, clock=SystemClock()) as derived:
+        assert not derived.knows_sound
+        derived.note_sound("now")
+    assert (await peek(settings))._known_sound == {"now"}
 
 
 async def test_other_sources_are_kept_apart_and_their_order_does_not_count(folder: Path) -> None:
@@ -229,7 +239,7 @@ def make_code(folder: Path) -> list[str]:
     (folder / "below").mkdir()
     for name in ("checks.py", "below/words.py"):
         (folder / name).write_text("MAX = 1\n", encoding="utf-8")
-    return _list_files(folder)
+    return _list_files(folder)[0]
 
 
 @pytest.mark.promise("discovery.derived")
@@ -237,7 +247,7 @@ def make_code(folder: Path) -> list[str]:
 def test_a_file_of_the_code_that_changes_or_comes_counts(tmp_path: Path, name: str) -> None:
     before = make_code(tmp_path)
     (tmp_path / name).write_text("MAX = 10\n", encoding="utf-8")
-    assert _list_files(tmp_path) != before
+    assert _list_files(tmp_path)[0] != before
 
 
 @pytest.mark.promise("discovery.derived")
@@ -247,16 +257,42 @@ def test_a_file_of_the_code_that_changes_and_stays_as_large_counts(tmp_path: Pat
     changed_ns = path.stat().st_mtime_ns
     path.write_text("MAX = 2\n", encoding="utf-8")
     os.utime(path, ns=(changed_ns, changed_ns + 1_000_000))
-    assert _list_files(tmp_path) != before
+    assert _list_files(tmp_path)[0] != before
 
 
 def test_a_file_of_the_code_that_goes_counts_and_bytecode_does_not(tmp_path: Path) -> None:
     before = make_code(tmp_path)
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__" / "checks.pyc").write_bytes(b"1")
-    assert _list_files(tmp_path) == before
+    assert _list_files(tmp_path)[0] == before
     (tmp_path / "checks.py").unlink()
-    assert _list_files(tmp_path) != before
+    assert _list_files(tmp_path)[0] != before
+
+
+@pytest.mark.promise("discovery.derived")
+async def test_code_that_was_replaced_while_this_process_runs_keeps_and_reads_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = folder / "code_of_a_checkout"
+    package.mkdir()
+    path = package / "__init__.py"
+    path.touch()
+    # Long ago, as an installer may say of what it has just written.
+    os.utime(path, (1, 1))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr("toolweft.bootstrap.derived._CODE", (package.name,))
+    assert _build_key(["a"]) == ""
+    async with open_derived(load(folder), clock=SystemClock()) as derived:
+        assert not derived.is_kept
+    monkeypatch.setattr("toolweft.bootstrap.derived._LOADED_S", path.stat().st_ctime + 1)
+    assert _build_key(["a"]) != ""
+
+
+@pytest.mark.promise("discovery.derived")
+def test_another_version_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _build_key(["a"])
+    monkeypatch.setattr("toolweft.bootstrap.derived.__version__", "999")
+    assert _build_key(["a"]) != before
 
 
 @pytest.mark.promise("discovery.harmless")

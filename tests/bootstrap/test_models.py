@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from toolweft.bootstrap import open_model
-from toolweft.bootstrap.models import VENDORS
+from toolweft.bootstrap.models import VENDORS, open_model
 from toolweft.config import Settings, load_settings
 from toolweft.core.errors import ConfigError
-from toolweft.core.messages import AssistantMessage, ModelReply, TokenUsage
+from toolweft.core.messages import AssistantMessage, ModelReply
+from toolweft.core.models import TokenUsage
 from toolweft.providers.scripted import render_transcript
 
 KEYS = {

@@ -9,7 +9,8 @@ import pytest
 from toolweft.config import Settings, explain, load_settings
 from toolweft.config.model_models import CapabilitiesModel, ModelModel, ModelsModel, PricesModel
 from toolweft.core.errors import ConfigError
-from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.models import TokenPrices
+from toolweft.core.providers import ModelCapabilities
 from toolweft.providers.options import ModelOptions
 
 KEY = "sk-nobody-may-see-this"  # pragma: allowlist secret

@@ -15,7 +15,7 @@ from tests.contracts.test_used_searches import new_ledger as new_ledger
 from tests.stores.events import AT, BOB, call_started, model_replied, run_started
 
 from toolweft.core.json import JsonObject
-from toolweft.core.messages import TokenUsage
+from toolweft.core.models import TokenUsage
 from toolweft.stores import LedgerOptions, SqlLedgerReader
 from toolweft.stores.connect import create_ledger_engine
 from toolweft.stores.schema import LedgerTables

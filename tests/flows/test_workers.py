@@ -15,8 +15,8 @@ from toolweft.config import Settings, load_settings
 from toolweft.core.calls import LOCAL
 from toolweft.core.clock import SystemClock
 from toolweft.core.json import JsonObject
+from toolweft.core.models import TokenPrices
 from toolweft.core.programs import ProgramLimits
-from toolweft.core.providers import TokenPrices
 from toolweft.providers.openai_chat import OpenAIChatOptions, OpenAIChatProvider
 from toolweft.testing.vendors.openai_chat import OpenAIChatServer, say
 from toolweft.testing.vendors.openai_http import Failure, Turn

@@ -3,7 +3,7 @@
 import pytest
 
 from toolweft.core.json import Json
-from toolweft.core.messages import TokenUsage
+from toolweft.core.models import TokenUsage
 from toolweft.providers.openai_wire import decode_usage
 from toolweft.providers.reading import read_count
 

@@ -16,9 +16,9 @@ from toolweft.core.messages import (
     ModelRequest,
     ReplyDone,
     TextPrinted,
-    TokenUsage,
     UserMessage,
 )
+from toolweft.core.models import TokenUsage
 from toolweft.core.providers import ModelCapabilities, Provider
 from toolweft.providers.scripted import (
     ScriptedProvider,

@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
+from toolweft.catalog import Catalog
+from toolweft.core.derived import Derived
 from toolweft.core.ids import QualifiedName
-from toolweft.core.snapshot import CatalogTool, Snapshot
+from toolweft.core.snapshot import CatalogTool, Snapshot, SourceStatus
 from toolweft.search import CatalogSearcher, UnusableEmbedder
 from toolweft.search.embedded import EmbeddedQueries
 from toolweft.search.holder import IndexHolder
@@ -103,3 +106,45 @@ async def test_a_lone_surrogate_in_a_query_reaches_nobody() -> None:
 
     assert asked == ["? rain"]
     assert [hit.qualified for hit in found.hits] == ["sky.rain"]
+
+
+def kept(saved: list[set[str]]) -> Derived:
+    async def save(derived: Derived) -> None:
+        await anyio.lowlevel.checkpoint()
+        saved.append(set(derived.parts))
+
+    return Derived(save=save)
+
+
+async def test_what_was_worked_out_is_kept_once_every_source_has_told_of_its_tools() -> None:
+    saved: list[set[str]] = []
+    derived, settled = kept(saved), [False, True]
+    catalog = build_catalog([build_definition("a.alpha")])
+    holder = IndexHolder(derived, is_settled=lambda: settled.pop(0))
+    await holder.index_for(catalog.snapshot)
+    assert (saved, derived.is_kept) == ([], True)
+
+    beta = build_definition("b.beta")
+    catalog.source_changed(replace(_status_of(catalog), name=beta.namespace), [beta])
+    await holder.index_for(catalog.snapshot)
+
+    assert [len(parts) for parts in saved] == [2]
+    assert not derived.is_kept
+
+
+async def test_a_search_that_is_given_up_keeps_and_forgets_all_the_same() -> None:
+    saved: list[set[str]] = []
+    derived = kept(saved)
+    catalog = build_catalog([build_definition("a.alpha")])
+    holder = IndexHolder(derived)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await holder.index_for(catalog.snapshot)
+    if not saved:
+        await holder.index_for(catalog.snapshot)
+    assert len(saved) == 1
+    assert (derived.is_kept, dict(derived.parts)) == (False, {})
+
+
+def _status_of(catalog: Catalog) -> SourceStatus:
+    return next(iter(catalog.snapshot.sources.values()))

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.derived import Derived
-from toolweft.core.ids import SourceName
+from toolweft.core.ids import SourceName, ToolName
+from toolweft.core.packed import pack_json
 from toolweft.core.snapshot import Snapshot
 from toolweft.core.tools import ToolDefinition, ToolExample
 from toolweft.search.documents import Document, build_document
@@ -155,7 +156,8 @@ KEYED = replace(OFFICE[5], definition_hash="0" * 64)
 @pytest.mark.parametrize(
     "change",
     [
-        {"definition_hash": "1" * 64},
+        {"name": ToolName("list_order")},
+        {"input_schema": {"type": "object", "properties": {"a": {}}}},
         {"namespace": SourceName("shops")},
         {"category": "sale"},
         {"category": None},
@@ -168,6 +170,21 @@ KEYED = replace(OFFICE[5], definition_hash="0" * 64)
 )
 def test_a_document_made_of_something_else_is_another_one(change: dict[str, Any]) -> None:
     assert document_key(replace(KEYED, **change)) != document_key(KEYED)
+
+
+@pytest.mark.promise("discovery.derived")
+def test_the_order_of_parameters_counts_packed_or_not() -> None:
+    one = {"type": "object", "properties": {"a": {}, "b": {}}}
+    other = {"type": "object", "properties": {"b": {}, "a": {}}}
+    assert one == other
+    for prepare in (pack_json, dict):
+        keys = {document_key(replace(KEYED, input_schema=prepare(s))) for s in (one, other)}
+        assert len(keys) == 2
+
+
+def test_a_schema_that_is_no_json_has_a_key_all_the_same() -> None:
+    for odd in (math.nan, object):
+        assert document_key(replace(KEYED, input_schema={"default": odd}))
 
 
 pairs = st.tuples(*[st.text(st.sampled_from("a1:2é\ud800"), max_size=4)] * 4)

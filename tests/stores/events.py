@@ -13,9 +13,8 @@ from toolweft.core.events import (
     SearchDone,
 )
 from toolweft.core.ids import CallId, ContainerId, RunId
-from toolweft.core.messages import TokenUsage
+from toolweft.core.models import ModelRole, TokenUsage
 from toolweft.core.programs import ProgramStats
-from toolweft.core.providers import ModelRole
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 89_000, tzinfo=UTC)
 ANN = Principal("acme", "ann", "key_1")

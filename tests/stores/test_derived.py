@@ -273,3 +273,26 @@ async def test_clearing_removes_it_too(tmp_path: Path) -> None:
     assert clear_discoveries(tmp_path) == (2, size_bytes)
     assert list_files(tmp_path) == {}
     assert await known(tmp_path) == (set(), {})
+
+
+async def test_what_is_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    for number in range(3):
+        derived = await build(tmp_path).load(KEY)
+        derived.note_sound(f"v1:sha256:{number:064}")
+        await derived.finish()
+    assert len(list((tmp_path / "contents").iterdir())) == 1
+    assert (await build(tmp_path).load(KEY)).is_sound(f"v1:sha256:{2:064}")
+
+
+async def test_where_saving_fails_all_of_it_is_forgotten_too() -> None:
+    async def fail(_derived: Derived) -> None:
+        raise OSError("no room")
+
+    derived = Derived(SOUND, PARTS, save=fail)
+    derived.note_sound("new")
+    with pytest.raises(OSError, match="no room"):
+        await derived.finish()
+    assert not (derived.is_kept)
+    assert not (derived.knows_sound)
+    assert not (derived.parts)
+    assert not (derived.sound)

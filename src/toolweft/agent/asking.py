@@ -19,10 +19,10 @@ from toolweft.core.messages import (
     ModelRequest,
     ReplyDone,
     TextPrinted,
-    TokenUsage,
 )
+from toolweft.core.models import TokenPrices, TokenUsage
 from toolweft.core.ports import Ledger
-from toolweft.core.providers import Provider, TokenPrices
+from toolweft.core.providers import Provider
 
 __all__ = ("Answered", "Planners")
 

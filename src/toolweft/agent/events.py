@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 
 from toolweft.agent.economics import PromptTokens
 from toolweft.agent.results import AgentResult
-from toolweft.core.messages import CallProposed, StopReason, TextPrinted, TokenUsage
+from toolweft.core.messages import CallProposed, StopReason, TextPrinted
+from toolweft.core.models import TokenUsage
 from toolweft.core.programs import CallRecord
 
 __all__ = (

@@ -35,10 +35,10 @@ from toolweft.agent.events import (
     TurnFinished,
     TurnStarted,
 )
-from toolweft.agent.options import AgentOptions
 from toolweft.agent.remote import RemotePrograms
 from toolweft.agent.results import AgentResult
 from toolweft.agent.spending import Spending
+from toolweft.core.agent_options import AgentOptions
 from toolweft.core.calls import Failure
 from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.errors import (
@@ -54,9 +54,9 @@ from toolweft.core.messages import (
     ModelReply,
     ModelRequest,
     ResultsMessage,
-    TokenUsage,
     ToolsMessage,
 )
+from toolweft.core.models import TokenUsage
 from toolweft.core.programs import CONTAINER_LOST, Container
 from toolweft.core.providers import Provider
 from toolweft.toolbox import Toolbox

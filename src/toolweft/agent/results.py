@@ -7,7 +7,8 @@ from toolweft.agent.economics import PromptTokens
 from toolweft.agent.spending import ModelBill
 from toolweft.core.calls import CallerType, Failure
 from toolweft.core.json import Json
-from toolweft.core.messages import Message, TokenUsage
+from toolweft.core.messages import Message
+from toolweft.core.models import TokenUsage
 from toolweft.core.programs import Container
 
 __all__ = ("AgentResult", "AgentStatus", "CallMade")

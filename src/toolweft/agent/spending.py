@@ -7,8 +7,7 @@ what that may cost, so that many workers at once cannot go beyond the cap togeth
 from dataclasses import dataclass, field, replace
 
 from toolweft.core.errors import BudgetSpent
-from toolweft.core.messages import TokenUsage
-from toolweft.core.providers import ModelRole, TokenPrices
+from toolweft.core.models import ModelRole, TokenPrices, TokenUsage
 
 __all__ = ("ModelBill", "Reservation", "Spending")
 

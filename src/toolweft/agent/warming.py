@@ -7,7 +7,8 @@ from toolweft.agent.decisions import user_message
 from toolweft.agent.economics import measure_tools
 from toolweft.agent.events import AgentEvent
 from toolweft.agent.loop import Conversation
-from toolweft.core.messages import ModelRequest, TokenUsage
+from toolweft.core.messages import ModelRequest
+from toolweft.core.models import TokenUsage
 from toolweft.core.providers import Provider
 
 __all__ = ("warm_cache",)

@@ -18,7 +18,6 @@ from toolweft.agent.answers import AnswerForm, DoesNotFitError, Wish, parse_form
 from toolweft.agent.events import Emit, Notice
 from toolweft.agent.recording import record_reply
 from toolweft.agent.spending import Reservation, Spending
-from toolweft.core.budgets import DEFAULT_MAX_TOKENS
 from toolweft.core.calls import TextContent
 from toolweft.core.clock import Clock
 from toolweft.core.errors import (
@@ -36,9 +35,9 @@ from toolweft.core.messages import (
     Message,
     ModelReply,
     ModelRequest,
-    TokenUsage,
     UserMessage,
 )
+from toolweft.core.models import DEFAULT_MAX_TOKENS, TokenUsage
 from toolweft.core.ports import Ledger
 from toolweft.core.providers import Provider
 from toolweft.core.workers import WorkerRequest

@@ -4,8 +4,8 @@
     → toolbox
 
 `open_app` is for the command line and the gateways, `open_toolbox` is the library's front door
-(`toolweft.open`). The library's agent, `toolweft.bootstrap.agent`, is not re-exported: a gateway
-starts without it.
+(`toolweft.open`). What talks to models, `agent`, `models` and `sampling`, is not re-exported: a
+gateway starts without it.
 """
 
 from toolweft.bootstrap.app import (
@@ -19,23 +19,18 @@ from toolweft.bootstrap.app import (
     read_models,
 )
 from toolweft.bootstrap.logins import log_in_to, log_out_of
-from toolweft.bootstrap.models import ClosedModel, open_model
-from toolweft.bootstrap.sampling import open_sampler
 from toolweft.bootstrap.serving import serve_attached, serve_http, serve_stdio
 from toolweft.stores import forget_searches
 
 __all__ = (
     "App",
-    "ClosedModel",
     "PythonTool",
     "forget_searches",
     "log_in_to",
     "log_out_of",
     "open_app",
-    "open_model",
     "open_pins",
     "open_reader",
-    "open_sampler",
     "open_saved",
     "open_toolbox",
     "read_models",

@@ -12,7 +12,6 @@ from toolweft.agent.declaring import Declarations
 from toolweft.agent.degradation import saved_in
 from toolweft.agent.events import AgentEvent, Emit, TaskFinished
 from toolweft.agent.loop import Conversation, work
-from toolweft.agent.options import AgentOptions
 from toolweft.agent.results import AgentResult
 from toolweft.agent.spending import Spending
 from toolweft.agent.streaming import stream_events
@@ -21,11 +20,13 @@ from toolweft.agent.workers import Fallback, WorkerOptions, WorkerPool
 from toolweft.bootstrap.app import PythonTool, open_app
 from toolweft.bootstrap.models import ClosedModel, open_model
 from toolweft.config import Settings, load_settings, read_environment, read_home
+from toolweft.core.agent_options import AgentOptions
 from toolweft.core.calls import LOCAL, Principal
 from toolweft.core.client import NOBODY, CallingClient
 from toolweft.core.errors import ConfigError
 from toolweft.core.given import check_given, check_number, check_sequence
-from toolweft.core.messages import Message, TokenUsage
+from toolweft.core.messages import Message
+from toolweft.core.models import TokenUsage
 from toolweft.core.providers import Provider
 from toolweft.toolbox import Toolbox
 

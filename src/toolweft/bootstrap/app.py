@@ -213,6 +213,7 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
                 open_embeddings(settings, catalog, embedder=embedder, clock=time)
             ),
             derived=derived,
+            is_settled=lambda: sources.is_settled,
         )
         contents = ContentRoad(
             sources=sources.content_sources(),

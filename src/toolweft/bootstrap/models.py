@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol, Self
 from toolweft.config import Settings, read_environment
 from toolweft.core.clock import Clock, SystemClock
 from toolweft.core.errors import ConfigError
-from toolweft.core.providers import Native, Provider
+from toolweft.core.models import Native
+from toolweft.core.providers import Provider
 from toolweft.providers.options import ModelOptions
 
 __all__ = ("VENDORS", "ClosedModel", "open_model")

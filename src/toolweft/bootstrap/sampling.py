@@ -1,23 +1,22 @@
 """The model that servers may ask, where the configuration names one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from toolweft.bootstrap.app import App
 from toolweft.bootstrap.models import open_model
 from toolweft.core.calls import LOCAL
+from toolweft.core.client import Ask
 from toolweft.core.clock import SystemClock
-
-if TYPE_CHECKING:
-    # Most gateways have none, and start without it.
-    from toolweft.agent.sampling import Sampler
+from toolweft.core.json import JsonObject
 
 __all__ = ("open_sampler",)
 
 
 @asynccontextmanager
-async def open_sampler(app: App) -> "AsyncIterator[Sampler | None]":
+async def open_sampler(
+    app: App,
+) -> AsyncIterator[Callable[[Ask], Awaitable[JsonObject]] | None]:
     """What answers servers that ask for a model; None where `asks.sampling_model` names none.
 
     Raises:
@@ -27,6 +26,7 @@ async def open_sampler(app: App) -> "AsyncIterator[Sampler | None]":
     if settings.sampling_model is None:
         yield None
         return
+    # A gateway starts without the agent.
     from toolweft.agent.sampling import Sampler
     from toolweft.agent.spending import Spending
 

@@ -16,7 +16,7 @@ from toolweft.agent.events import (
     TurnStarted,
 )
 from toolweft.agent.results import AgentResult
-from toolweft.core.messages import TokenUsage
+from toolweft.core.models import TokenUsage
 
 __all__ = ("EventLines", "render_total")
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import anyio
 
-from toolweft.bootstrap import App, open_app, open_sampler
+from toolweft.bootstrap import App, open_app
 from toolweft.cli.collecting import resume_collection
 from toolweft.cli.consent import can_ask
 from toolweft.cli.logs import configure_logging
@@ -127,6 +127,9 @@ async def open_client(common: Common, app: App) -> AsyncIterator[TerminalClient]
     Raises:
         ConfigError: the model of `asks.sampling_model` cannot be had.
     """
+    # Whoever serves asks nobody here, and starts without it.
+    from toolweft.bootstrap.sampling import open_sampler
+
     entered = StandardInput()
     async with open_sampler(app) as sample:
         yield TerminalClient(

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
-from toolweft.agent.options import AgentOptions
 from toolweft.config.quantities import Count, Seconds, Section, Texts, not_bool
-from toolweft.core.providers import Native
+from toolweft.core.agent_options import AgentOptions
+from toolweft.core.models import Native
 from toolweft.providers.options import ModelsOptions
 
 __all__ = ("CapabilitiesModel", "ModelModel", "ModelsModel", "PricesModel")

@@ -6,12 +6,12 @@ A variable that is not set is no error before somebody wants that model.
 from collections.abc import Mapping
 from typing import Any
 
-from toolweft.agent.options import AgentOptions
 from toolweft.config.expand import MissingVariable, expand_secret, expand_text
 from toolweft.config.layers import Layer
 from toolweft.config.model_models import ModelModel, PricesModel
 from toolweft.config.models import ConfigModel
-from toolweft.core.providers import TokenPrices
+from toolweft.core.agent_options import AgentOptions
+from toolweft.core.models import TokenPrices
 from toolweft.providers.options import ModelOptions, ModelsOptions
 
 __all__ = ("build_agent", "build_models")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from toolweft.agent.options import AgentOptions
 from toolweft.calls.options import CallOptions
 from toolweft.catalog.options import CatalogOptions
+from toolweft.core.agent_options import AgentOptions
 from toolweft.core.ids import SourceName
 from toolweft.core.pins import PinOptions
 from toolweft.gateway.options import AskOptions, GatewayOptions, HttpOptions

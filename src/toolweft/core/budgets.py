@@ -1,11 +1,6 @@
-"""Pure arithmetic about tokens, and how many a reply may have."""
+"""Pure arithmetic about tokens."""
 
-from typing import Final
-
-__all__ = ("DEFAULT_MAX_TOKENS", "estimate_tokens")
-
-# Of one reply of a model, where nobody says.
-DEFAULT_MAX_TOKENS: Final = 4096
+__all__ = ("estimate_tokens",)
 
 # o200k_base needs 4.1 to 4.5 bytes a token on schemas and about 2.9 on records; without its
 # file the estimate is this, and whoever shows it says so.

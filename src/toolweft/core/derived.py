@@ -6,9 +6,9 @@ keep it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
-from typing import Final, Protocol
+from typing import Final
 
-__all__ = ("Derived", "DerivedCache")
+__all__ = ("Derived",)
 
 # Definitions; a server may change its own without end.
 _MAX_SOUND: Final = 100_000
@@ -37,7 +37,7 @@ class Derived:
         self._save = save
         # Of this start alone: what nobody uses any more is not kept.
         self._sound: set[str] = set()
-        self._parts: Mapping[str, bytes] = {}
+        self._parts: dict[str, bytes] = {}
 
     @property
     def sound(self) -> Set[str]:
@@ -68,32 +68,22 @@ class Derived:
         if self.is_kept and len(self._sound) < _MAX_SOUND:
             self._sound.add(pin_hash)
 
-    def note_parts(self, parts: Mapping[str, bytes]) -> None:
-        """Know all parts of the index that was made."""
-        if self.is_kept:
-            self._parts = parts
-
     def part(self, key: str) -> bytes | None:
         """A part of an index that was made before; it may hold anything."""
         return self._known_parts.get(key)
+
+    def note_parts(self, parts: Mapping[str, bytes]) -> None:
+        """Know parts of the index that was made, beside those it was told before."""
+        if self.is_kept:
+            self._parts.update(parts)
 
     async def finish(self) -> None:
         """Keep what is new, and forget all of it: it weighs as much as an index. Idempotent."""
         save, self._save = self._save, None
         news = (self._sound - self._known_sound, self._parts.keys() - self._known_parts.keys())
-        if save is not None and any(news):
-            await save(self)
-        self._known_sound, self._known_parts = frozenset(), {}
-        self._sound, self._parts = set(), {}
-
-
-class DerivedCache(Protocol):
-    """Keeps it from one start to the next; never fails."""
-
-    async def load(self, key: str) -> Derived:
-        """What was kept under a key, and will be kept there; empty where none can be used.
-
-        Args:
-            key: of a set of sources and of the code that works it out, in lower-case hex.
-        """
-        ...
+        try:
+            if save is not None and any(news):
+                await save(self)
+        finally:
+            self._known_sound, self._known_parts = frozenset(), {}
+            self._sound, self._parts = set(), {}

@@ -7,16 +7,12 @@ searched for travels with them, and is kept by those alone who are told to.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from toolweft.core.calls import Caller, Principal
 from toolweft.core.ids import CallId, ContainerId, QualifiedName, RunId
+from toolweft.core.models import ModelRole, TokenUsage
 from toolweft.core.programs import ProgramStats
-from toolweft.core.providers import ModelRole
-
-if TYPE_CHECKING:
-    # Only whoever talks to a model makes one.
-    from toolweft.core.messages import TokenUsage
 
 __all__ = (
     "AskedQuery",
@@ -136,7 +132,7 @@ class ModelReplied:
     # "ok", or the error's code.
     status: str
     duration_ms: float
-    usage: "TokenUsage"
+    usage: TokenUsage
     # None where nobody said what its tokens cost.
     cost_usd: float | None
 

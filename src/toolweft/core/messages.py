@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from toolweft.core.budgets import DEFAULT_MAX_TOKENS
 from toolweft.core.calls import DIRECT, Blob, Caller, CallerType, TextContent
 from toolweft.core.json import JsonObject, JsonSchema
+from toolweft.core.models import DEFAULT_MAX_TOKENS, TokenUsage
 from toolweft.core.programs import Container
 from toolweft.core.tools import ToolExample
 
@@ -31,7 +31,6 @@ __all__ = (
     "ResultsMessage",
     "StopReason",
     "TextPrinted",
-    "TokenUsage",
     "ToolsMessage",
     "UserMessage",
 )
@@ -157,29 +156,6 @@ class ModelRequest:
     output_schema: JsonSchema | None = None
     # A container at the vendor to go on in.
     container_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenUsage:
-    """Tokens of one reply, as the vendor counted them."""
-
-    # Neither read from its cache nor written to it.
-    input_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    # Those of reasoning included.
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    def __add__(self, other: "TokenUsage") -> "TokenUsage":
-        """The tokens of both."""
-        return TokenUsage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
-            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

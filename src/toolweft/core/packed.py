@@ -15,6 +15,7 @@ from toolweft.core.json import Json
 __all__ = (
     "MAX_PACKED_BYTES",
     "PackedField",
+    "held_text",
     "held_values",
     "pack_fields",
     "pack_json",
@@ -47,6 +48,8 @@ _MAX_REMEMBERED: Final = 16
 
 _encode: Final = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _decode: Final = JSONDecoder().raw_decode
+# What is no JSON too: a function's schema holds whatever Python holds.
+_tell: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=repr).encode
 
 
 class _PackedJson(bytes):
@@ -132,6 +135,13 @@ def held_values(instance: object) -> tuple[object, ...]:
         packed[name].held(instance) if name in packed else getattr(instance, name)
         for name in kind.__slots__
     )
+
+
+def held_text(instance: object, name: str) -> bytes:
+    """The JSON of a field, packed where it is kept so: the same for the same, order included."""
+    kind: Any = type(instance)
+    held = dict(_packed_fields(kind))[name].held(instance)
+    return held if type(held) is _PackedJson else _tell(held).encode("utf-8", "surrogatepass")
 
 
 @lru_cache(maxsize=16)

@@ -2,19 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
-if TYPE_CHECKING:
-    # Whoever talks to a model has them; a configuration names roles and prices alone.
-    from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest, TokenUsage
+from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest
+from toolweft.core.models import TokenPrices
 
-__all__ = ("ModelCapabilities", "ModelRole", "Native", "Provider", "TokenPrices")
-
-# A planner writes programs; workers answer inside them.
-ModelRole = Literal["planner", "worker"]
-
-# Whether a vendor's own form is used where it has one; "auto": where it was proven to work.
-Native = Literal["auto", "on", "off"]
+__all__ = ("ModelCapabilities", "Provider")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +39,6 @@ class ModelCapabilities:
     context_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenPrices:
-    """US dollars for a million tokens."""
-
-    input: float
-    output: float
-    cache_read: float
-    cache_write: float
-
-    def cost_usd(self, usage: "TokenUsage") -> float:
-        """What one reply cost, in US dollars."""
-        return (
-            usage.input_tokens * self.input
-            + usage.output_tokens * self.output
-            + usage.cache_read_tokens * self.cache_read
-            + usage.cache_write_tokens * self.cache_write
-        ) / 1_000_000
-
-
 class Provider(Protocol):
     """One model behind one API; open for as long as whoever made it keeps it open."""
 
@@ -83,7 +57,7 @@ class Provider(Protocol):
         """What its tokens cost; None where nobody said."""
         ...
 
-    async def complete(self, request: "ModelRequest") -> "ModelReply":
+    async def complete(self, request: ModelRequest) -> ModelReply:
         """One turn of the model.
 
         Raises:
@@ -93,7 +67,7 @@ class Provider(Protocol):
         """
         ...
 
-    def stream(self, request: "ModelRequest") -> "AsyncIterator[ModelEvent]":
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """The same turn as it is written; the last event is `ReplyDone`.
 
         Raises:

@@ -20,7 +20,8 @@ from toolweft.core.errors import (
 )
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelEvent, ModelReply, ModelRequest, ReplyDone, TextPrinted
-from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.models import TokenPrices
+from toolweft.core.providers import ModelCapabilities
 from toolweft.core.secret import Secret
 from toolweft.providers.connection import Connection
 from toolweft.providers.gate import Gate

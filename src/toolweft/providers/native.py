@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from toolweft.core.providers import ModelCapabilities, Native
+from toolweft.core.models import Native
+from toolweft.core.providers import ModelCapabilities
 
 __all__ = ("limit_to_native",)
 

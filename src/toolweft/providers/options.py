@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from toolweft.core.json import Json
-from toolweft.core.providers import Native, TokenPrices
+from toolweft.core.models import Native, TokenPrices
 from toolweft.core.secret import Secret
 
 __all__ = ("ModelOptions", "ModelsOptions")

@@ -28,9 +28,9 @@ from toolweft.core.messages import (
     ReplyDone,
     StopReason,
     TextPrinted,
-    TokenUsage,
 )
-from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.models import TokenPrices, TokenUsage
+from toolweft.core.providers import ModelCapabilities
 
 __all__ = ("ScriptedProvider", "load_transcript", "parse_transcript", "render_transcript")
 

@@ -1,5 +1,7 @@
 """The index of the newest snapshot, made once and shared by all who search."""
 
+from collections.abc import Callable
+
 import anyio
 import anyio.to_thread
 
@@ -20,10 +22,13 @@ class IndexHolder:
 
     Args:
         derived: what an earlier start's index was made of; None for nothing.
+        is_settled: whether every source has told of its tools; then that is kept, and let go of.
     """
 
-    def __init__(self, derived: Derived | None = None) -> None:
-        self._derived = derived
+    def __init__(
+        self, derived: Derived | None = None, *, is_settled: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._derived, self._is_settled = derived, is_settled
         self._version = -1
         self._index: ViewedIndex | None = None
         self._size = 0
@@ -51,11 +56,13 @@ class IndexHolder:
         if snapshot.version > self._version:
             self._index, self._version = index, snapshot.version
             self._size = len(snapshot.tools)
-        if known is None and self._derived is not None:
-            await self._derived.finish()
+        if self._derived is not None and self._derived.is_kept and self._is_settled():
+            # Whoever gives up a search must not leave it half forgotten.
+            with anyio.CancelScope(shield=True):
+                await self._derived.finish()
         return index
 
     def _move_on(self, known: ViewedIndex | None, snapshot: Snapshot) -> ViewedIndex:
         if known is None:
             return build_index(snapshot, self._derived)
-        return update_index(known, snapshot)
+        return update_index(known, snapshot, self._derived)

@@ -75,13 +75,13 @@ class HybridIndex:
         """How many tools can be found."""
         return len(self._inverted.slots)
 
-    def updated(self, snapshot: Snapshot) -> Self:
+    def updated(self, snapshot: Snapshot, derived: Derived | None = None) -> Self:
         """The index of a newer snapshot, sharing what did not change; itself where nothing did."""
-        change = compare(self._inverted, snapshot)
+        change = compare(self._inverted, snapshot, derived)
         if not change.come and not change.gone:
             return self
         if is_mostly_empty(self._inverted, change):
-            return type(self).of(snapshot, vectors=self._vectors)
+            return type(self).of(snapshot, vectors=self._vectors, derived=derived)
         matrix = self._matrix.joined(build_matrix(change.documents, self._vectors))
         inverted = apply_change(self._inverted, change)
         return type(self)(inverted, matrix=matrix, vectors=self._vectors)

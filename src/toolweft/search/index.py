@@ -28,9 +28,11 @@ def build_index(snapshot: Snapshot, derived: Derived | None = None) -> ViewedInd
     return HybridIndex.of(snapshot, vectors=load_vectors(), derived=derived)
 
 
-def update_index(index: ViewedIndex, snapshot: Snapshot) -> ViewedIndex:
+def update_index(
+    index: ViewedIndex, snapshot: Snapshot, derived: Derived | None = None
+) -> ViewedIndex:
     """The index of a newer snapshot, from one of an older; it answers as a new one would.
 
     Whatever did not change is shared; where nothing did, it is the same index.
     """
-    return index.updated(snapshot)
+    return index.updated(snapshot, derived)

@@ -74,13 +74,13 @@ class LexicalIndex:
         """How many tools can be found."""
         return len(self._inverted.slots)
 
-    def updated(self, snapshot: Snapshot) -> Self:
+    def updated(self, snapshot: Snapshot, derived: Derived | None = None) -> Self:
         """The index of a newer snapshot, sharing what did not change; itself where nothing did."""
-        change = compare(self._inverted, snapshot)
+        change = compare(self._inverted, snapshot, derived)
         if not change.come and not change.gone:
             return self
         if is_mostly_empty(self._inverted, change):
-            return type(self).of(snapshot)
+            return type(self).of(snapshot, derived=derived)
         return type(self)(apply_change(self._inverted, change))
 
     def search(

@@ -1,6 +1,7 @@
 """The documents of tools, taken over from an earlier start where their definitions are the same.
 
 A part is one document as bytes: how many words, how long they are together, then four columns.
+Called where an index is made; knows nothing of where parts are kept.
 """
 
 import struct
@@ -10,6 +11,7 @@ from hashlib import sha256
 from typing import Final
 
 from toolweft.core.derived import Derived
+from toolweft.core.packed import held_text
 from toolweft.core.tools import ToolDefinition
 from toolweft.search.documents import Document, build_document
 from toolweft.search.words import Tokenizer
@@ -54,15 +56,16 @@ def read_documents(
 def document_key(definition: ToolDefinition) -> str:
     """The hash of all that a document is made of."""
     told = (
-        definition.definition_hash,
+        definition.name,
         definition.namespace,
         definition.category or "",
         definition.description,
         *(example.scenario for example in definition.input_examples),
     )
     # Lengths, so that what ends one and begins the next counts.
-    text = "".join(f"{len(text)}:{text}" for text in told)
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    text = "".join(f"{len(text)}:{text}" for text in told).encode("utf-8", "surrogatepass")
+    # In the order of its keys: of very many parameters the first ones count.
+    return sha256(text + held_text(definition, "input_schema")).hexdigest()
 
 
 def pack_document(document: Document) -> bytes:

@@ -120,7 +120,7 @@ def apply_change(known: InvertedIndex, change: Change) -> InvertedIndex:
     for slot, entry in leaving:
         entries[slot] = None
         del slots[entry.qualified]
-    if known.is_borrowed:
+    if known.is_borrowed and leaving:
         _sweep(packed, set(change.gone))
     else:
         # Words are not kept per tool: reading the few that leave again costs less than the memory.

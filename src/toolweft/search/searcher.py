@@ -4,7 +4,7 @@ index of the snapshot → what an embedder says → remembered answer, or rank �
 → answer
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -44,6 +44,7 @@ class CatalogSearcher:
         uses: what was learned from use; None where nothing is.
         embedder: says what is near to a query beside the index; None where nothing does.
         derived: what an earlier start's index was made of; None for nothing.
+        is_settled: whether every source has told of its tools.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class CatalogSearcher:
         uses: Uses | None = None,
         embedder: QueryEmbedder | None = None,
         derived: Derived | None = None,
+        is_settled: Callable[[], bool] = lambda: True,
     ) -> None:
         self._uses, self._embedder = uses, embedder
-        self._indexes = IndexHolder(derived)
+        self._indexes = IndexHolder(derived, is_settled=is_settled)
         self._answers = RememberedAnswers()
 
     async def index_for(self, snapshot: Snapshot) -> ViewedIndex:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from toolweft.core.derived import Derived
 from toolweft.core.ids import QualifiedName
 from toolweft.core.search import SearchHit, SearchIndex
 from toolweft.core.snapshot import Snapshot
@@ -72,7 +73,7 @@ class ViewedIndex(SearchIndex, SlottedIndex, Protocol):
         """
         ...
 
-    def updated(self, snapshot: Snapshot) -> "ViewedIndex":
+    def updated(self, snapshot: Snapshot, derived: Derived | None = None) -> "ViewedIndex":
         """The index of a newer snapshot; itself where nothing changed."""
         ...
 

@@ -1,4 +1,4 @@
-"""What is kept: events and vectors in an SQL database, servers' listings in files."""
+"""What is kept: events and vectors in an SQL database, servers' listings and what was worked out of them in files."""
 
 from toolweft.stores.answers import AnswerFile
 from toolweft.stores.derived import FileDerivedCache

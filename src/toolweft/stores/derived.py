@@ -1,4 +1,7 @@
-"""What was worked out of definitions as files; see `discovery_files`."""
+"""What was worked out of definitions as files; see `discovery_files`.
+
+Opened by `toolweft.bootstrap`; of definitions and indexes it knows nothing.
+"""
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -16,19 +19,26 @@ _FORMAT: Final = 1
 
 
 class FileDerivedCache:
-    """The `DerivedCache` of a folder; needs no opening or closing."""
+    """A folder of it; needs no opening or closing, and never fails."""
 
     def __init__(self, options: DiscoveryOptions, *, folder: Path, clock: Clock) -> None:
         self._files = CacheFiles(options, folder=folder, clock=clock, content_format=_FORMAT)
 
-    async def load(self, key: str) -> Derived:
-        """What was kept under a key; see `toolweft.core.derived.DerivedCache`."""
+    async def load(self, key: str, *, is_read: bool = True) -> Derived:
+        """What was kept under a key, and will be kept there; empty where none can be used.
+
+        Args:
+            key: of a set of sources and of the code that works it out, in lower-case hex.
+            is_read: False for an empty one that is kept all the same.
+        """
 
         async def save(derived: Derived) -> None:
             # Taken now: where the disk is slow, they are forgotten meanwhile.
             sound, parts = frozenset(derived.sound), derived.parts
             await self._files.attempt(lambda: self._save(key, sound, parts), key=key)
 
+        if not is_read:
+            return Derived(save=save)
         sound, parts = await self._files.attempt(lambda: self._load(key), key=key) or ((), {})
         return Derived(sound, parts, save=save)
 

@@ -106,11 +106,16 @@ class CacheFiles:
         """Keep a content under an address, in place of what was there."""
         text = json.dumps(content, separators=(",", ":")).encode()
         if len(text) > self._options.max_listing_bytes:
-            raise ValueError(f"a listing of {len(text):,} bytes is not kept")
+            raise ValueError(f"{len(text):,} bytes are more than is kept")
         content_hash = sha256(text).hexdigest()
         _write(self._path(_CONTENTS, content_hash), text)
+        address_path = self._path(kind, key)
+        before = _content_of(address_path) if kind == DERIVED else content_hash
         address = {"format": self._format, "content": content_hash, **fields}
-        _write(self._path(kind, key), json.dumps(address).encode())
+        _write(address_path, json.dumps(address).encode())
+        if before not in ("", content_hash):
+            # Nobody shares it, and each is as large as all listings together.
+            self._path(_CONTENTS, before).unlink(missing_ok=True)
         if not self._is_pruned:
             self._is_pruned = True
             _prune(self._folder, self._options, now_s=self._clock.now().timestamp())
@@ -140,6 +145,14 @@ def clear_discoveries(folder: Path) -> tuple[int, int]:
         path.unlink(missing_ok=True)
         count, size_bytes = count + 1, size_bytes + status.st_size
     return count, size_bytes
+
+
+def _content_of(address_path: Path) -> str:
+    """The hash that an address names; "" where it names none."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        named = json.loads(_read(address_path, max_bytes=_MAX_ADDRESS_BYTES))["content"]
+        return str(named) if _HASH.fullmatch(str(named)) else ""
+    return ""
 
 
 def _read(path: Path, *, max_bytes: int) -> bytes:

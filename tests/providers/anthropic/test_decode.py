@@ -8,7 +8,13 @@ from tests.providers.anthropic.support import NOW, call, called, list_wire_event
 from toolweft.core.calls import DIRECT, Caller
 from toolweft.core.errors import ProviderError
 from toolweft.core.ids import RunId
-from toolweft.core.messages import CallProposed, ModelEvent, ModelReply, TextPrinted, TokenUsage
+from toolweft.core.messages import (
+    CallProposed,
+    ModelEvent,
+    ModelReply,
+    TextPrinted,
+)
+from toolweft.core.models import TokenUsage
 from toolweft.providers.anthropic.decode import decode
 from toolweft.providers.anthropic.stream import StreamFold
 from toolweft.testing.vendors.anthropic_blocks import say, think, use

@@ -16,7 +16,8 @@ from tests.providers.anthropic.support import (
     user,
 )
 
-from toolweft.core.messages import AssistantMessage, ModelReply, TokenUsage, ToolsMessage
+from toolweft.core.messages import AssistantMessage, ModelReply, ToolsMessage
+from toolweft.core.models import TokenUsage
 from toolweft.providers.anthropic.encode import encode
 from toolweft.providers.anthropic.program_names import name_for_programs, spell_back
 

@@ -32,9 +32,9 @@ from toolweft.core.messages import (
     ModelEvent,
     RawItems,
     TextPrinted,
-    TokenUsage,
     ToolsMessage,
 )
+from toolweft.core.models import TokenUsage
 from toolweft.providers.gemini.generate_decode import decode
 from toolweft.providers.gemini.generate_encode import FOREIGN_SIGNATURE, encode
 from toolweft.providers.gemini.generate_stream import GenerateFold

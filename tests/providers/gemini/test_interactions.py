@@ -29,8 +29,8 @@ from toolweft.core.messages import (
     ModelTool,
     RawItems,
     TextPrinted,
-    TokenUsage,
 )
+from toolweft.core.models import TokenUsage
 from toolweft.providers.gemini.interactions_decode import decode
 from toolweft.providers.gemini.interactions_encode import encode, find_client_search
 from toolweft.providers.gemini.interactions_stream import InteractionsFold

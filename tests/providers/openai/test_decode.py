@@ -4,7 +4,7 @@ import pytest
 
 from toolweft.core.errors import ProviderError
 from toolweft.core.json import Json
-from toolweft.core.messages import TokenUsage
+from toolweft.core.models import TokenUsage
 from toolweft.providers.openai import decode
 
 

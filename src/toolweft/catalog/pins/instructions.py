@@ -112,8 +112,9 @@ def find_mentions(text: str) -> tuple[str, ...]:
     Whether they are tools of others is for whoever knows all tools.
     """
     low = text.lower()
-    # A few letters have no single lower case; their names are then read in lower case.
-    text = text if len(text) == len(low) else low
+    if len(low) != len(text):
+        # A few letters have no single lower case; they are in no name.
+        low = "".join(lower if len(lower := c.lower()) == 1 else c for c in text)
     found: dict[str, None] = {}
     for match in _MENTION.finditer(low):
         start, end = match.span("name")

@@ -132,7 +132,9 @@ def _flag_scripts(name: str) -> Iterator[Flag]:
 
 def _join(definition: ToolDefinition) -> str:
     """All texts of a definition in one, and little else."""
-    return _unescape(f"{_encode(record_fields(definition))}\n{definition.other_fields}")
+    text = _unescape(f"{_encode(record_fields(definition))}\n{definition.other_fields}")
+    # What begins a text stands behind nothing, not behind the quote of JSON.
+    return text.replace('"', '" ')
 
 
 def _unescape(text: str) -> str:

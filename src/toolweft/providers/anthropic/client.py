@@ -7,7 +7,7 @@ from typing import Final
 from toolweft.core.errors import ProviderError
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelReply, ModelRequest
-from toolweft.core.providers import TokenPrices
+from toolweft.core.models import TokenPrices
 from toolweft.providers.anthropic.connection import (
     AnthropicConnection,
     AnthropicConnectionOptions,

@@ -12,11 +12,11 @@ from typing import Final, Self
 
 import anyio
 
-from toolweft.core.budgets import DEFAULT_MAX_TOKENS
 from toolweft.core.clock import Clock
 from toolweft.core.errors import RemoteContainerGone
 from toolweft.core.given import check_given, check_number, check_sequence
 from toolweft.core.messages import ModelReply, ModelRequest
+from toolweft.core.models import DEFAULT_MAX_TOKENS
 from toolweft.providers.anthropic.client import AnthropicProvider
 from toolweft.providers.anthropic.declared_tools import DeclaredTools, Define, GivenTool, read_tools
 from toolweft.providers.anthropic.fresh_container import plan_fresh_start

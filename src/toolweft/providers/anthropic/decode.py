@@ -20,8 +20,8 @@ from toolweft.core.messages import (
     ModelReply,
     RawItems,
     StopReason,
-    TokenUsage,
 )
+from toolweft.core.models import TokenUsage
 from toolweft.core.programs import Container
 from toolweft.providers.anthropic.target import API, Platform
 from toolweft.providers.reading import read_arguments, read_count

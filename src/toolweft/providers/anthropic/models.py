@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.models import TokenPrices
+from toolweft.core.providers import ModelCapabilities
 from toolweft.providers.anthropic.target import PLAIN_HEADERS, CodeTool, Headers, Platform
 
 __all__ = ("HEADERS", "MODELS", "UNKNOWN", "ModelRow", "find_model")

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from toolweft.core.providers import ModelCapabilities, Native, TokenPrices
+from toolweft.core.models import Native, TokenPrices
+from toolweft.core.providers import ModelCapabilities
 from toolweft.core.secret import Secret
 from toolweft.providers.anthropic.target import Platform
 

@@ -9,7 +9,13 @@ from toolweft.core.calls import ToolResult
 from toolweft.core.clock import Clock, SystemClock
 from toolweft.core.errors import InvalidValue
 from toolweft.core.json import Json, JsonObject
-from toolweft.core.messages import Message, ModelCall, ModelReply, StopReason, TokenUsage
+from toolweft.core.messages import (
+    Message,
+    ModelCall,
+    ModelReply,
+    StopReason,
+)
+from toolweft.core.models import TokenUsage
 from toolweft.providers.anthropic.decode import decode
 from toolweft.providers.anthropic.views import CallerInfo, ContainerInfo, ToolCall
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelReply, ModelRequest
-from toolweft.core.providers import TokenPrices
+from toolweft.core.models import TokenPrices
 from toolweft.providers.client import Exchange, ProviderClient, find_key
 from toolweft.providers.gemini import (
     generate_decode,

@@ -14,8 +14,8 @@ from toolweft.core.messages import (
     ModelReply,
     RawItems,
     StopReason,
-    TokenUsage,
 )
+from toolweft.core.models import TokenUsage
 from toolweft.providers.gemini.generate_encode import API
 from toolweft.providers.gemini.target import PLATFORM
 from toolweft.providers.reading import read_count

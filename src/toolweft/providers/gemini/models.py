@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.models import TokenPrices
+from toolweft.core.providers import ModelCapabilities
 from toolweft.providers.gemini.target import PLATFORM, Api
 
 __all__ = ("MAX_TOOLS", "MODELS", "UNKNOWN", "ModelRow", "find_model")

@@ -5,7 +5,7 @@ from typing import Final
 
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelReply, ModelRequest
-from toolweft.core.providers import TokenPrices
+from toolweft.core.models import TokenPrices
 from toolweft.providers.client import Exchange, ProviderClient, choose_base_url, find_key
 from toolweft.providers.native import limit_to_native
 from toolweft.providers.openai.decode import DEFAULT_SEARCH_NAME, decode

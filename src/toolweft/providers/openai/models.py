@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from toolweft.core.providers import ModelCapabilities, TokenPrices
+from toolweft.core.models import TokenPrices
+from toolweft.core.providers import ModelCapabilities
 from toolweft.providers.openai.target import Platform
 
 __all__ = ("MODELS", "UNKNOWN", "ModelRow", "find_model")

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from toolweft.core.providers import ModelCapabilities, Native, TokenPrices
+from toolweft.core.models import Native, TokenPrices
+from toolweft.core.providers import ModelCapabilities
 from toolweft.core.secret import Secret
 from toolweft.providers.openai.target import Platform
 

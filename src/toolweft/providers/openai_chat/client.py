@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import JsonObject
 from toolweft.core.messages import ModelReply, ModelRequest
-from toolweft.core.providers import TokenPrices
+from toolweft.core.models import TokenPrices
 from toolweft.providers.client import Exchange, ProviderClient, find_key
 from toolweft.providers.openai_chat.decode import decode
 from toolweft.providers.openai_chat.encode import encode

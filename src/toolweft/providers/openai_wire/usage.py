@@ -1,7 +1,7 @@
 """What was counted, in either of OpenAI's APIs."""
 
 from toolweft.core.json import Json
-from toolweft.core.messages import TokenUsage
+from toolweft.core.models import TokenUsage
 from toolweft.providers.reading import read_count
 
 __all__ = ("decode_usage",)

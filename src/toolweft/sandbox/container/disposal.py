@@ -1,6 +1,7 @@
 """Sees to it that no container is left: each is known here from its creation to its removal."""
 
 import logging
+from functools import partial
 
 import anyio
 
@@ -33,9 +34,19 @@ class Disposal:
 
         Cancelled it still ends what it began: asked twice, an engine is at it twice.
         """
+        await self._discard(container, is_shielded=True)
+
+    async def discard_all(self) -> None:
+        """End and remove every container that is left, within a deadline of its own."""
+        with anyio.move_on_after(_CLEANUP_TIMEOUT_S, shield=True):
+            async with anyio.create_task_group() as tasks:
+                for container in tuple(self._known):
+                    tasks.start_soon(partial(self._discard, container, is_shielded=False))
+
+    async def _discard(self, container: str, *, is_shielded: bool) -> None:
         async with self._turns:
             try:
-                with anyio.fail_after(_REMOVE_TIMEOUT_S, shield=True):
+                with anyio.fail_after(_REMOVE_TIMEOUT_S, shield=is_shielded):
                     await self.engine.remove(container)
             except (EngineError, TimeoutError) as fault:
                 log.warning(
@@ -43,10 +54,3 @@ class Disposal:
                 )
             else:
                 self._known.discard(container)
-
-    async def discard_all(self) -> None:
-        """End and remove every container that is left, within a deadline of its own."""
-        with anyio.move_on_after(_CLEANUP_TIMEOUT_S, shield=True):
-            async with anyio.create_task_group() as tasks:
-                for container in tuple(self._known):
-                    tasks.start_soon(self.discard, container)

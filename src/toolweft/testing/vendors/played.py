@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from toolweft.core.json import Json, JsonObject
-from toolweft.core.providers import Native
+from toolweft.core.models import Native
 from toolweft.testing.vendors import (
     anthropic,
     anthropic_blocks,

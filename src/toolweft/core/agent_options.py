@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from toolweft.core.budgets import DEFAULT_MAX_TOKENS
+from toolweft.core.models import DEFAULT_MAX_TOKENS
 
 __all__ = ("AgentOptions",)
 
