@@ -1,4 +1,4 @@
-"""What is kept: events and vectors in an SQL database, servers' listings and what was worked out of them in files."""
+"""Events and vectors in an SQL database, and what is remembered of servers in files."""
 
 from toolweft.stores.answers import AnswerFile
 from toolweft.stores.derived import FileDerivedCache
