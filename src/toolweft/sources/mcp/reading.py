@@ -25,18 +25,27 @@ class ReadTools:
     definitions: tuple[ToolDefinition, ...]
     # One sentence for each entry that is left out.
     faults: tuple[str, ...]
-    # The list itself, to be held on to in place of the one that was read.
+    # The list itself, to be held on to in place of the one that was read; empty where none is.
     kept: Sequence[Json]
 
 
-async def read_tools(tools: Sequence[Json], *, namespace: SourceName) -> ReadTools:
-    """The definitions of a tool list; see `build_definitions`."""
-    work = partial(_read, tools, namespace)
+async def read_tools(
+    tools: Sequence[Json], *, namespace: SourceName, is_kept: bool = True
+) -> ReadTools:
+    """The definitions of a tool list; see `build_definitions`.
+
+    Args:
+        tools: the list as it came.
+        namespace: the source.
+        is_kept: whether the list itself is held on to.
+    """
+    work = partial(_read, tools, namespace, is_kept=is_kept)
     if len(tools) <= _MAX_TOOLS_INLINE:
         return work()
     return await to_thread.run_sync(work, abandon_on_cancel=True)
 
 
-def _read(tools: Sequence[Json], namespace: SourceName) -> ReadTools:
+def _read(tools: Sequence[Json], namespace: SourceName, *, is_kept: bool) -> ReadTools:
     definitions, faults = build_definitions(tools, namespace=namespace)
-    return ReadTools(definitions=definitions, faults=faults, kept=keep_tools(tools))
+    kept = keep_tools(tools) if is_kept else ()
+    return ReadTools(definitions=definitions, faults=faults, kept=kept)

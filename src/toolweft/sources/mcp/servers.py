@@ -100,8 +100,10 @@ class _ServerSource(HasContents, ABC):
         self._completions = Completions(self.name)
         self._secrets = secrets
         self._mode = CallMode(options.mode)
-        # The last listing, to which what is learned of the server is added.
+        # The last listing of this life, to which what is learned of the server is added.
         self._listed: Discovery | None = None
+        # What of it is remembered; None where nothing is.
+        self._noted_serial: bool | None = None
         self._owner: ServerOwner | None = None
         self._is_owned = False
         self._instances: Instances[ServerOwner] | None = None
@@ -250,8 +252,8 @@ class _ServerSource(HasContents, ABC):
             is_fresh = False
         else:
             self._contents.listed(known.contents)
-        read = await read_tools(known.tools, namespace=self.name)
-        self._listed = replace(known, tools=read.kept)
+        read = await read_tools(known.tools, namespace=self.name, is_kept=False)
+        self._noted_serial = known.is_serial
         await self.reporter.prepare(read.definitions)
         self.reporter.known(
             read.definitions,
@@ -272,14 +274,21 @@ class _ServerSource(HasContents, ABC):
         while True:
             # Taken first, so that nothing is missed that changes meanwhile.
             changed = self._mode.changed
-            listed = self._listed
-            if listed is not None and listed.is_serial != self._mode.is_learned:
-                await self._remember(listed)
+            if self._noted_serial not in (None, self._mode.is_learned):
+                await self._remember_again()
             await changed.wait()
+
+    async def _remember_again(self) -> None:
+        """Add what was learned to the last listing, which may be of an earlier life."""
+        listed = self._listed
+        if listed is None and self._memory is not None:
+            listed = await self._memory.cache.load(self._key)
+        if listed is not None:
+            await self._remember(listed)
 
     async def _remember(self, discovery: Discovery) -> None:
         discovery = replace(discovery, is_serial=self._mode.is_learned)
-        self._listed = discovery
+        self._listed, self._noted_serial = discovery, discovery.is_serial
         if self._memory is not None:
             # A command may be over as soon as it knows the tools; the next one wants them too.
             with anyio.CancelScope(shield=True):
