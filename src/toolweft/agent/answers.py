@@ -9,13 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-import jsonschema_rs
-
 from toolweft.catalog.schemas import check_schema_bounds
 from toolweft.core.errors import InvalidArguments, InvalidDefinition
 from toolweft.core.json import Json, JsonObject, JsonSchema, decode_json
 from toolweft.core.providers import ModelCapabilities
-from toolweft.core.schema_faults import list_faults
+from toolweft.core.schema_faults import SchemaValidator, list_faults
 from toolweft.policies.validate_arguments import build_validator
 
 __all__ = ("AnswerForm", "DoesNotFitError", "Wish", "parse_form")
@@ -54,7 +52,7 @@ class AnswerForm:
     """A schema that can be used, compiled."""
 
     schema: JsonSchema
-    validator: jsonschema_rs.Validator
+    validator: SchemaValidator
 
     def wish_of(self, capabilities: ModelCapabilities) -> Wish:
         """In the vendor's own form where it has one that says all of it, else in words."""

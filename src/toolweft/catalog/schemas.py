@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-import jsonschema_rs
-
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.json import Json, JsonObject, JsonSchema
-from toolweft.core.schema_faults import MASK
+from toolweft.core.schema_faults import MASK, SchemaValidator
 
 __all__ = (
     "MAX_SCHEMA_BYTES",
@@ -99,12 +97,15 @@ def check_schema_bounds(schema: JsonSchema, *, place: str) -> JsonSchema:
     return drop_unknown_dialect(schema)
 
 
-def check_schema_meaning(schema: JsonSchema, *, place: str) -> "jsonschema_rs.Validator":
+def check_schema_meaning(schema: JsonSchema, *, place: str) -> SchemaValidator:
     """The validator of a schema whose bounds are checked.
 
     Raises:
         InvalidDefinition: it is no valid schema; the message quotes the validator.
     """
+    # Imported at the first schema that nothing is known of: most starts have none.
+    import jsonschema_rs
+
     try:
         return jsonschema_rs.validator_for(schema, retriever=_refuse)
     except (ValueError, jsonschema_rs.ReferencingError) as error:
@@ -112,8 +113,10 @@ def check_schema_meaning(schema: JsonSchema, *, place: str) -> "jsonschema_rs.Va
         raise InvalidDefinition(f"{place} is not a JSON Schema: {reason:.200}") from error
 
 
-def build_value_validator(schema: JsonSchema) -> "jsonschema_rs.Validator":
+def build_value_validator(schema: JsonSchema) -> SchemaValidator:
     """The validator of values for a schema whose meaning is checked, as calls are validated."""
+    import jsonschema_rs
+
     return jsonschema_rs.validator_for(
         schema,
         retriever=_refuse,

@@ -66,6 +66,9 @@ class SchemaFinding(Protocol):
 class SchemaValidator(Protocol):
     """A compiled schema."""
 
+    def is_valid(self, instance: Any) -> bool:
+        """Whether nothing is wrong with a value."""
+
     def iter_errors(self, instance: Any) -> Iterable[SchemaFinding]:
         """All that is wrong with a value."""
 

@@ -6,13 +6,11 @@ Every fault is listed with its place, so that one answer is enough to mend them 
 from collections import OrderedDict
 from dataclasses import replace
 
-import jsonschema_rs
-
 from toolweft.core.calls import ToolCall, ToolResult
 from toolweft.core.errors import InvalidArguments
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.ports import Proceed
-from toolweft.core.schema_faults import list_faults
+from toolweft.core.schema_faults import SchemaValidator, list_faults
 from toolweft.core.snapshot import CatalogTool
 from toolweft.policies.validate_arguments.validators import build_validator
 
@@ -30,7 +28,7 @@ class ValidateArguments:
     def __init__(self, *, max_faults: int = 8, max_validators: int = 10_000) -> None:
         self._max_faults = max_faults
         self._max_validators = max_validators
-        self._validators: OrderedDict[str, jsonschema_rs.Validator] = OrderedDict()
+        self._validators: OrderedDict[str, SchemaValidator] = OrderedDict()
 
     async def __call__(self, call: ToolCall, tool: CatalogTool, proceed: Proceed) -> ToolResult:
         """Proceed with an object under the schema's own names.
@@ -55,7 +53,7 @@ class ValidateArguments:
         return await proceed(call, tool)
 
     def _describe(
-        self, validator: jsonschema_rs.Validator, arguments: JsonObject, tool: CatalogTool
+        self, validator: SchemaValidator, arguments: JsonObject, tool: CatalogTool
     ) -> InvalidArguments:
         faults = list_faults(
             validator,
@@ -68,7 +66,7 @@ class ValidateArguments:
             hint="correct them and call again; nothing was sent",
         )
 
-    def _validator(self, tool: CatalogTool) -> jsonschema_rs.Validator:
+    def _validator(self, tool: CatalogTool) -> SchemaValidator:
         key = tool.definition.definition_hash
         kept = self._validators.get(key)
         if kept is not None:

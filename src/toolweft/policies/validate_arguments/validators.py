@@ -1,10 +1,8 @@
 """Compiles schemas that strangers wrote: nothing is fetched, and no pattern keeps the host busy."""
 
-import jsonschema_rs
-
 from toolweft.core.errors import InvalidDefinition
 from toolweft.core.json import Json, JsonSchema
-from toolweft.core.schema_faults import MASK
+from toolweft.core.schema_faults import MASK, SchemaValidator
 
 __all__ = ("build_validator",)
 
@@ -12,9 +10,7 @@ __all__ = ("build_validator",)
 _MAX_BACKTRACKING = 100_000
 
 
-def build_validator(
-    schema: JsonSchema, *, place: str, hint: str | None = None
-) -> jsonschema_rs.Validator:
+def build_validator(schema: JsonSchema, *, place: str, hint: str | None = None) -> SchemaValidator:
     """The validator of a schema, for `list_faults`.
 
     Args:
@@ -25,6 +21,9 @@ def build_validator(
     Raises:
         InvalidDefinition: it is no schema, or refers to something outside.
     """
+    # Imported with the first call.
+    import jsonschema_rs
+
     try:
         return jsonschema_rs.validator_for(
             schema,
