@@ -12,6 +12,8 @@ from tests.cli import desktop
 from tests.cli.desktop import CONFIG, PLACES
 from tests.cli.shell import Shell
 
+from toolweft.stores.alone import alone
+
 STATE = "home/.local/state/toolweft/clients"
 
 
@@ -184,6 +186,26 @@ def test_without_copies_nothing_is_lost(bare: Shell) -> None:
         "git",
         "time",
     }
+
+
+@pytest.mark.promise("clients.no-loss")
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_one_process_at_a_time_changes_files(bare: Shell, command: str) -> None:
+    path = desktop.write(bare, "cursor")
+    if command == "uninstall":
+        bare("install", "cursor", "--yes")
+    before = path.read_bytes()
+    (bare.folder / STATE).mkdir(parents=True, exist_ok=True)
+
+    with alone(bare.folder / STATE):
+        refused = bare(command, "cursor", "--yes")
+    kept = path.read_bytes()
+    done = bare(command, "cursor", "--yes")
+
+    assert (refused.code, kept) == (2, before), refused.err
+    assert "cannot be locked" in refused.err
+    assert done.code == 0
+    assert path.read_bytes() != before
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_a_server_of_codex_gets_the_keys_of_the_others() -> None:
         },
         toml=True,
     )
+    assert verdict.reason == "'tool_timeout_sec' is not used"
     child = sort({"command": "x", "env_vars": ["A"], "env": {"B": "c"}}, toml=True)
 
     assert verdict.server == {
@@ -94,6 +95,27 @@ def test_a_server_of_codex_gets_the_keys_of_the_others() -> None:
     assert child.server == {"command": "x", "env": {"A": "env:A", "B": "c"}}
     assert sort({"command": "x", "env": [1]}, toml=True).outcome == "kept"
     assert sort({"command": "x", "env_vars": [{"name": "A"}]}, toml=True).outcome == "kept"
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        ({"tool_timeout_sec": 3, "startup_timeout_ms": 4}, "'startup_timeout_ms' is not used"),
+        ({"required": True}, "'required' is not used"),
+        ({"startup_timeout_sec": "x"}, "startup_timeout_sec cannot be used"),
+        ({"disabled_tools": "x"}, "its disabled_tools is no list of names"),
+        ({"http_headers": {"A": 1}}, "its http_headers is no table of texts"),
+    ],
+)
+def test_a_file_of_codex_is_told_by_its_own_keys(server: Any, reason: str) -> None:
+    assert reason in sort({"command": "x", **server}, toml=True).reason
+
+
+def test_a_server_named_as_saved_programs_stays() -> None:
+    verdict = sort({"command": "x"}, name="saved")
+
+    assert (verdict.outcome, verdict.server) == ("kept", None)
+    assert "rename it" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -154,6 +176,25 @@ def test_secrets_move_with_consent_only() -> None:
         ({"args": ["--header", "Authorization: Bearer abc"]}, ["args[1]"]),
         ({"args": ["--header", "Authorization: Bearer ${T}"]}, []),
         ({"args": [KEY]}, ["args[0]"]),
+        ({"args": ["run", "--config", '{"apiKey":"abc123def456"}']}, ["args[2]"]),
+        ({"args": ["--config={'api_key': 'abc'}"]}, ["args[0]"]),
+        ({"args": [r"{\"a\": {\"password\": \"abc\"}}"]}, ["args[0]"]),
+        ({"args": [json.dumps({"api\u004bey": ["abc"], "x": 1})]}, ["args[0]"]),
+        ({"args": [r'{"api\u004bey": ["abc"]}']}, ["args[0]"]),
+        ({"args": ['{"auth": {"user": "me", "word": "abc"}}']}, ["args[0]"]),
+        ({"args": ["Server=db;Password=abc;Port=1"]}, ["args[0]"]),
+        ({"args": ["-c", "x --token abc"]}, ["args[1]"]),
+        ({"args": ["-c", "TOKEN=abc x"]}, ["args[1]"]),
+        ({"args": ['{"auth": {"token": "${T}"}, "log": "debug"}']}, []),
+        ({"args": ['{"Authorization": "Bearer ${T}", "url": "http://keycloak:80/"}']}, []),
+        ({"args": ["ghcr.io/me/token-server:2", "-v", "/home/me/keys:/keys"]}, []),
+        ({"args": ["[" * 100_000]}, ["args[0]"]),
+        ({"args": ["-c", "x --token ${T} run"]}, []),
+        ({"command": "/bin/x --token=abc123def"}, ["command"]),
+        ({"command": "/bin/x --token 'abc def' --port 1"}, ["command"]),
+        ({"command": "/bin/x --token ${T} --port 1"}, []),
+        ({"command": "C:\\Program Files\\keys\\x.exe"}, []),
+        ({"env": {"OPTIONS": '{"secret": "abc"}'}}, ["env.OPTIONS"]),
         ({"url": "https://e.org/mcp"}, []),
         ({"url": "https://e.org/mcp?api_key=abc"}, ["url"]),
         ({"url": f"https://e.org/{KEY}/mcp"}, ["url"]),
@@ -181,3 +222,22 @@ def test_no_value_of_a_table_is_shown() -> None:
         assert secret not in masked
     for harmless in ("plain", "${D}", "command"):
         assert harmless in masked
+
+
+@pytest.mark.parametrize("text", ['{"apiKey":"abc123"}', '{\n\t"apiKey": "abc123def"\n}'])
+def test_a_secret_inside_json_is_not_shown(text: str) -> None:
+    server = {"command": f"x '{text}'", "args": ["run", text], "other": {"apiKey": "short"}}
+
+    masked = mask_texts(json.dumps(server, indent=2), hidden_texts(server))
+    in_lines = mask_texts(f'args = ["run", """{text}"""]', hidden_texts(server))
+
+    assert "abc123" not in masked
+    assert "short" not in masked
+    assert "abc123" not in in_lines
+    assert "run" in masked
+
+
+def test_a_server_with_a_secret_in_its_json_waits_for_consent() -> None:
+    verdict = sort({"command": "x", "args": ["--config", '{"apiKey":"abc123def456"}']})
+
+    assert (verdict.outcome, verdict.waits, verdict.secrets) == ("kept", True, ("args[1]",))

@@ -3,8 +3,10 @@
 Knows nothing of what is in them. A link is followed, so that what it points to is changed.
 """
 
+import glob
 import hashlib
 import os
+import secrets
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ __all__ = (
 _MAX_BYTES = 64 * 1024**2
 _MARK = b"\xef\xbb\xbf"
 _PRIVATE = 0o600
+_UNFINISHED = ".toolweft-new"
 # Windows would change line breaks.
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -203,15 +206,15 @@ def write_private(path: Path, content: bytes, *, mode: int = _PRIVATE) -> None:
 
 
 def clear_unfinished(path: Path) -> None:
-    """Remove what a process that was killed left of a new content of this file."""
-    with suppress(OSError):
-        _unfinished(path).unlink(missing_ok=True)
+    """Remove what processes that were killed left of a new content of this file."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*{_UNFINISHED}"):
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _replace(path: Path, content: bytes, *, mode: int) -> None:
-    # Always of one name, so that what a killed process leaves is found again.
-    temporary = _unfinished(path)
-    temporary.unlink(missing_ok=True)
+    # A name of its own: two processes at once must not write into one file.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, _PRIVATE)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -223,7 +226,3 @@ def _replace(path: Path, content: bytes, *, mode: int) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.toolweft-new")

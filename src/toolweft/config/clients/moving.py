@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from toolweft.config.client_files import convert_server
-from toolweft.config.clients.codex import from_codex
+from toolweft.config.clients.codex import CODEX_UNUSED, find_codex_key, from_codex
 from toolweft.config.clients.secrets import clear_secrets
 from toolweft.config.documents import Document, KeyPath
 from toolweft.config.models import ServerModel
@@ -18,6 +18,7 @@ from toolweft.config.own_entry import own_arguments
 from toolweft.config.servers import check_transport
 from toolweft.core.errors import ConfigError
 from toolweft.core.json import Json, JsonObject
+from toolweft.core.saved import SAVED_SOURCE
 
 __all__ = ("DECISIONS", "Choice", "Verdict", "check_name", "sort_servers")
 
@@ -173,6 +174,8 @@ def _convert(
     document: Document, place: KeyPath, server: JsonObject, notes: list[str]
 ) -> JsonObject:
     name = str(place[-1])
+    if name == SAVED_SOURCE:
+        raise _Stays(f"toolweft calls saved programs {name!r}; rename it")
     _check_movable(server)
     # JSON can write half a pair of surrogates, and no other file can.
     if _HALF.search(json.dumps([name, server], ensure_ascii=False, default=str)):
@@ -181,6 +184,9 @@ def _convert(
         common = from_codex(server) if document.is_toml else server
     except ValueError as exc:
         raise _Stays(str(exc)) from exc
+    if document.is_toml:
+        unused = [key for key in server if key in CODEX_UNUSED]
+        notes += [f"{document.place((*place, key))}: {key!r} is not used" for key in unused]
     # A key that is null says what a missing one says, and TOML has no null.
     common = {key: value for key, value in common.items() if value is not None}
     try:
@@ -191,7 +197,9 @@ def _convert(
         raise _Stays(f"{exc.message.partition(': ')[2]}; {exc.hint}") from exc
     except ValidationError as exc:
         fault = exc.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, fault["loc"]))
+        key, *below = map(str, fault["loc"])
+        key = find_codex_key(key, server) if document.is_toml else key
+        where = ".".join((key, *below))
         raise _Stays(f"{where} cannot be used: {fault['msg']}") from exc
     if not 0 < len(name) <= 200:
         raise _Stays("its name is empty or longer than 200 characters")

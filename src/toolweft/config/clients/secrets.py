@@ -4,8 +4,9 @@ A false alarm costs one question; a secret that is missed would be copied unaske
 it is one.
 """
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 from toolweft.config.expand import clear_text, is_secret_name, secret_arguments
@@ -25,10 +26,23 @@ _VENDOR = re.compile(
 _HEX = re.compile(r"[0-9a-fA-F-]{32,}\Z")
 _MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9_\-+=]{24,}\Z")
 _USER = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
-_ASSIGNED = re.compile(r"(?P<name>[A-Za-z][\w-]*)\s*[:=]\s*(?P<value>\S.*)")
+# `name=value`, `"name": "value"`, and both with their quotes escaped. The value is only looked at,
+# as it may hold the next one.
+_ASSIGNED = re.compile(
+    r"""(?<![\w.-])(?P<name>[A-Za-z_][\w.-]*)\\*["']?\s*(?P<sign>[:=])\s*\\*["']?"""
+    r"""(?=(?P<value>[^\s\\"',;&{}()\[\]][^\n\\"',;&]*))"""
+)
+# Before a name and its colon: a host or an image with its port or tag, or a folder that is mounted.
+_PLACED = ("/", "@")
+_OBJECT = re.compile(r"[\[{]")
 _TABLES = ("env", "headers", "http_headers")
 # Shorter texts occur everywhere; they are hidden only where they stand alone.
 _MIN_ANYWHERE = 8
+# What is looked at by itself, or names variables and holds no value.
+_OTHERWISE = frozenset(
+    (*_TABLES, "args", "cwd", "type", "bearer_token_env_var", "env_http_headers", "env_vars")
+)
+_COMMANDS = ("command", "url", "serverUrl", "httpUrl")
 
 
 def clear_secrets(server: JsonObject) -> list[str]:
@@ -43,15 +57,14 @@ def clear_secrets(server: JsonObject) -> list[str]:
         for name, text in _texts(server.get(table))
         if _is_secret(name, text)
     ]
-    args = server.get("args")
-    words = [word for word in args if isinstance(word, str)] if isinstance(args, list) else []
-    named = {reveal(secret) for secret in secret_arguments(words)}
+    words = _words(server.get("args"))
+    named = _named(words)
     places += [
         f"args[{index}]"
         for index, word in enumerate(words)
         if word in named or word.partition("=")[2] in named or _holds_key(word)
     ]
-    for key in ("command", "url", "serverUrl", "httpUrl"):
+    for key in _COMMANDS:
         text = server.get(key)
         if isinstance(text, str) and _holds_key(text):
             places.append(key)
@@ -65,9 +78,13 @@ def hidden_texts(server: JsonObject) -> set[str]:
         key, _, index = place.partition("[")
         found: Json = server.get(key)
         if index and isinstance(found, list):
-            found = [word for word in found if isinstance(word, str)][int(index[:-1])]
+            found = _words(found)[int(index[:-1])]
         if isinstance(found, str):
             texts.add(found)
+    others = {key: value for key, value in server.items() if key not in _OTHERWISE}
+    texts |= {text for name, text in _leaves(others) if _is_secret(name, text)}
+    # A text of several lines may be written so, and then each stands alone.
+    texts |= {line.strip() for text in texts for line in text.splitlines()}
     return {text for text in texts if clear_text(text)}
 
 
@@ -75,7 +92,7 @@ def mask_texts(shown: str, texts: set[str]) -> str:
     """What is shown, with those texts as `***`, however they are quoted."""
     for text in sorted(texts, key=len, reverse=True):
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        for form in {text, escaped}:
+        for form in {text, escaped, json.dumps(text, ensure_ascii=False)[1:-1]}:
             for quote in "\"'":
                 shown = shown.replace(f"{quote}{form}{quote}", f"{quote}{_HIDDEN}{quote}")
             if len(form) >= _MIN_ANYWHERE:
@@ -88,19 +105,64 @@ def _texts(table: Json) -> Iterator[tuple[str, str]]:
         yield from ((name, text) for name, text in table.items() if isinstance(text, str))
 
 
+def _words(args: Json) -> list[str]:
+    return [word for word in args if isinstance(word, str)] if isinstance(args, list) else []
+
+
+def _named(words: Sequence[str]) -> set[str]:
+    return {reveal(secret) for secret in secret_arguments(words)}
+
+
+def _leaves(value: Json, name: str = "") -> Iterator[tuple[str, str]]:
+    """What stands in a value, each with its name; what is above it counts as one too."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _leaves(below, name if is_secret_name(name) else key)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _leaves(below, name)
+    elif isinstance(value, str):
+        yield name, value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, str(value)
+
+
 def _is_secret(name: str, text: str) -> bool:
     said = clear_text(text)
-    return _holds_key(said) or (is_secret_name(name) and _SCHEME.match(said) is None)
+    return _holds_key(text) or (is_secret_name(name) and _SCHEME.match(said) is None)
 
 
 def _holds_key(text: str) -> bool:
+    """Whether there is a secret anywhere in a text: in its words, its options, or its JSON."""
     said = clear_text(text)
     if any(_is_key(word) for word in _WORD.findall(said)):
         return True
-    assigned = _ASSIGNED.match(said)
-    if assigned and is_secret_name(assigned["name"]) and not _SCHEME.match(assigned["value"]):
+    if any(map(_assigns_secret, _ASSIGNED.finditer(said))):
         return True
-    return _USER.search(said) is not None or _has_secret_query(said)
+    # Here with the variables, or the word behind one would stand in its place.
+    if _named([word.strip("\"'") for word in text.split()]):
+        return True
+    return _USER.search(said) is not None or _has_secret_query(said) or _has_secret_json(said)
+
+
+def _assigns_secret(assigned: re.Match[str]) -> bool:
+    before = assigned.string[: assigned.start()]
+    if not is_secret_name(assigned["name"]) or _SCHEME.match(clear_text(assigned["value"])):
+        return False
+    return assigned["sign"] == "=" or not before.endswith(_PLACED)
+
+
+def _has_secret_json(text: str) -> bool:
+    start = _OBJECT.search(text)
+    if start is None:
+        return False
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text, start.start())
+        return any(_is_secret(name, below) for name, below in _leaves(value))
+    except ValueError:
+        return False
+    except RecursionError:
+        return True
 
 
 def _is_key(word: str) -> bool:
