@@ -10,6 +10,7 @@ import pytest
 import toolweft
 from toolweft import ToolSpec
 from toolweft.core.calls import Blob
+from toolweft.core.ids import SourceName
 
 CONFIG = """
 [python.desk]
@@ -72,6 +73,29 @@ async def test_objects_and_packages_of_a_configuration_are_called(
     assert isinstance(colour.value, Blob)
     assert colour.value.data == b"\xff\x00"
     assert rain.value == 1.5
+
+
+async def test_a_source_with_an_odd_annotation_fails_alone(
+    tmp_path: Path, ledger: dict[str, str]
+) -> None:
+    (tmp_path / "bad_tools.py").write_text(
+        "import toolweft\n@toolweft.tool\ndef bad(x: object()):\n    return 1\n"
+    )
+    (tmp_path / "good_tools.py").write_text(
+        "__all__ = ['good']\ndef good(x: int) -> int: return x\n"
+    )
+    config = tmp_path / "toolweft.toml"
+    config.write_text(
+        "[python.bad]\ntarget = 'bad_tools.py'\n[python.good]\ntarget = 'good_tools.py'\n"
+    )
+
+    async with toolweft.open(config, overrides=ledger) as box:
+        answer = await box.call("good", {"x": 3})
+        bad = box.snapshot.sources[SourceName("bad")]
+
+    assert answer.value == 3
+    assert bad.state == "failed"
+    assert "tool 'bad' has the parameter 'x' without a JSON form" in bad.reason
 
 
 @pytest.mark.promise("sources.package-tools")

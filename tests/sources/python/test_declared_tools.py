@@ -165,14 +165,47 @@ def test_types_without_a_json_form_are_refused() -> None:
 
     def connect(socket: Socket) -> Socket: ...
 
-    with pytest.raises(InvalidDefinition, match="'connect' has a parameter without a JSON form"):
+    with pytest.raises(InvalidDefinition, match="'connect' has the parameter 'socket' without a J"):
         define(connect)
+
+
+class Hostile:
+    """An annotation whose every use raises."""
+
+    def __eq__(self, other: object) -> bool:
+        raise LookupError("not comparable")
+
+    __hash__ = None  # type: ignore[assignment] # as dictionaries have none
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> Any:
+        raise OSError("no schema today")
+
+
+@pytest.mark.parametrize("annotation", [object(), 3, Hostile, Hostile(), {}, [1], "1 / 0", "a b"])
+def test_whatever_an_annotation_is_the_function_and_the_parameter_are_named(
+    annotation: object,
+) -> None:
+    def fine(y: int, x: Any) -> Any: ...
+
+    def returns() -> Any: ...
+
+    fine.__annotations__["x"] = annotation
+    returns.__annotations__["return"] = annotation
+
+    with pytest.raises(InvalidDefinition, match=r"tool 'fine' .*parameter 'x'"):
+        define(fine)
+    if not isinstance(annotation, str):
+        assert define(returns).output_schema is None
 
 
 def test_annotations_that_name_nothing_are_refused() -> None:
     def lost(value: "Nowhere") -> None: ...  # type: ignore[name-defined] # noqa: F821 (the fault under test)
 
-    with pytest.raises(InvalidDefinition, match="the signature of tool 'lost' cannot be read"):
+    with pytest.raises(
+        InvalidDefinition,
+        match="'lost' cannot be read at its parameter 'value'",
+    ):
         define(lost)
 
 

@@ -1,5 +1,7 @@
 """Handlers that are named by their place are loaded when they are first called."""
 
+import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from tests.sources.support import use
 
 from toolweft.core.errors import ConfigError, InvalidDefinition, InvalidValue
 from toolweft.core.tools import ToolSpec
+from toolweft.sources import tool
 
 TEXT = """
 def double(number: int) -> int:
@@ -126,6 +129,59 @@ def test_callers_of_a_spec_are_read_in_any_spelling(given: Any, callers: set[str
 def test_a_caller_there_is_not_is_refused() -> None:
     with pytest.raises(InvalidValue, match=r"allowed_callers of 't' has 'models', .* no caller"):
         serve(ToolSpec(name="t", handler=len_of, allowed_callers=["models"]))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("severity", "bad", "which is no severity (write 'read_only', 'write' or 'destructive')"),
+        ("severity", ["write"], "which is no severity"),
+        ("timeout_s", -1, "not a number of seconds above 0 (write timeout_s=30, or leave it out"),
+        ("timeout_s", 0, "not a number of seconds"),
+        ("timeout_s", "soon", "not a number of seconds"),
+        ("timeout_s", math.nan, "not a number of seconds"),
+        ("timeout_s", True, "not a number of seconds"),
+        ("timeout_s", 10**400, "not a number of seconds"),
+        ("category", 5, "not a text"),
+        ("description", b"x", "not a text"),
+        ("version", 2, 'not a text (write version="2"'),
+        ("defer_loading", "no", "neither True nor False (write True or False"),
+        ("allowed_callers", 5, "which is no list"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_with_its_place(
+    option: str, value: Any, said: str
+) -> None:
+    options: dict[str, Any] = {option: value}
+    meant = re.escape(f"{option} of 'len_of' is ") + ".*" + re.escape(said)
+
+    with pytest.raises(InvalidValue, match=meant):
+        serve(ToolSpec(name="len_of", handler=len_of, **options))
+    with pytest.raises(InvalidValue, match=meant):
+        serve(tool(name="len_of", **options)(lambda: 0))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": 5}, "name of 5 is 5, not a name"),
+        ({"name": ""}, "name of '' is '', not a name"),
+        ({"name": None}, "name of None is None, not a name"),
+        ({"parameters": ["x"]}, "parameters of 't' is ['x'], not a JSON Schema of type object"),
+        ({"handler": 5}, "handler of 't' is 5, not a function"),
+        ({"handler_path": 5}, "handler_path of 't' is 5, not a text"),
+        ({"input_examples": [{"n": 1}]}, "input_examples of 't' is [{'n': 1}], not a list of ex"),
+    ],
+)
+def test_a_spec_that_cannot_be_read_is_refused(options: Any, said: str) -> None:
+    with pytest.raises(InvalidValue, match=re.escape(said)):
+        serve(ToolSpec(**{"name": "t", "handler": len_of, **options}))
+
+
+def test_the_usual_values_are_taken() -> None:
+    spec = ToolSpec(name="t", handler=len_of, timeout_s=math.inf, defer_loading=False)
+
+    assert define(spec).timeout_s == math.inf
 
 
 def len_of(text: str) -> int:

@@ -128,6 +128,20 @@ async def test_an_async_iterator_is_refused_too() -> None:
     assert "as in list(...)" in (await use(serve(give), "give")).content[0].text
 
 
+@pytest.mark.parametrize(
+    ("value", "media_types"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0", ["image/png"]),
+        ([b"GIF89a\1\0", b"GIF89a"], ["image/gif", "application/octet-stream"]),
+        (Blob(data=b"\xff\xd8\xff", media_type="image/x-own"), ["image/x-own"]),
+    ],
+)
+async def test_bytes_of_an_image_arrive_as_one(value: Any, media_types: list[str]) -> None:
+    result = await use(serve(returning(Any, value)), "give")
+
+    assert [block.media_type for block in result.content] == media_types
+
+
 async def test_functions_of_either_kind_see_the_context_of_their_caller() -> None:
     def sync() -> str:
         return TENANT.get()

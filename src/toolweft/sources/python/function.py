@@ -26,6 +26,7 @@ from toolweft.core.errors import InvalidArguments, InvalidDefinition, ToolweftEr
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.core.tools import ToolDefinition, ToolSpec
+from toolweft.sources.python.checks import check_declared
 from toolweft.sources.python.declare import Declaration, find_declaration
 from toolweft.sources.python.docs import read_docs
 from toolweft.sources.python.invoke import Invoker, NoThread
@@ -152,9 +153,11 @@ def build_function_tool(
 
     Raises:
         InvalidDefinition: it has no name, a signature no JSON can fill, or is no plain function.
+        InvalidValue: it was marked with a value that cannot be used.
     """
     declared = find_declaration(function) or Declaration()
     name = declared.name or _find_name(function)
+    check_declared(declared, tool=name)
     _check_function(function, tool=name)
     docs = read_docs(function)
     signature = build_signature(function, tool=name, documented=docs.parameters)
@@ -186,12 +189,14 @@ def build_spec_tool(
     Raises:
         InvalidDefinition: it has no handler, or two, or one whose signature no JSON can fill.
         ConfigError: its `handler_path` leads nowhere.
+        InvalidValue: it has a value that cannot be used.
     """
+    check_declared(spec, tool=spec.name)
     _check_handlers(spec)
     definition = ToolDefinition(
         name=ToolName(spec.name),
         namespace=namespace,
-        description=spec.description,
+        description=spec.description or "",
         category=spec.category,
         input_examples=tuple(spec.input_examples),
         severity=spec.severity,

@@ -7,6 +7,7 @@ from pydantic_core import PydanticSerializationError, to_json, to_jsonable_pytho
 
 from toolweft.core.calls import Blob, Content, RawResult, TextContent
 from toolweft.core.json import Json
+from toolweft.core.signatures import find_media_type
 
 __all__ = ("read_returned",)
 
@@ -18,7 +19,7 @@ def read_returned(value: Any) -> RawResult:
 
     Models, dataclasses, dates, enums, sets and the like become JSON as pydantic writes them;
     NaN and infinities become null. Bytes at the top or as an item of a top-level list stay
-    bytes; deeper ones become base64 text.
+    bytes, of an image with its media type; deeper ones become base64 text.
 
     Raises:
         TypeError: a value has no JSON form.
@@ -51,7 +52,11 @@ def _to_plain(value: Any) -> Json:
 
 
 def _to_blob(value: bytes | bytearray | memoryview | Blob) -> Blob:
-    return value if isinstance(value, Blob) else Blob(data=bytes(value))
+    if isinstance(value, Blob):
+        return value
+    data = bytes(value)
+    media_type = find_media_type(data)
+    return Blob(data=data) if media_type is None else Blob(data=data, media_type=media_type)
 
 
 def _to_content(item: Any) -> Content:

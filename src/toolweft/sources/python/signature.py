@@ -6,6 +6,7 @@ parameter's own as alias: any parameter name works, also `json`, `copy` or `_pri
 
 import inspect
 import json
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, get_args
@@ -20,6 +21,8 @@ from toolweft.core.json import JsonObject, JsonSchema
 from toolweft.sources.python.annotations import adapt_annotation, gives_blobs
 
 __all__ = ("BoundSignature", "build_output_schema", "build_signature")
+
+log = logging.getLogger(__name__)
 
 # Annotations that say nothing about the JSON that comes back.
 _MUTE = (inspect.Signature.empty, Any, None, type(None), object)
@@ -98,18 +101,24 @@ def build_signature(
         InvalidDefinition: a parameter cannot be given by name, or its type has no JSON form.
     """
     parameters, has_more = _read_parameters(function, tool=tool, takes_more=takes_more)
-    fields: dict[str, Any] = {
-        f"argument_{position}": _build_field(parameter, documented.get(name))
-        for position, (name, parameter) in enumerate(parameters.items())
-    }
     config = ConfigDict(
         extra="allow" if has_more else "forbid", arbitrary_types_allowed=False, title=tool
     )
+
+    def bound(chosen: Mapping[str, inspect.Parameter]) -> BoundSignature:
+        fields: dict[str, Any] = {
+            f"argument_{position}": _build_field(parameter, documented.get(name))
+            for position, (name, parameter) in enumerate(chosen.items())
+        }
+        return BoundSignature(create_model("Arguments", __config__=config, **fields), chosen)
+
     try:
-        return BoundSignature(create_model("Arguments", __config__=config, **fields), parameters)
-    except (PydanticUserError, NameError, TypeError) as exc:
+        return bound(parameters)
+    except Exception as exc:
+        # An annotation is any object, and what pydantic says of some is no error of its own.
+        which = _find_unfit(parameters, bound)
         raise InvalidDefinition(
-            f"tool {tool!r} has a parameter without a JSON form: {_first_line(exc)}",
+            f"tool {tool!r} has {which} without a JSON form: {_say(exc)}",
             hint="annotate it with plain types, a dataclass or a pydantic model",
         ) from exc
 
@@ -118,14 +127,13 @@ def build_output_schema(function: Callable[..., Any]) -> JsonSchema | None:
     """The schema of what a function returns, as JSON; None where its annotation says nothing."""
     try:
         annotation = inspect.signature(function, eval_str=True).return_annotation
-    except (NameError, TypeError, ValueError):
-        return None
-    if any(annotation is mute for mute in _MUTE) or gives_blobs(annotation):
-        return None
-    try:
+        if any(annotation is mute for mute in _MUTE) or gives_blobs(annotation):
+            return None
         adapter = TypeAdapter(adapt_annotation(annotation))
         schema = adapter.json_schema(mode="serialization", schema_generator=_Schema)
-    except (PydanticUserError, NameError, TypeError):
+    except Exception:
+        # Nothing depends on it; the tool is usable without.
+        log.debug("tool.return_type_unread", exc_info=True)
         return None
     return schema or None
 
@@ -136,9 +144,10 @@ def _read_parameters(
     """The parameters that a call may give, and whether it may give more."""
     try:
         signature = inspect.signature(function, eval_str=True)
-    except (NameError, TypeError, ValueError) as exc:
+    except Exception as exc:
+        # Annotations that are texts are run here, and may raise whatever code raises.
         raise InvalidDefinition(
-            f"the signature of tool {tool!r} cannot be read: {_first_line(exc)}",
+            f"the signature of tool {tool!r} cannot be read{_find_unread(function)}: {_say(exc)}",
             hint="its annotations must name types its module can see",
         ) from exc
     # What a partial has filled in is not a caller's to see or to change: it may be a secret.
@@ -192,5 +201,40 @@ def _build_field(parameter: inspect.Parameter, description: str | None) -> tuple
     return annotation, default
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
+def _find_unfit(
+    parameters: Mapping[str, inspect.Parameter],
+    bound: Callable[[Mapping[str, inspect.Parameter]], BoundSignature],
+) -> str:
+    """The first parameter that has no schema by itself."""
+    for name, parameter in parameters.items():
+        try:
+            bound({name: parameter})
+        except Exception:
+            return f"the parameter {name!r}"
+    return "a parameter"
+
+
+def _find_unread(function: Callable[..., Any]) -> str:
+    """Where the annotation stands that cannot be read; "" where that is not known."""
+    plain: Any = function
+    while isinstance(plain, partial):
+        plain = plain.func
+    plain = inspect.unwrap(plain)
+    plain = plain if inspect.isroutine(plain) else type(plain).__call__
+    names = getattr(plain, "__globals__", {})
+    for name, annotation in getattr(plain, "__annotations__", {}).items():
+        if not isinstance(annotation, str):
+            continue
+        try:
+            # As `inspect.signature` just did.
+            eval(annotation, names)  # noqa: S307  # nosec B307
+        except Exception:
+            return " at what it returns" if name == "return" else f" at its parameter {name!r}"
+    return ""
+
+
+def _say(error: Exception) -> str:
+    line = str(error).strip().split("\n", 1)[0]
+    if isinstance(error, PydanticUserError | NameError):
+        return line
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

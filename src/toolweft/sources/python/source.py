@@ -44,7 +44,7 @@ class PythonSource:
 
     Raises:
         InvalidDefinition: one of them cannot be a tool; the message names it.
-        InvalidValue: one of them allows callers there are not.
+        InvalidValue: one of them is declared with a value that cannot be used.
         ConfigError: a `handler_path` leads nowhere.
     """
 
