@@ -34,7 +34,10 @@ STYLES: dict[Place, tuple[Style, ...]] = {
     "header": ("simple",),
     "cookie": ("form",),
 }
-_RESERVED = ":/?#[]@!$&'()*+,;="
+# Reserved characters that may stand for themselves in a value. Not `#[]`, which no query can hold,
+# nor `&` and `;`, which begin another parameter or cookie, nor `+`, which is read as a space.
+# Source: OpenAPI 3.1.1, "allowReserved"; RFC 3986, 3.4.
+_RESERVED = ":/?@!$'()*,="
 _DELIMITERS: dict[Style, str] = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
 _Escape: TypeAlias = Callable[[str], str]
@@ -75,7 +78,7 @@ def encode_pairs(
     """
 
     def escape(text: str) -> str:
-        return quote(text, safe=_RESERVED) if allow_reserved else _escape(text)
+        return _escape(text, safe=_RESERVED if allow_reserved else "")
 
     key = _escape(name)
     if value is None:
@@ -110,8 +113,8 @@ def check_header_text(text: str, *, argument: str) -> str:
     )
 
 
-def _escape(text: str) -> str:
-    return quote(text, safe="", errors="replace")
+def _escape(text: str, *, safe: str = "") -> str:
+    return quote(text, safe=safe, errors="replace")
 
 
 def _join_simple(value: Json, *, explode: bool, escape: _Escape, between: str = ",") -> str:
