@@ -52,6 +52,24 @@ def test_an_unknown_environment_is_refused_with_the_command_that_makes_one(shell
     assert "toolweft env create" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("given", "fault", "step"),
+    [
+        (("remove", "mine"), "there is no environment 'mine'", "toolweft env list"),
+        (("create", "mine", "-r", "none.txt"), "none.txt", "-r takes a file"),
+        (("remove", "../x"), "../x", "use letters"),
+    ],
+)
+def test_what_cannot_be_done_comes_with_a_next_step(
+    shell: Shell, given: tuple[str, ...], fault: str, step: str
+) -> None:
+    ended = shell("env", *given)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert fault in ended.err
+    assert step in ended.err.partition("next:")[2]
+
+
 def test_a_damaged_environment_is_listed_with_its_problem(shell: Shell) -> None:
     folder = shell.folder / "home/.local/share/toolweft/environments/broken"
     folder.mkdir(parents=True)

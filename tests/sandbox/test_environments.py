@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from toolweft.sandbox.environment_build import (
     install_packages,
     remove_environment,
 )
+from toolweft.sandbox.environment_trial import import_inside, import_outside
 from toolweft.sandbox.environments import (
     list_environments,
     load_environment,
@@ -109,6 +111,98 @@ def test_what_fails_leaves_nothing_behind(tmp_path, requirements, install, messa
     with pytest.raises(SandboxUnavailable, match=f"(?s){message}"):
         create_environment(tmp_path / "e", "mine", requirements, install=install)
     assert list((tmp_path / "e").iterdir()) == []
+
+
+def test_two_that_make_one_name_at_once_get_one_environment_and_a_clear_error(
+    tmp_path, requirements
+) -> None:
+    def install_late(wanted: Path, site: Path) -> None:
+        create_environment(tmp_path / "e", "mine", requirements, install=install_two)
+        install_two(wanted, site)
+
+    with pytest.raises(SandboxUnavailable, match="'mine' was made by somebody else") as refused:
+        create_environment(tmp_path / "e", "mine", requirements, install=install_late)
+    assert "env remove mine" in (refused.value.hint or "")
+    assert [found.name for found in (tmp_path / "e").iterdir()] == ["mine"]
+
+
+LOOK_ROUND = """
+import os, pathlib
+seen = [name for name in os.environ if "SECRET" in name]
+assert not seen, seen
+assert not list(pathlib.Path().glob("requirements*")), os.getcwd()
+"""
+THREAD = (
+    "import threading, time\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
+)
+
+
+@pytest.mark.parametrize(
+    "attempt", [import_outside, pytest.param(import_inside, marks=pytest.mark.process)]
+)
+def test_packages_are_imported_once_with_nothing_of_this_process(
+    tmp_path, requirements, monkeypatch, attempt
+) -> None:
+    if attempt is import_inside:
+        machine.need("ns")
+        # The host's files are not there.
+        look = LOOK_ROUND + f"assert not os.path.exists({str(requirements)!r})\n"
+    else:
+        look = LOOK_ROUND + f"assert os.environ['HOME'] != {str(Path.home())!r}\n"
+    monkeypatch.setenv("A_SECRET", "x")
+    monkeypatch.chdir(tmp_path)
+    site = tmp_path / "site"
+    write_package(site, "curious", body=look)
+    write_package(site, "busy", body=THREAD)
+    write_package(site, "broken", body="raise RuntimeError('no such library')\n")
+    assert attempt(site, ["curious"]) is None
+    assert "threads" in (attempt(site, ["busy"]) or "")
+    assert "no such library" in (attempt(site, ["curious", "broken"]) or "")
+
+
+def test_a_package_that_starts_threads_is_found_when_it_is_made(tmp_path, requirements) -> None:
+    def install(_requirements: Path, site: Path) -> None:
+        write_package(site, "calm")
+        write_package(site, "restless", body=THREAD)
+
+    with pytest.raises(SandboxUnavailable, match=r"imported:\nrestless: .*threads") as refused:
+        create_environment(tmp_path / "e", "mine", requirements, install=install)
+    assert "'restless'" in (refused.value.hint or "")
+    assert list((tmp_path / "e").iterdir()) == []
+
+
+def write_source(folder: Path, trace: Path) -> Path:
+    """A source tree that leaves a trace when it is built."""
+    folder.mkdir()
+    (folder / "setup.py").write_text(f"open({str(trace)!r}, 'w')\n")
+    return folder
+
+
+def test_nothing_is_built_whatever_asks_for_it(tmp_path, monkeypatch) -> None:
+    # With pip: no other installer is found there.
+    monkeypatch.setenv("PATH", "/nowhere")
+    trace = tmp_path / "trace"
+    source = write_source(tmp_path / "source", trace)
+    wheel = tmp_path / "asks-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        needs = f"Requires-Dist: source @ {source.as_uri()}\n"
+        head = "Metadata-Version: 2.1\nName: asks\nVersion: 1.0\n"
+        archive.writestr("asks-1.0.dist-info/METADATA", head + needs)
+        archive.writestr("asks-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("asks-1.0.dist-info/RECORD", "")
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"{wheel}\n")
+    with pytest.raises(SandboxUnavailable, match="only wheels are installed"):
+        create_environment(tmp_path / "e", "mine", requirements)
+    requirements.write_text(f"{source}\n")
+    with pytest.raises(SandboxUnavailable, match=r"requirements\.txt:1: "):
+        create_environment(tmp_path / "e", "mine", requirements)
+    requirements.write_text("")
+    monkeypatch.setenv("PIP_EDITABLE", str(source))
+    monkeypatch.setenv("PIP_NO_BINARY", ":all:")
+    with pytest.raises(SandboxUnavailable, match="only wheels are installed"):
+        install_packages(requirements, tmp_path / "site")
+    assert not trace.exists()
 
 
 def test_a_requirements_file_that_is_missing_is_named(tmp_path) -> None:
@@ -219,6 +313,19 @@ async def test_a_library_that_likes_threads_computes_in_every_tier(environments,
         total, largest = json.loads(await value_of(backend, code, "numbers"))
     assert total == 300**3
     assert largest == pytest.approx(300)
+
+
+@pytest.mark.process
+async def test_an_environment_that_cannot_be_used_is_named(tmp_path) -> None:
+    write_package(tmp_path / "busy/site", "restless", body=THREAD)
+    write_description(tmp_path / "busy", preload=["restless"], packages=[], requirements=[])
+    options = SandboxOptions(environments=tmp_path)
+    async with ProcessBackend(options, clock=SystemClock()) as backend:
+        with pytest.raises(
+            SandboxUnavailable, match=r"'busy' cannot be used: .*threads"
+        ) as refused:
+            await backend.open(LIMITS, environment="busy")
+    assert "env remove busy" in (refused.value.hint or "")
 
 
 @pytest.mark.process

@@ -14,6 +14,8 @@ from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
 from toolweft.core.errors import SandboxUnavailable
+from toolweft.sandbox.environment_requirements import Requirements, load_requirements
+from toolweft.sandbox.environment_trial import try_packages
 from toolweft.sandbox.environments import (
     PackageEnvironment,
     check_name,
@@ -28,18 +30,31 @@ __all__ = ("create_environment", "find_preload", "install_packages", "remove_env
 Install = Callable[[Path, Path], None]
 
 _INSTALL_TIMEOUT_S = 1_800
-_TRY_TIMEOUT_S = 120
 _MAX_SHOWN_CHARACTERS = 2_000
 # Parts that packages import only when they are used, which the tier without files cannot do.
 _LATE_PARTS = {
     "numpy": ("numpy.random", "numpy.linalg", "numpy.fft"),
     "pandas": ("pandas.io.formats.csvs", "pandas.io.parsers"),
 }
-_IMPORT_ALL = """
-import importlib, sys
-sys.path.append(sys.argv[1])
-for name in sys.argv[2:]:
-    importlib.import_module(name)
+# Runs pip with no way to start a process, which every build would: no setting, no variable and no
+# package's own list of requirements gets round it. `keyring` is how pip may ask for a password.
+_PIP = """
+import os, runpy, sys
+def refuse(event, details):
+    if event in ("os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.system", "os.startfile"):
+        is_keyring = event in ("os.exec", "os.posix_spawn") and is_for_keyring(details[0])
+    elif event == "subprocess.Popen":
+        is_keyring = is_for_keyring(details[0])
+    else:
+        return
+    if not is_keyring:
+        raise PermissionError(
+            "a package would be built by running its own code; only wheels are installed"
+        )
+def is_for_keyring(path):
+    return os.path.basename(os.fsdecode(path)) in ("keyring", "keyring.exe")
+sys.addaudithook(refuse)
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 _READ_ONLY_FILE, _READ_ONLY_FOLDER = 0o444, 0o555
 
@@ -52,7 +67,7 @@ def create_environment(
     Args:
         folder: where environments are kept; made where it is missing.
         name: a plain name that is not taken.
-        requirements: as pip reads them.
+        requirements: as pip reads them, wheels only.
         install: `install_packages` unless given.
 
     Raises:
@@ -65,7 +80,7 @@ def create_environment(
             f"there is an environment {name!r} already", hint=f"`toolweft env remove {name}` first"
         )
     try:
-        lines = requirements.read_text(encoding="utf-8").splitlines()
+        wanted = load_requirements(requirements)
         folder.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
     except OSError as exc:
@@ -73,14 +88,14 @@ def create_environment(
     try:
         site = draft / "site"
         site.mkdir()
-        (install or install_packages)(requirements, site)
+        (install or install_packages)(_write_requirements(wanted, draft), site)
         preload = find_preload(site)
-        _try_imports(site, preload)
+        try_packages(site, preload)
         _compile(site)
         packages = sorted(f"{d.name} {d.version}" for d in _distributions(site))
-        write_description(draft, preload=preload, packages=packages, requirements=lines)
+        write_description(draft, preload=preload, packages=packages, requirements=wanted.lines)
         _close(draft)
-        draft.rename(place)
+        _put_in_place(draft, place)
     except BaseException:
         _remove(draft)
         raise
@@ -100,12 +115,21 @@ def remove_environment(folder: Path, name: str) -> None:
 
 
 def install_packages(requirements: Path, site: Path) -> None:
-    """Install with uv where it is at hand, else with this interpreter's pip; wheels only."""
+    """Install with uv where it is at hand, else with this interpreter's pip; wheels only.
+
+    Args:
+        requirements: what was checked; nothing in it names something to build.
+        site: where the packages go.
+    """
     uv = shutil.which("uv")
     if uv is not None:
         command = [uv, "pip", "install", "--python", sys.executable]
+        # Overrides named in a variable could ask for a build of a source tree.
+        overrides = requirements.with_name("overrides.txt")
+        overrides.write_text("", encoding="utf-8")
+        command += ["--override", str(overrides)]
     else:
-        command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+        command = [sys.executable, "-P", "-c", _PIP, "install", "--disable-pip-version-check"]
     # A source distribution runs its own code to be built; a wheel is only unpacked.
     command += ["--only-binary", ":all:", "--no-compile", "--target", str(site)]
     _run([*command, "--requirement", str(requirements)], "the packages cannot be installed")
@@ -155,11 +179,30 @@ def _plain(requirement: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
-def _try_imports(site: Path, names: Sequence[str]) -> None:
-    """Import everything once as a program would, in an interpreter of its own."""
-    interpreter = os.path.realpath(sys.executable)
-    command = [interpreter, "-I", "-S", "-B", "-c", _IMPORT_ALL, str(site), *names]
-    _run(command, "the packages cannot be imported", timeout_s=_TRY_TIMEOUT_S)
+def _write_requirements(wanted: Requirements, folder: Path) -> Path:
+    """The checked lines as the files an installer reads."""
+    lines = list(wanted.lines)
+    if wanted.constraints:
+        constraints = folder / "constraints.txt"
+        constraints.write_text("\n".join((*wanted.constraints, "")), encoding="utf-8")
+        lines.append(f"--constraint {constraints.name}")
+    file = folder / "requirements.txt"
+    file.write_text("\n".join((*lines, "")), encoding="utf-8")
+    return file
+
+
+def _put_in_place(draft: Path, place: Path) -> None:
+    for file in ("requirements.txt", "constraints.txt", "overrides.txt"):
+        (draft / file).unlink(missing_ok=True)
+    try:
+        draft.rename(place)
+    except OSError as exc:
+        if not place.exists():
+            raise SandboxUnavailable(f"environment {place.name!r} cannot be made: {exc}") from exc
+        raise SandboxUnavailable(
+            f"environment {place.name!r} was made by somebody else meanwhile",
+            hint=f"use that one, or `toolweft env remove {place.name}` and create it again",
+        ) from exc
 
 
 def _compile(site: Path) -> None:
@@ -171,10 +214,14 @@ def _compile(site: Path) -> None:
         _run(command, "the packages cannot be compiled")
 
 
-def _run(command: Sequence[str], fault: str, *, timeout_s: float = _INSTALL_TIMEOUT_S) -> None:
+def _run(command: Sequence[str], fault: str) -> None:
     try:
         done = subprocess.run(  # noqa: S603  a fixed command; names of ours and of the user
-            command, capture_output=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            timeout=_INSTALL_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise SandboxUnavailable(f"{fault}: {exc}") from exc

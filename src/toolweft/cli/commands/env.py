@@ -1,5 +1,7 @@
 """`toolweft env`: Python packages that programs may import, installed once on this machine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -38,8 +40,15 @@ def create(
         Path, typer.Option("--requirements", "-r", metavar="FILE", help="As pip reads it.")
     ],
 ) -> None:
-    """Install packages for programs; only wheels, no code of theirs runs as you."""
-    made = create_environment(_folder(common), name, requirements)
+    """Install packages for programs, from wheels only: nothing is built.
+
+    Importing packages runs their code. They are imported once here: inside the namespaces of tier
+    `ns` where it holds, else as you, with an empty environment.
+    """
+    folder = _folder(common)
+    hint = None if requirements.is_file() else "-r takes a file as pip reads it: a package a line"
+    with _hinted(hint):
+        made = create_environment(folder, name, requirements)
     if common.json:
         write_json(_to_dict(made))
     else:
@@ -69,9 +78,20 @@ def list_all(common: Common) -> None:
 @with_common
 def remove(common: Common, name: _Name) -> None:
     """Remove an environment; programs that run in it go on."""
-    remove_environment(_folder(common), name)
+    with _hinted("`toolweft env list` shows what there is"):
+        remove_environment(_folder(common), name)
     if common.verbosity >= 0:
         note(f"removed {name}")
+
+
+@contextmanager
+def _hinted(hint: str | None) -> Iterator[None]:
+    """A next step for errors that have none of their own."""
+    try:
+        yield
+    except SandboxUnavailable as fault:
+        fault.hint = fault.hint or hint
+        raise
 
 
 def _folder(common: Common) -> Path:
