@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from collections.abc import Callable
 
 import pytest
 from tests.cli.shell import TOOLWEFT, Shell
@@ -194,6 +195,34 @@ def test_a_file_is_put_for_the_program_and_gone_afterwards(shell: Shell) -> None
     assert [path for path in kept.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_run_in_order_and_nothing_put_stays(
+    shell: Shell, number: signal.Signals
+) -> None:
+    shell.write("rows.jsonl", '{"a": 1}\n')
+    program = "print(await load('rows'), flush=True)\nimport asyncio\nawait asyncio.sleep(60)"
+    with subprocess.Popen(
+        [TOOLWEFT, "run", "--put", "rows=rows.jsonl", "-c", program],
+        cwd=shell.folder,
+        env=shell.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        running.send_signal(number)
+        out, errors = running.communicate(timeout=20)
+
+    assert (first, out) == ("[{'a': 1}]\n", "")
+    # As a shell has it: 128 and the number.
+    assert running.returncode == -number
+    assert "Traceback" not in errors
+    kept = shell.folder / "home" / ".local" / "state" / "toolweft" / "handles"
+    assert kept.is_dir()
+    assert [path for path in kept.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize("pair", ["rows", "=x", "rows=", "rows=missing.jsonl", "h_1=program.py"])
 def test_what_cannot_be_put_is_refused_before_the_program_runs(shell: Shell, pair: str) -> None:
     shell.write("program.py", "print('ran')")
@@ -203,3 +232,15 @@ def test_what_cannot_be_put_is_refused_before_the_program_runs(shell: Shell, pai
     assert ended.code != 0
     assert ended.out == ""
     assert "error: " in ended.err
+
+
+def test_nothing_is_put_where_no_program_can_load_it(with_config: Callable[[str], Shell]) -> None:
+    pytest.importorskip("pydantic_monty")
+    shell = with_config('[sandbox]\nbackend = "monty"\n')
+    shell.write("rows.jsonl", "{}\n")
+
+    ended = shell("run", "--put", "rows=rows.jsonl", "-c", "print('ran')")
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "cannot load files" in ended.err
+    assert 'sandbox.backend = "process"' in ended.err

@@ -198,6 +198,36 @@ async def test_a_limit_stops_the_run_and_says_its_value_and_what_raises_it(
         assert (await following.run("1 + 1")).value == b"2"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(
+            "while True:\n    try: print('x' * 1000)\n    except BaseException: pass",
+            id="printing on",
+        ),
+        pytest.param(
+            "try: print('x' * 99_000)\nexcept BaseException: pass\nwhile True: pass", id="computing"
+        ),
+        pytest.param(
+            "import asyncio, threading\n"
+            "threading.Thread(target=print, args=('x' * 99_000,), daemon=True).start()\n"
+            "await asyncio.sleep(60)",
+            id="in a thread",
+            marks=needs("standard_library"),
+        ),
+    ],
+)
+async def test_a_program_that_swallows_its_stop_ends_at_the_output_limit(
+    opened: OpenBackend, code: str
+):
+    async with opened.guest() as guest:
+        outcome = await guest.run(code, max_output_characters=50_000, kept_characters=500)
+    assert (outcome.status, outcome.limit) == ("limit", "output")
+    assert outcome.error is not None
+    assert "more than 50,000 characters" in outcome.error.message
+    assert outcome.stats.cpu_s < 5
+
+
 async def test_output_above_what_is_kept_is_counted_and_stops_nothing(guest: Guest):
     outcome = await guest.run("for _ in range(100): print('x' * 99)", kept_characters=1000)
     assert outcome.status == "ok"

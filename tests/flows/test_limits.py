@@ -12,9 +12,15 @@ from tests import machine
 
 import toolweft
 from toolweft.config.models import ConfigModel
-from toolweft.core.errors import ConfigError, ContainerExpired, InvalidArguments, Overloaded
+from toolweft.core.errors import (
+    ConfigError,
+    ContainerExpired,
+    InvalidArguments,
+    Overloaded,
+    SandboxUnavailable,
+)
 from toolweft.core.ids import ContainerId
-from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
+from toolweft.core.programs import LIMIT_CEILINGS, LIMIT_FLOORS, ProgramLimits
 
 pytestmark = pytest.mark.process
 
@@ -32,6 +38,12 @@ def get_text(count: int) -> str:
 def take(text: str) -> int:
     """Take a text."""
     return len(text)
+
+
+@toolweft.tool(severity="read_only")
+def nest(value: list[Any]) -> str:
+    """Take lists in one another."""
+    return "taken"
 
 
 @toolweft.tool(severity="read_only")
@@ -247,6 +259,34 @@ async def test_no_run_gets_more_than_the_ceiling(name: str, folders: dict[str, A
         assert (await box.run("1", limits=ProgramLimits(**highest))).value == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shown", "fitting"),
+    [
+        ("memory_bytes", 2**25, "32 MiB", "64 MiB to 5 GiB"),
+        ("memory_bytes", 1, "1 bytes", "64 MiB to 5 GiB"),
+        ("memory_bytes", 0, "0 bytes", "64 MiB to 5 GiB"),
+        ("max_files", 15, "15", "16 or more"),
+    ],
+)
+async def test_no_run_gets_less_than_a_program_needs_to_start(
+    name: str, value: int, shown: str, fitting: str, folders: dict[str, Any]
+) -> None:
+    asked: dict[str, Any] = {name: value}
+    async with toolweft.open(tools=[], overrides=folders) as box:
+        with pytest.raises(InvalidArguments, match=rf"limits\.{name} is {shown}, and with") as e:
+            await box.run("1", limits=ProgramLimits(**asked))
+        assert fitting in (e.value.hint or "")
+        lowest: dict[str, Any] = {name: LIMIT_FLOORS[name]}
+        assert (await box.run("1", limits=ProgramLimits(**lowest))).value == 1
+
+
+async def test_no_run_may_open_more_files_than_a_process_here(folders: dict[str, Any]) -> None:
+    async with toolweft.open(tools=[], overrides=folders) as box:
+        with pytest.raises(SandboxUnavailable, match=r"limits\.max_files is 4,000,000,000") as e:
+            await box.run("1", limits=ProgramLimits(max_files=4_000_000_000))
+    check_key(e.value.hint or "", "limits.max_files")
+
+
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 0, True, "30 s", None])
 async def test_a_limit_that_is_none_is_refused(value: Any, folders: dict[str, Any]) -> None:
     async with toolweft.open(tools=[], overrides=folders) as box:
@@ -397,3 +437,35 @@ async def test_a_full_house_is_overloaded_and_says_what_makes_room(
                 check_key(caught.value.hint or "", "containers.max_live")
                 check_key(caught.value.hint or "", key)
                 tasks.cancel_scope.cancel()
+
+
+NEST = """
+def deep(levels):
+    value = []
+    for _ in range(levels - 2):
+        value = [value]
+    return value
+print(await nest(value=deep(100)))
+try:
+    await nest(value=deep(101))
+except ToolError as error:
+    print(error.message, error.hint, sep="|")
+"""
+
+
+async def test_a_program_nests_as_deep_as_a_direct_call(folders: dict[str, Any]) -> None:
+    value: list[Any] = []
+    for _ in range(99):
+        value = [value]
+    async with toolweft.open(tools=[nest], overrides=folders) as box:
+        direct = await box.call("nest", {"value": value})
+        outcome = await box.run(NEST)
+    async with toolweft.open(tools=[nest], overrides={**folders, "calls.max_depth": 150}) as box:
+        raised = await box.run(NEST)
+
+    assert direct.failure is not None
+    taken, message = outcome.stdout.splitlines()
+    assert taken == "taken"
+    assert message == f"{direct.failure.message}|{direct.failure.hint}"
+    check_key(message, "calls.max_depth")
+    assert raised.stdout == "taken\n"

@@ -104,7 +104,7 @@ async def test_a_stopped_run_calls_nothing_more(bridge: RunBridge, road: FakeRoa
         b'{"a":"\xff"}',
         b'{"a":' + b"9" * 5_000 + b"}",
         b'{"a":' + b"[" * 100_000 + b"}",
-        b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
+        b'{"a":' + b"[" * 201 + b"]" * 201 + b"}",
     ],
 )
 async def test_arguments_that_are_no_plain_object_are_refused(
@@ -117,8 +117,18 @@ async def test_arguments_that_are_no_plain_object_are_refused(
 def test_wide_arguments_of_permitted_depth_pass() -> None:
     rows = {"rows": [{"a": [1]}] * 100}
     assert parse_arguments(json.dumps(rows).encode()) == rows
-    deepest = b'{"a":' + b"[" * 63 + b"]" * 63 + b"}"
+    deepest = b'{"a":' + b"[" * 200 + b"]" * 200 + b"}"
     assert parse_arguments(deepest)["a"]
+
+
+async def test_the_schema_of_a_question_is_bounded_before_anybody_reads_it(
+    bridge: RunBridge,
+) -> None:
+    schema = b'{"prompt":"x","schema":' + b'{"a":' * 64 + b"1" + b"}" * 65
+    reply = await bridge.answer(ask_raw("worker", schema))
+    assert code_of(reply) == "invalid_arguments"
+    assert reply.failure is not None
+    assert "deeper than 64" in reply.failure.message
 
 
 @given(st.binary(max_size=60) | st.text('{}[]":,x1e-', max_size=40).map(str.encode))

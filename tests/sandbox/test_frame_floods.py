@@ -53,6 +53,13 @@ def test_an_output_frame_without_text_is_refused() -> None:
     assert heard == ["a"]
 
 
+def test_the_output_limit_is_passed_once() -> None:
+    run = make_run()
+    run.frame_received(Frame(FrameKind.OUTPUT_OVER, 0, {}, b""))
+    with pytest.raises(FrameError, match="more than once"):
+        run.frame_received(Frame(FrameKind.OUTPUT_OVER, 0, {}, b""))
+
+
 def test_no_more_calls_can_be_given_up_than_were_made() -> None:
     with pytest.raises(FrameError, match="given up"):
         make_run().frame_received(Frame(FrameKind.CANCEL, 1, {}, b""))

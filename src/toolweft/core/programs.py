@@ -17,6 +17,7 @@ __all__ = (
     "CONTAINER_LOST",
     "GOING",
     "LIMIT_CEILINGS",
+    "LIMIT_FLOORS",
     "LIMIT_NAMES",
     "SESSION_LIMITS",
     "CallRecord",
@@ -114,6 +115,8 @@ class ProgramLimits:
     max_threads: int = 16
 
 
+# With less no program can start: the interpreter itself needs some, and its own seven descriptors.
+LIMIT_FLOORS: Mapping[str, int] = {"memory_bytes": 64 * _MIB, "max_files": 16}
 # Nobody may ask for more, whether for all runs or for one. A run with more memory would take what
 # a small machine has; more calls at once and larger results would hold up everybody else's.
 LIMIT_CEILINGS: Mapping[str, int] = {

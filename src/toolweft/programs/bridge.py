@@ -53,8 +53,10 @@ _INTERNAL_FAILURE = Failure(
     hint="this is no fault of the program; the log of toolweft names the place",
 )
 
-# Arguments nested deeper than this are no tool's; the road measures them again.
-MAX_ARGUMENT_DEPTH = 64
+# A guest's own writer stops here; the road measures what goes to a tool, by its own limit.
+_MAX_SENT_DEPTH = 201
+# Nobody measures what a worker is asked with after this.
+_MAX_QUESTION_DEPTH = 64
 # A guest may ask for a name of any length; records stay small.
 _MAX_NAME_CHARACTERS = 200
 
@@ -216,6 +218,8 @@ class RunBridge:
             self.desk.links.note(result.value, source=source, owner=self.principal)
 
     async def _ask_worker(self, call: GuestCall, arguments: JsonObject) -> GuestReply:
+        if is_deeper_than(arguments, _MAX_QUESTION_DEPTH):
+            raise _too_deep(_MAX_QUESTION_DEPTH)
         question = parse_question(
             arguments, run_id=self.run_id, principal=self.principal, countdown=call.countdown
         )
@@ -346,7 +350,7 @@ def parse_arguments(raw: bytes) -> JsonObject:
     try:
         arguments = decode_json(raw.decode("utf-8"))
     except RecursionError:
-        raise _too_deep() from None
+        raise _too_deep(_MAX_SENT_DEPTH) from None
     except ValueError as exc:
         raise InvalidArguments(
             f"the arguments are not JSON: {str(exc)[:200]}",
@@ -359,16 +363,14 @@ def parse_arguments(raw: bytes) -> JsonObject:
         )
     # Cheap first: few brackets cannot nest deeply.
     brackets = raw.count(b"[") + raw.count(b"{")
-    if brackets > MAX_ARGUMENT_DEPTH and is_deeper_than(arguments, MAX_ARGUMENT_DEPTH):
-        raise _too_deep()
+    if brackets > _MAX_SENT_DEPTH and is_deeper_than(arguments, _MAX_SENT_DEPTH):
+        raise _too_deep(_MAX_SENT_DEPTH)
     return arguments
 
 
-def _too_deep() -> InvalidArguments:
-    return InvalidArguments(
-        f"the arguments are nested deeper than {MAX_ARGUMENT_DEPTH} levels",
-        hint="send flatter data, or text",
-    )
+def _too_deep(max_depth: int) -> InvalidArguments:
+    message = f"the arguments nest deeper than {max_depth} lists and objects"
+    return InvalidArguments(message, hint="send them flatter, or as text; no key raises this")
 
 
 def _unpack_call(arguments: JsonObject) -> tuple[str, Json]:

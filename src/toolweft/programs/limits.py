@@ -5,12 +5,12 @@ from dataclasses import fields
 from typing import Final
 
 from toolweft.core.errors import InvalidArguments
-from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
+from toolweft.core.programs import LIMIT_CEILINGS, LIMIT_FLOORS, ProgramLimits
 
 __all__ = ("check_limits",)
 
 # Without any of these no program could end, or begin.
-_ABOVE_ZERO: Final = frozenset({"memory_bytes", "active_s", "wall_s", "max_in_flight"})
+_ABOVE_ZERO: Final = frozenset({"active_s", "wall_s", "max_in_flight"})
 _UNITS: Final = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
 
@@ -33,13 +33,24 @@ def check_limits(limits: ProgramLimits) -> None:
                 f"limits.{name} is 0, and with that no program can run",
                 hint=f"leave {name} out for its default",
             )
-        ceiling = LIMIT_CEILINGS.get(name)
-        if ceiling is not None and value > ceiling:
-            shown, most = _render(name, value), _render(name, ceiling)
-            raise InvalidArguments(
-                f"limits.{name} is {shown}, above its ceiling of {most}",
-                hint=f"give ProgramLimits({name}=…) {most} or less",
-            )
+        _check_range(name, value)
+
+
+def _check_range(name: str, value: float) -> None:
+    floor, ceiling = LIMIT_FLOORS.get(name, 0), LIMIT_CEILINGS.get(name)
+    shown, least = _render(name, value), _render(name, floor)
+    most = None if ceiling is None else _render(name, ceiling)
+    if value < floor:
+        fitting = f"{least} or more" if most is None else f"{least} to {most}"
+        raise InvalidArguments(
+            f"limits.{name} is {shown}, and with less than {least} no program can run",
+            hint=f"give ProgramLimits({name}=…) {fitting}",
+        )
+    if ceiling is not None and value > ceiling:
+        raise InvalidArguments(
+            f"limits.{name} is {shown}, above its ceiling of {most}",
+            hint=f"give ProgramLimits({name}=…) {most} or less",
+        )
 
 
 def _render(name: str, value: float) -> str:

@@ -40,6 +40,7 @@ def frames_of_run(limits: ProgramLimits) -> dict[FrameKind, tuple[int, int]]:
         FrameKind.CALL: (_MAX_HEAD_BYTES, limits.max_argument_bytes),
         FrameKind.CANCEL: (0, 0),
         FrameKind.OUTPUT: (0, limits.kept_characters * _MAX_BYTES_PER_CHARACTER),
+        FrameKind.OUTPUT_OVER: (0, 0),
         FrameKind.DONE: (
             _MAX_HEAD_BYTES,
             limits.max_value_bytes + MAX_MEDIA_BYTES + _MAX_FAULT_BYTES,

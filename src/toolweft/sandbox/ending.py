@@ -120,7 +120,8 @@ def crash_outcome(
 
     Args:
         exit_status: as waitpid tells it; negative for a signal.
-        was_killed: by the host, as it had broken the channel.
+        was_killed: by the host, as it had broken the channel, or by somebody else; where it was
+            not, the system kills a process only for its memory.
         fault: why the channel broke; empty where the process just went away, `CLOSED` where
             the host closed it.
         stdout: what it printed before.

@@ -29,6 +29,8 @@ _GRACE_S = 0.5
 # More of it for a program that has hardly run meanwhile: on a busy machine it could not notice.
 _MORE_GRACE_S = 0.3
 _STARVED_CPU_S = 0.1
+# A program at its output limit is stopped by the guest itself, which has only to say so.
+_OUTPUT_GRACE_S = 0.1
 # Where somebody cancelled the run; they wait for its end, which is to come within half a second.
 _CANCEL_GRACE_S = 0.3
 _KILL_TIMEOUT_S = 5.0
@@ -90,6 +92,7 @@ class ActiveRun:
         self._is_reading = True
         self._output: list[str] = []
         self._output_characters = 0
+        self._is_output_over = False
         self._requested: LimitName | None = None
         # Of a limit that is not the run's own; there is no grace then.
         self._foreign_error: ProgramError | None = None
@@ -155,6 +158,8 @@ class ActiveRun:
             self._cancel_call(frame.number)
         elif frame.kind is FrameKind.OUTPUT:
             self._take_output(frame)
+        elif frame.kind is FrameKind.OUTPUT_OVER:
+            self._take_output_over()
         else:
             self.done = frame
             self._wake.set()
@@ -183,6 +188,13 @@ class ActiveRun:
         self._output.append(text)
         if self._on_output is not None:
             self._on_output(text)
+
+    def _take_output_over(self) -> None:
+        if self._is_output_over:
+            # Counted by nothing else, these could keep the host busy without end.
+            raise FrameError("the output limit was passed more than once")
+        self._is_output_over = True
+        self._request_stop("output")
 
     def _start_call(self, frame: Frame) -> None:
         self._asked += 1
@@ -296,6 +308,10 @@ class ActiveRun:
         for scope in self._scopes.values():
             scope.cancel()
         if self._foreign_error is None:
+            if limit == "output":
+                await self._wait_over(_OUTPUT_GRACE_S)
+                if self.is_over:
+                    return
             cpu_before_s = self._child.cpu_s()
             self._child.interrupt()
             await self._wait_over(grace_s)

@@ -77,6 +77,8 @@ class GuestSession(ABC, Generic[GuestT]):
         self._pause_after_s = pause_after_s
         self._active: ActiveRun | None = None
         self._exit_status: int | None = None
+        # How the channel was broken, where that is known only once the guest was ended.
+        self._fault_at_end = ""
         self._pause_timer: asyncio.TimerHandle | None = None
         self._closing = anyio.Lock()
 
@@ -87,6 +89,11 @@ class GuestSession(ABC, Generic[GuestT]):
         Returns:
             Its exit status, negative for a signal; told apart only where it went away by itself.
         """
+
+    def _shows_memory(self, stats: ProgramStats, limits: ProgramLimits) -> bool:
+        """Whether a guest that was killed, and not by the host, was so for its memory."""
+        del stats, limits
+        return True
 
     @property
     def is_alive(self) -> bool:
@@ -180,6 +187,10 @@ class GuestSession(ABC, Generic[GuestT]):
     ) -> SandboxOutcome:
         fault = self._channel.fault or ""
         await self.close()
+        fault = fault or self._fault_at_end
+        # Only now is all of it known.
+        peak_bytes = max(stats.peak_mem_bytes, self._child.peak_memory_bytes())
+        stats = replace(stats, peak_mem_bytes=peak_bytes)
         if run.stopped is not None:
             return SandboxOutcome(
                 status="limit",
@@ -191,7 +202,7 @@ class GuestSession(ABC, Generic[GuestT]):
             )
         return crash_outcome(
             exit_status=self._exit_status or 0,
-            was_killed=self._child.was_killed,
+            was_killed=self._child.was_killed or not self._shows_memory(stats, limits),
             fault=fault,
             stdout=run.stdout,
             stats=stats,

@@ -221,9 +221,10 @@ async def test_an_image_that_is_not_there_is_named_with_what_to_do(engine):
 
 async def test_no_engine_is_a_refusal_with_the_address(tmp_path):
     options = EngineOptions(engine=f"unix://{tmp_path}/none.sock")
-    with pytest.raises(SandboxUnavailable, match=r"none\.sock"):
+    with pytest.raises(SandboxUnavailable, match=r"none\.sock") as caught:
         async with ContainerBackend(SandboxOptions(container=options), clock=SystemClock()):
             pass
+    assert "sandbox.container.engine" in caught.value.hint
 
 
 async def test_an_engine_that_is_too_old_is_refused(engine):

@@ -1,6 +1,7 @@
 """Standard output: kept, counted, batched."""
 
 import asyncio
+import contextlib
 import io
 import threading
 
@@ -8,6 +9,9 @@ import pytest
 
 from toolweft.sandbox.guest.faults import Stop
 from toolweft.sandbox.guest.output import Output
+
+# Stands among what was sent for the word that the program printed more than it may.
+OVER = "<over>"
 
 
 class Sent(list[str]):
@@ -33,7 +37,7 @@ async def sent():
 
 @pytest.fixture
 async def output(sent):
-    output = Output(asyncio.get_running_loop(), sent.append)
+    output = Output(asyncio.get_running_loop(), sent.append, tell_over=lambda: sent.append(OVER))
     output.start(kept_characters=100, max_characters=1000)
     return output
 
@@ -68,6 +72,39 @@ async def test_a_flood_stops_the_program(output):
         output.write("x")
     assert stop.value.limit == "output"
     assert output.is_over_limit
+
+
+async def test_the_host_is_told_once_of_a_flood_however_the_program_takes_its_stop(output, sent):
+    for _ in range(50):
+        with contextlib.suppress(Stop):
+            output.write("x" * 50)
+    assert sent.count(OVER) == 1
+    # What was printed before has left by then.
+    assert "".join(sent) == "x" * 100 + OVER
+    output.start(kept_characters=0, max_characters=10)
+    with pytest.raises(Stop):
+        output.write("x" * 50)
+    assert sent.count(OVER) == 2
+
+
+async def test_the_host_is_told_of_a_flood_from_a_thread(output, sent):
+    def flood() -> None:
+        for _ in range(3):
+            with contextlib.suppress(Stop):
+                output.write("x" * 2000)
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    thread.join()
+    async with asyncio.timeout(5):
+        await sent.wait_for("x" * 100 + OVER)
+
+
+async def test_what_is_printed_after_a_program_stops_nothing(output, sent):
+    output.end_program()
+    with pytest.raises(Stop):
+        output.write("x" * 2000)
+    assert OVER not in sent
 
 
 async def test_a_large_batch_leaves_without_waiting(output, sent):

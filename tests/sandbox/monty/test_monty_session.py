@@ -70,6 +70,20 @@ async def test_a_stored_result_is_refused_with_a_reason(guest):
     assert "cannot read it" in outcome.error.message
 
 
+@pytest.mark.parametrize("code", ["\nawait load('x')", "\nprint(load('x').chunks(5))"])
+async def test_load_is_refused_with_a_reason_and_what_can_load(guest, code):
+    outcome = await guest.run(code, names=GuestNames(has_handles=True))
+    assert (outcome.status, outcome.error.type, outcome.error.line) == ("error", "ToolError", 2)
+    assert "cannot read stored results" in outcome.error.message
+    assert 'sandbox.backend = "process"' in outcome.error.hint
+
+
+async def test_load_of_a_program_is_its_own(guest):
+    code = "def load(name):\n    return name\nprint(load('x'))"
+    outcome = await guest.run(code, names=GuestNames(has_handles=True))
+    assert outcome.stdout == "x\n"
+
+
 @pytest.mark.parametrize("code", ["def f():\n    yield 1", "class A(B): pass", "x = 1\ndel x"])
 async def test_what_the_interpreter_cannot_read_is_invalid_and_nothing_of_it_runs(guest, code):
     outcome = await guest.run("print('ran')\n" + code)

@@ -15,6 +15,7 @@ from tests import machine
 from tests.sandbox.process.guests import (
     ALL_TIERS,
     LIMITS,
+    MIB,
     NAMES,
     START_TIMEOUT_S,
     echo,
@@ -206,15 +207,34 @@ async def test_a_host_that_ignores_child_and_interrupt_signals_still_gets_status
     assert "SIGSEGV" in lines[1]
 
 
-async def test_a_guest_killed_from_outside_ran_out_of_memory_as_far_as_anyone_can_tell():
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [("", ("crashed", None)), ("x = b'x' * (200 << 20)\n", ("limit", "memory"))],
+)
+async def test_a_guest_killed_from_outside_ran_out_of_memory_where_it_held_much(held, expected):
     async with open_guest(ALL_TIERS["noopen"]) as guest:
 
         async def kill(_call):
             signal.pidfd_send_signal(guest.session._child._pidfd, signal.SIGKILL)
             await anyio.sleep_forever()
 
-        outcome = await guest.run("await t.f()", on_call=kill)
-    assert (outcome.status, outcome.limit) == ("limit", "memory")
+        outcome = await guest.run(f"{held}await t.f()", on_call=kill)
+    assert (outcome.status, outcome.limit) == expected
+
+
+async def test_the_memory_of_a_guest_that_ended_itself_is_known():
+    async with open_guest(ALL_TIERS["noopen"]) as guest:
+        outcome = await guest.run("import os\nx = b'x' * (100 << 20)\nos._exit(3)")
+    assert outcome.status == "crashed"
+    assert "status 3" in outcome.error.message
+    assert 100 * MIB < outcome.stats.peak_mem_bytes < LIMITS.memory_bytes
+
+
+async def test_a_program_that_closes_its_channel_and_goes_on_ran_out_of_nothing():
+    async with open_guest(ALL_TIERS["noopen"]) as guest:
+        outcome = await guest.run("import os, time\nos.closerange(0, 64)\ntime.sleep(60)")
+    assert (outcome.status, outcome.limit) == ("crashed", None)
+    assert "its program closed it" in outcome.error.message
 
 
 async def test_a_program_that_cannot_start_a_zygote_says_so():

@@ -17,9 +17,10 @@ from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note, write, write_json
 from toolweft.cli.results import render_outcome_error, render_savings, render_stats
 from toolweft.cli.session import note_unasked, open_client, open_session, run_async
+from toolweft.cli.stopping import Stoppable
 from toolweft.cli.streaming import stream_to_stdout
 from toolweft.core.calls import LOCAL
-from toolweft.core.errors import ToolweftError
+from toolweft.core.errors import SandboxUnavailable, ToolweftError
 from toolweft.core.programs import ProgramOutcome
 from toolweft.toolbox import Toolbox
 
@@ -60,9 +61,12 @@ def run(  # noqa: PLR0913 -- one parameter for each option
     limits = {"limits.memory_bytes": memory, "limits.wall_s": wall}
     overrides = {key: value for key, value in limits.items() if value is not None}
     files = parse_puts(put or [])
-    outcome = run_async(
+    work = Stoppable(
         lambda: _run(common, program, files=files, overrides=overrides, environment=environment)
     )
+    outcome = run_async(work.run)
+    work.end_process()
+    assert outcome is not None
     if common.json:
         write_json(outcome.to_dict())
     else:
@@ -130,7 +134,16 @@ async def _run(
 
 @asynccontextmanager
 async def _put(box: Toolbox, files: dict[str, Path]) -> AsyncIterator[None]:
-    """Copies of the files, for as long as the program runs: nobody else knows their names."""
+    """Copies of the files, for as long as the program runs: nobody else knows their names.
+
+    Raises:
+        SandboxUnavailable: no program could load them.
+    """
+    if files and not box.handles.can_load:
+        raise SandboxUnavailable(
+            f"--put {min(files)!r} is of no use: programs of this sandbox cannot load files",
+            hint='sandbox.backend = "process" or "container" can; see `toolweft doctor`',
+        )
     kept: list[str] = []
     try:
         for name, file in files.items():

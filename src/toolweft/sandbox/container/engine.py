@@ -32,8 +32,8 @@ _MAX_MESSAGE_CHARACTERS = 500
 class EngineError(SandboxUnavailable):
     """The engine refused a request, or did not answer."""
 
-    def __init__(self, message: str, *, status: int = 0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, status: int = 0, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         # Of the answer; 0 where there was none.
         self.status = status
 
@@ -184,7 +184,8 @@ class Engine:
         except httpx2.HTTPError as fault:
             where = self.address.path or f"{self.address.host}:{self.address.port}"
             raise EngineError(
-                f"no container engine answers at {where}: {str(fault) or type(fault).__name__}"
+                f"no container engine answers at {where}: {str(fault) or type(fault).__name__}",
+                hint="start Docker or Podman, or say in sandbox.container.engine where it listens",
             ) from fault
         if answer.status_code >= 400:
             raise EngineError(_read_message(answer), status=answer.status_code)

@@ -21,10 +21,26 @@ class Output(io.TextIOBase):
     encoding: str = "utf-8"
     errors: str | None = "replace"
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, send: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        send: Callable[[str], None],
+        *,
+        tell_over: Callable[[], None],
+    ) -> None:
+        """Keep what is needed.
+
+        Args:
+            loop: where everything is sent.
+            send: takes what was printed.
+            tell_over: tells the host that the program printed more than it may.
+        """
         super().__init__()
         self._loop = loop
         self._send = send
+        self._tell_over = tell_over
+        self._is_program_over = True
+        self._is_told = False
         self._thread = threading.get_ident()
         self._bytes = _Bytes(self)
         self._pending: list[str] = []
@@ -40,6 +56,11 @@ class Output(io.TextIOBase):
         self.characters = 0
         self._room = kept_characters
         self._max_characters = max_characters
+        self._is_program_over = self._is_told = False
+
+    def end_program(self) -> None:
+        """The program is over: what is printed from here on is no reason to stop it."""
+        self._is_program_over = True
 
     def finish(self) -> int:
         """End a run: send what is pending and tell how many characters were printed."""
@@ -69,6 +90,7 @@ class Output(io.TextIOBase):
         if self._room > 0:
             self._keep(text[: self._room])
         if self.is_over_limit:
+            self._report()
             raise Stop(
                 "output", f"output limit: more than {self._max_characters} characters were printed"
             )
@@ -76,6 +98,21 @@ class Output(io.TextIOBase):
 
     def flush(self) -> None:
         """Nothing to do: text leaves within 20 ms, and a system call a print would be slow."""
+
+    def _report(self) -> None:
+        # A program can swallow the stop it gets here; the host's it cannot.
+        if self._is_told:
+            return
+        self._is_told = True
+        if threading.get_ident() == self._thread:
+            self._send_report()
+        else:
+            self._loop.call_soon_threadsafe(self._send_report)
+
+    def _send_report(self) -> None:
+        if not self._is_program_over:
+            self.send_pending()
+            self._tell_over()
 
     def _keep(self, text: str) -> None:
         self._room -= len(text)

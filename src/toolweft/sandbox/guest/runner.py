@@ -78,7 +78,11 @@ class Runner:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self._channel = Channel(self._loop, read_fd=read_fd, write_fd=write_fd)
-        self._output = Output(self._loop, self._send_text)
+        self._output = Output(
+            self._loop,
+            self._send_text,
+            tell_over=lambda: self._channel.send(FrameKind.OUTPUT_OVER),
+        )
         self._channel.before_call = self._output.send_pending
         self._module = types.ModuleType("__main__")
         self._variables = self._module.__dict__
@@ -187,6 +191,7 @@ class Runner:
             await _undisturbed(lambda: asyncio.wait(others, timeout=_CLEANUP_S))
 
     def _finish(self, result: CellResult) -> None:
+        self._output.end_program()
         if self._output.is_over_limit and result.limit != "output":
             # The program swallowed the stop.
             fault = Fault("Stop", "output limit", "", None, None, "output")

@@ -38,6 +38,8 @@ class FrameKind(enum.IntEnum):
     DONE = 20
     # The lock-down failed; nothing ran.
     DEAD = 21
+    # The program printed more than it may; at most once a run.
+    OUTPUT_OVER = 22
 
 
 class Frame(NamedTuple):

@@ -107,8 +107,9 @@ class Zygote:
         """The answer to one request, and a descriptor that goes with it."""
         try:
             if "reap" in request:
-                _pid, status = os.waitpid(request["reap"], 0)
-                return {"status": os.waitstatus_to_exitcode(status)}, []
+                _pid, status, used = os.wait4(request["reap"], 0)
+                code = os.waitstatus_to_exitcode(status)
+                return {"status": code, "peak_bytes": used.ru_maxrss * 1024}, []
             return self._spawn(Limits.from_dict(request["spawn"]), fds[0])
         except OSError as refusal:
             return {"error": str(refusal)}, []

@@ -8,7 +8,7 @@ import pydantic_monty as monty
 
 from toolweft.core.calls import Failure
 from toolweft.core.programs import LimitName, ProgramError
-from toolweft.sandbox.monty.prelude import OWN_PREFIX, TOOL_ERROR_TYPES
+from toolweft.sandbox.monty.prelude import NO_LOAD, NO_LOAD_TEXT, OWN_PREFIX, TOOL_ERROR_TYPES
 from toolweft.sandbox.monty.worker import MAX_DEPTH, is_rejected
 
 __all__ = ("Fault", "ProgramText", "describe")
@@ -105,8 +105,8 @@ def describe(
         traceback=_render(frames, texts),
         line=line,
     )
-    if fault.type == "ToolError" and message in failures:
-        failure = failures[message]
+    failure = failures.get(message) or (NO_LOAD if message == NO_LOAD_TEXT else None)
+    if fault.type == "ToolError" and failure is not None:
         fault = replace(fault, message=failure.message, hint=failure.hint)
         return _fault(fault, limit=_LIMIT_OF_CODE.get(failure.code))
     limit, hint, is_final = _own_limit(kind, message)

@@ -8,11 +8,21 @@ import re
 from collections.abc import Iterable
 from keyword import iskeyword
 
+from toolweft.core.calls import Failure
 from toolweft.core.names import is_special
 from toolweft.core.ports import GuestNames
 from toolweft.core.programs import ProgramLimits
 
-__all__ = ("CALL", "OWN_PREFIX", "PRELUDE", "TOOL_ERROR_TYPES", "WORKER_NAMES", "binding_code")
+__all__ = (
+    "CALL",
+    "NO_LOAD",
+    "NO_LOAD_TEXT",
+    "OWN_PREFIX",
+    "PRELUDE",
+    "TOOL_ERROR_TYPES",
+    "WORKER_NAMES",
+    "binding_code",
+)
 
 # Every name of ours inside starts so.
 OWN_PREFIX = "_tw_"
@@ -20,6 +30,15 @@ OWN_PREFIX = "_tw_"
 CALL = "_tw_call"
 # The interpreter has no subclasses, so an error class that programs do not raise stands in.
 TOOL_ERROR_TYPES = frozenset({"_csv.Error", "csv.Error"})
+# What `load` says.
+NO_LOAD = Failure(
+    code="handle_unreadable",
+    message="load: programs of this sandbox cannot read stored results",
+    hint='sandbox.backend = "process" or "container" can; here let a tool return what is needed',
+)
+
+# What the program gets, as of every failure.
+NO_LOAD_TEXT = f"{NO_LOAD.message} ({NO_LOAD.hint})"
 
 PRELUDE = """\
 import asyncio as _tw_asyncio
@@ -97,6 +116,13 @@ def _tw_tool(name, parameters):
         return _tw_send(name, _tw_line, arguments)
 
     return _tw_function
+
+
+def _tw_refuse(text):
+    def _tw_refused(*_positional, **_named):
+        raise ToolError(text)
+
+    return _tw_refused
 
 
 class _tw_Space:
@@ -213,6 +239,9 @@ def binding_code(source: str, names: GuestNames, limits: ProgramLimits) -> str:
     for name in _usable(names.functions, words):
         parameters = tuple(names.positional.get(name, ()))
         lines += _bind(name, f"_tw_tool({name!r}, {parameters!r})")
+    if names.has_handles:
+        for name in _usable(("load",), words):
+            lines += _bind(name, f"_tw_refuse({NO_LOAD_TEXT!r})")
     if names.has_workers:
         for name in _usable(WORKER_NAMES, words):
             lines += _bind(name, f"_tw_{name}")

@@ -213,6 +213,7 @@ def _together(known: GuestNames, more: GuestNames) -> GuestNames:
         namespaces=tuple(dict.fromkeys((*known.namespaces, *more.namespaces))),
         functions=tuple(dict.fromkeys((*known.functions, *more.functions))),
         positional={**known.positional, **more.positional},
+        has_handles=known.has_handles or more.has_handles,
         has_workers=known.has_workers or more.has_workers,
     )
 

@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import resource
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
@@ -156,6 +157,7 @@ class ProcessBackend:
     ) -> ProcessSession:
         """A fresh session."""
         self._proven_tier()
+        _check_files(limits)
         if environment is not None:
             _check_memory(limits, environment)
         zygote = await self._zygote_for(environment)
@@ -201,7 +203,14 @@ class ProcessBackend:
                     hint="set sandbox.environments",
                 )
             packages = await anyio.to_thread.run_sync(load_environment, folder, name)
-            zygote = await self._start_proven(tier, packages)
+            try:
+                zygote = await self._start_proven(tier, packages)
+            except SandboxUnavailable as fault:
+                raise SandboxUnavailable(
+                    f"environment {name!r} cannot be used: {fault.message}",
+                    hint=f"`toolweft env remove {name}`, and create it again without the package"
+                    " that does this",
+                ) from fault
             self._with_packages[name] = zygote
             return zygote
 
@@ -248,6 +257,18 @@ class ProcessBackend:
                 "the sandbox is not open", hint="use it inside `async with` the backend"
             )
         return self._tier
+
+
+def _check_files(limits: ProgramLimits) -> None:
+    # A guest has no right to raise what this process was given.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most != resource.RLIM_INFINITY and limits.max_files > most:
+        raise SandboxUnavailable(
+            f"limits.max_files is {limits.max_files:,}, and no process here may open more than"
+            f" {most:,} files",
+            hint=f"give limits.max_files {most:,} or less, or raise the hard limit of this"
+            " process, which `ulimit -Hn` shows",
+        )
 
 
 def _check_memory(limits: ProgramLimits, environment: str) -> None:

@@ -35,6 +35,8 @@ class Child:
         self._status_fd: int | None = None
         # What it was born with: it shares that with every other guest.
         self._shared_bytes = 0
+        # As the kernel told it when the process had ended.
+        self._peak_bytes = 0
         self._cpu_s = 0.0
         self._is_paused = False
         # Guests inherit it and never change it.
@@ -88,7 +90,11 @@ class Child:
 
     def peak_memory_bytes(self) -> int:
         """The most memory it ever had resident; 0 where the machine does not tell."""
-        return self._read_memory(b"VmHWM:")
+        return max(self._peak_bytes, self._read_memory(b"VmHWM:"))
+
+    def note_peak_memory(self, peak_bytes: int) -> None:
+        """Keep what the kernel told of a process that has ended, as it can no longer be asked."""
+        self._peak_bytes = peak_bytes
 
     def memory_bytes(self) -> int:
         """What it holds now, its scratch files included, beside what it was born with."""

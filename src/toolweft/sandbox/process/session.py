@@ -6,7 +6,7 @@ import socket
 import anyio
 
 from toolweft.core.clock import Clock
-from toolweft.core.programs import ProgramLimits
+from toolweft.core.programs import ProgramLimits, ProgramStats
 from toolweft.sandbox.channel import Channel
 from toolweft.sandbox.guest.limits import Limits
 from toolweft.sandbox.limits import fixed_limits
@@ -63,13 +63,20 @@ class ProcessSession(GuestSession[Child]):
         """The process id, for whoever looks at the guest from outside."""
         return self._child.pid
 
+    def _shows_memory(self, stats: ProgramStats, limits: ProgramLimits) -> bool:
+        # Its own limit refuses memory and ends nothing; what the machine ends for want of memory
+        # holds much of it.
+        return stats.peak_mem_bytes >= limits.memory_bytes // 2
+
     async def _end(self) -> int:
         went_away = self._channel.fault == ""
         self._channel.close()
         if went_away and not self._child.was_killed:
             # Gone by itself, or about to be: its own exit status tells why.
-            with anyio.move_on_after(_LEAVE_TIMEOUT_S):
+            with anyio.move_on_after(_LEAVE_TIMEOUT_S) as leaving:
                 await self._child.wait_exit()
+            if leaving.cancelled_caught:
+                self._fault_at_end = "its program closed it and went on"
         self._child.kill_if_alive()
         with anyio.move_on_after(_EXIT_TIMEOUT_S):
             await self._child.wait_exit()

@@ -139,6 +139,7 @@ class Zygote:
     async def reap(self, child: Child) -> int:
         """The exit status of a guest that has ended; negative for a signal."""
         answer, _fds = await self._ask({"reap": child.pid}, [])
+        child.note_peak_memory(int(answer.get("peak_bytes", 0)))
         return int(answer.get("status", 0))
 
     async def close(self) -> None:
