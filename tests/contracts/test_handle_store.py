@@ -185,6 +185,47 @@ async def test_the_kind_is_read_off_a_files_name_and_start(
     assert (handle.kind, handle.media_type) == (kind, media_type)
 
 
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+
+
+@pytest.mark.parametrize(
+    ("draft", "content", "kind", "media_type"),
+    [
+        (Draft(), PNG, "binary", "image/png"),
+        (Draft(kind="binary"), PNG, "binary", "image/png"),
+        (Draft(media_type="image/x-own"), PNG, "binary", "image/x-own"),
+        (Draft(), b"\xff\xd8\xff\xe0\0\x10JFIF", "binary", "image/jpeg"),
+        (Draft(), b"GIF89a\1\0\1\0", "binary", "image/gif"),
+        (Draft(), b"RIFF\x24\0\0\0WEBPVP8 ", "binary", "image/webp"),
+        (Draft(), b"RIFF\x24\0\0\0WAVEfmt ", "binary", "application/octet-stream"),
+        (Draft(), b"%PDF-1.7\n", "binary", "application/pdf"),
+        (Draft(), b"GIF89a is a format", "text", "text/plain"),
+        (Draft(), b"RIFF and WEBP, a text", "text", "text/plain"),
+        (Draft(), b'["\\u0089PNG"]', "json", "application/json"),
+        (Draft(name="a.mp3"), b"\xff\xfb\0", "binary", "audio/mpeg"),
+        (Draft(name="a.csv"), b"a,b\n", "text", "text/csv"),
+        (Draft(name="a.json"), b"{}\n{}\n", "json_lines", "application/x-ndjson"),
+        (Draft(name="a.png"), b"a text in truth", "text", "text/plain"),
+        (Draft(name="a.png"), b'{"a": 1}', "json", "application/json"),
+        (Draft(name="a.txt"), b"\xff\0", "binary", "application/octet-stream"),
+    ],
+)
+async def test_bytes_are_known_by_their_beginning_and_then_by_the_name_they_are_put_under(
+    store: HandleStore, draft: Draft, content: bytes, kind: str, media_type: str
+) -> None:
+    handle = await store.keep(content, owner=ANN, draft=draft)
+    assert (handle.kind, handle.media_type) == (kind, media_type)
+
+
+@pytest.mark.parametrize("name", ["noext", "a.txt", "a.jpg"])
+async def test_a_file_that_is_an_image_is_one_by_any_name(
+    store: HandleStore, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(PNG)
+    handle = await store.keep(tmp_path / name, owner=ANN, draft=Draft(name="x"))
+    assert (handle.kind, handle.media_type) == ("binary", "image/png")
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     pieces=st.lists(st.binary(max_size=40), max_size=12),

@@ -1,6 +1,8 @@
 """Resources, prompts and completions of servers, by the official client in both eras."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -266,9 +268,7 @@ async def test_reads_and_prompts_stand_in_the_ledger_without_arguments(tmp_path:
 
 
 def read_ledger(path: Path) -> list[tuple[str, str, int]]:
-    import sqlite3
-
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         return connection.execute(
             "select tool, status, bytes_out from ledger_events"
             " where kind = 'content_used' order by id"

@@ -185,6 +185,14 @@ async def test_use_keeps_a_handle_and_disuse_removes_its_files(
     assert sorted({path.read_bytes() for path in list_files(tmp_path / "content")}) == [b"used"]
 
 
+async def test_use_keeps_a_handle_whose_life_is_short(tmp_path: Path, clock: FakeClock) -> None:
+    async with make_store(tmp_path, clock, expire_s=2.0) as store:
+        used = await store.keep(b"used", owner=ANN, draft=TEXT)
+        for _ in range(5):
+            clock.advance(1.5)
+            await store.read(used.id, owner=ANN, start=0, size_bytes=1)
+
+
 @pytest.mark.promise("handles.whole")
 @pytest.mark.process
 async def test_a_killed_writer_leaves_nothing_that_shows_and_nothing_that_stays(

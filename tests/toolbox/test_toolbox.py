@@ -1,5 +1,6 @@
 """The four tools as a model and as Python use them."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from tests.programs.fakes import ANN, BEN, FakeSearcher, World, make_snapshot, make_tool, open_world
 
 from toolweft.core.calls import Blob, Failure, LinkContent, TextContent, ToolResult
-from toolweft.core.errors import ContainerExpired, InvalidArguments, RunNotFound
+from toolweft.core.errors import ContainerExpired, InvalidArguments, InvalidValue, RunNotFound
 from toolweft.core.events import RunFinished, SearchDone
 from toolweft.core.ids import CallId, RunId
 from toolweft.core.snapshot import CatalogTool, GoneTool
@@ -355,6 +356,16 @@ async def test_a_program_or_a_run_is_named_never_both() -> None:
             await box.run_code()
         with pytest.raises(InvalidArguments):
             await box.run_code("1", run_id=RunId("run_1"))
+
+
+@pytest.mark.parametrize("seconds", [math.nan, "30", True])
+async def test_a_time_that_is_none_is_refused_with_its_place(seconds: Any) -> None:
+    async with open_toolbox(SLOW) as (box, _):
+        with pytest.raises(InvalidValue, match=f"wait_s is a number of seconds, not {seconds!r}"):
+            await box.run_code("1", wait_s=seconds)
+        with pytest.raises(InvalidValue, match="timeout_s is a number of seconds") as refused:
+            await box.call("jobs.wait", timeout_s=seconds)
+    assert refused.value.hint == "timeout_s=30"
 
 
 async def test_python_runs_to_the_end_and_closes_what_it_opened() -> None:

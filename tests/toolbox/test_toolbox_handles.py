@@ -142,6 +142,14 @@ async def test_put_takes_a_path_or_bytes_and_a_later_one_wins(tmp_path: Path) ->
             await box.handles.find(second.id)
 
 
+@pytest.mark.parametrize("name", [5, None, b"x"])
+async def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
+    async with open_world(READ) as world:
+        with pytest.raises(InvalidArguments, match="name is a") as refused:
+            await make_toolbox(world).put(name, b"x")
+    assert "put(" in (refused.value.hint or "")
+
+
 @pytest.mark.parametrize("wrong", [{"source": {"a": 1}}, {"source": b"x", "kind": "jsonl"}])
 async def test_what_cannot_be_put_is_refused_with_what_can(wrong: dict[str, Any]) -> None:
     async with open_world(READ) as world:
@@ -180,6 +188,19 @@ async def test_small_handles_are_read_whole_and_large_ones_in_parts() -> None:
             await box.handles.read(f"{large.uri}?page=1")
 
 
+async def test_a_part_of_bytes_is_all_that_was_asked_for_or_refused() -> None:
+    async with open_world(READ) as world:
+        box = make_toolbox(world, OPTIONS)
+        binary = await box.put("binary", bytes(3_000), kind="binary")
+        for part in ("slice=:1000", "slice=2000:", "slice=2500:9999"):
+            assert set((await box.handles.read(f"{binary.uri}?{part}")).content) == {0}
+        assert (await box.handles.read(f"{binary.uri}?slice=9:2")).content == b""
+        for part in ("slice=0:1001", "slice=:", "page=1", "page=1&page_size=1"):
+            with pytest.raises(InvalidArguments, match="at most 1,000 are read") as refused:
+                await box.handles.read(f"{binary.uri}?{part}")
+            assert "?slice=0:1000, then from 1000 on" in (refused.value.hint or "")
+
+
 async def test_somebody_elses_address_reads_as_unknown() -> None:
     async with open_world(READ) as world:
         theirs = await make_toolbox(world, principal=BEN).put("x", b"secret")
@@ -194,6 +215,8 @@ async def test_somebody_elses_address_reads_as_unknown() -> None:
         ("", {}),
         ("?page=2", {"page": 2}),
         ("?page=2&page_size=5", {"page": 2, "page_size": 5}),
+        # Whoever says how long a page is wants one.
+        ("?grep=a&page_size=2", {"grep": "a", "page": 1, "page_size": 2}),
         ("?slice=0:10", {"window": "0:10"}),
         ("?path=%24.items%5B*%5D.id", {"path": "$.items[*].id"}),
         ("?path=$.items[*].id&grep=a+b%2Bc", {"path": "$.items[*].id", "grep": "a b+c"}),
@@ -217,6 +240,11 @@ def test_an_address_says_what_is_wanted(query: str, wanted: dict[str, Any]) -> N
         "toolweft://handles/h_1?page=٣",
         "toolweft://handles/h_1?page=1&page=2",
         "toolweft://handles/h_1?sort=a",
+        "toolweft://handles/h_1?slice=-10:",
+        "toolweft://handles/h_1?slice=5",
+        "toolweft://handles/h_1?slice=٣:",
+        "toolweft://handles/h_1?slice=0:5&page=2",
+        "toolweft://handles/h_1?slice=0:5&page_size=2",
         "toolweft://handles/h_1?grep=",
         "toolweft://handles/h_1?grep=" + "x" * 501,
         "toolweft://handles/h_1?nonsense",

@@ -253,7 +253,7 @@ def _fit_messages(answer: JsonObject, revision: str) -> JsonObject:
         return answer
 
     def fit(message: Json) -> Json:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), dict):
+        if not isinstance(message, dict) or "content" not in message:
             return message
         return {**message, "content": fit_block(message["content"], revision=revision)}
 

@@ -7,16 +7,15 @@ parts are looked at one by one, and what would be refused becomes text or is lef
 import json
 from typing import Final
 
-import mcp_types
 from mcp.shared.exceptions import MCPError
 from mcp_types.methods import serialize_server_result
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.snapshot import CatalogTool
 from toolweft.core.tools import Hints, Severity
-from toolweft.gateway.wire import fit_block
+from toolweft.gateway.wire import fit_block, text_block
 
 __all__ = ("fit_result", "pass_tool", "read_sent", "strip_stamp")
 
@@ -26,7 +25,6 @@ _STAMP: Final = "io.modelcontextprotocol/serverInfo"
 _LEFT_OUT = frozenset({"execution"})
 # What the newest revision wants of a list beside its entries.
 _LIST_FIELDS: Final = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
-_BLOCK: Final[TypeAdapter[mcp_types.ContentBlock]] = TypeAdapter(mcp_types.ContentBlock)
 
 
 def pass_tool(name: str, tool: CatalogTool, *, revision: str, is_mcp: bool) -> JsonObject | None:
@@ -70,14 +68,14 @@ def fit_result(raw: JsonObject, *, revision: str) -> JsonObject:
     result.setdefault("resultType", "complete")
     content = result.get("content")
     blocks = content if isinstance(content, list) else []
-    result["content"] = [_fit_block(block, revision) for block in blocks]
+    result["content"] = [fit_block(block, revision=revision) for block in blocks]
     if revision not in MODERN_PROTOCOL_VERSIONS and "structuredContent" in result:
         structured = result["structuredContent"]
         if not isinstance(structured, dict):
             # Older revisions have objects only.
             del result["structuredContent"]
             if not blocks and structured is not None:
-                result["content"] = [_text(structured)]
+                result["content"] = [text_block(structured)]
     return result
 
 
@@ -128,19 +126,3 @@ def _severity_of(hints: Hints) -> Severity:
     if hints.read_only is False and hints.destructive is False:
         return "write"
     return "destructive"
-
-
-def _fit_block(block: Json, revision: str) -> JsonObject:
-    if not isinstance(block, dict) or "type" not in block:
-        # The SDK would guess.
-        return _text(block)
-    fitted = fit_block(block, revision=revision)
-    try:
-        _BLOCK.validate_python(fitted, by_name=False)
-    except ValidationError:
-        return _text(block)
-    return fitted
-
-
-def _text(value: Json) -> JsonObject:
-    return {"type": "text", "text": json.dumps(value, ensure_ascii=False, separators=(",", ":"))}

@@ -5,20 +5,24 @@ harmless there, unknown kinds of content are not.
 """
 
 import base64
+import json
 from collections.abc import Iterable
+from typing import Final
 
 import mcp_types
+from pydantic import TypeAdapter, ValidationError
 
 from toolweft.core.calls import Blob, Content, LinkContent, TextContent
 from toolweft.core.errors import ToolweftError
-from toolweft.core.json import JsonObject
+from toolweft.core.json import Json, JsonObject
 from toolweft.gateway.ports import Reply, ToolSurfaceTool
 
-__all__ = ("fit_block", "wire_failure", "wire_reply", "wire_tool")
+__all__ = ("fit_block", "text_block", "wire_failure", "wire_reply", "wire_tool")
 
 # The first revisions that have the kind of content; revisions are dates and compare as text.
 _AUDIO_SINCE = "2025-03-26"
 _LINKS_SINCE = "2025-06-18"
+_BLOCK: Final[TypeAdapter[mcp_types.ContentBlock]] = TypeAdapter(mcp_types.ContentBlock)
 
 
 def wire_tool(tool: ToolSurfaceTool) -> mcp_types.Tool:
@@ -58,16 +62,34 @@ def wire_failure(failure: ToolweftError) -> mcp_types.CallToolResult:
     return mcp_types.CallToolResult(content=[_text(text)], is_error=True)
 
 
-def fit_block(block: JsonObject, *, revision: str) -> JsonObject:
-    """A raw block of content, as text where its kind is newer than the revision."""
-    kind = block.get("type")
+def fit_block(block: Json, *, revision: str) -> JsonObject:
+    """A raw block of content for clients of a revision; what they could not read as text."""
+    if not isinstance(block, dict) or "type" not in block:
+        # The SDK would guess.
+        return text_block(block)
+    fitted = _as_old_text(block, revision) or block
+    try:
+        _BLOCK.validate_python(fitted, by_name=False)
+    except ValidationError:
+        return text_block(block)
+    return fitted
+
+
+def text_block(value: Json) -> JsonObject:
+    """The JSON of a value as a block of content."""
+    return {"type": "text", "text": json.dumps(value, ensure_ascii=False, separators=(",", ":"))}
+
+
+def _as_old_text(block: JsonObject, revision: str) -> JsonObject | None:
+    """In words, where the block's kind is newer than the revision."""
+    kind = block["type"]
     if kind == "audio" and revision < _AUDIO_SINCE:
         media_type, data = str(block.get("mimeType")), str(block.get("data", ""))
         return {"type": "text", "text": f"[{media_type}, {len(data) * 3 // 4} bytes]"}
     if kind == "resource_link" and revision < _LINKS_SINCE:
         uri, name = str(block.get("uri")), block.get("name")
         return {"type": "text", "text": f"{name}: {uri}" if name else uri}
-    return block
+    return None
 
 
 def _blocks(content: Iterable[Content], revision: str) -> Iterable[mcp_types.ContentBlock]:

@@ -33,7 +33,12 @@ from toolweft.toolbox.preview import (
     render_start_of_text,
 )
 from toolweft.toolbox.render import arrange_result
-from toolweft.toolbox.resources import ResourceContent, ResourceRequest, parse_resource
+from toolweft.toolbox.resources import (
+    ResourceContent,
+    ResourceRequest,
+    parse_resource,
+    parse_window,
+)
 
 __all__ = ("ToolboxHandles",)
 
@@ -68,6 +73,11 @@ class ToolboxHandles:
         self._runner = runner
         self._options = options
 
+    @property
+    def can_load(self) -> bool:
+        """Whether programs can read them."""
+        return self._runner.capabilities.handles
+
     async def put(
         self,
         name: str,
@@ -88,6 +98,11 @@ class ToolboxHandles:
             InvalidArguments: the name or kind cannot be one, or the file cannot be read.
             StorageFull: there is no room for it.
         """
+        if not isinstance(name, str):
+            raise InvalidArguments(
+                f"the name is a {type(name).__name__}, not a text: {name!r:.60}",
+                hint='put("orders", source), and load("orders") in a program',
+            )
         content = Path(source) if isinstance(source, str) else source
         if not isinstance(content, bytes | Path):
             raise InvalidArguments(
@@ -209,15 +224,17 @@ class ToolboxHandles:
         size = request.page_size * _BYTES_A_ROW
         start, stop = ((request.page or 1) - 1) * size, (request.page or 1) * size
         if request.window is not None:
-            first, _, last = request.window.partition(":")
-            try:
-                start, stop = int(first or 0), int(last or handle.size_bytes)
-            except ValueError as exc:
-                raise InvalidArguments(
-                    f"a slice is start:stop, not {request.window[:40]!r}", hint="?slice=0:65536"
-                ) from exc
-        count = min(stop - start, self._options.max_resource_bytes)
-        data = await self._bytes(handle, start, count) if start >= 0 and count > 0 else b""
+            start, last = parse_window(request.window)
+            stop = handle.size_bytes if last is None else last
+        count = min(stop, handle.size_bytes) - start
+        limit = self._options.max_resource_bytes
+        if count > limit:
+            raise InvalidArguments(
+                f"this part of {handle.uri} has {count:,} bytes; at most {limit:,} are read at"
+                " once",
+                hint=f"read less: ?slice={start}:{start + limit}, then from {start + limit} on",
+            )
+        data = await self._bytes(handle, start, count) if count > 0 else b""
         return ResourceContent(media_type=handle.media_type, content=data)
 
     async def _bytes(self, handle: Handle, start: int, size_bytes: int) -> bytes:

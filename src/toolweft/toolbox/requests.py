@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from toolweft.core.errors import InvalidArguments
+from toolweft.core.errors import InvalidArguments, InvalidValue
 from toolweft.core.ids import ContainerId, RunId
 from toolweft.core.json import Json, JsonObject, decode_json
 from toolweft.programs.stubs import DETAILS, Detail
@@ -19,6 +19,7 @@ __all__ = (
     "DescribeRequest",
     "RunRequest",
     "SearchRequest",
+    "check_seconds",
     "parse_call",
     "parse_describe",
     "parse_run",
@@ -129,6 +130,19 @@ def parse_run(arguments: JsonObject, options: ToolboxOptions) -> RunRequest:
         environment=environment,
         wait_s=options.wait_s if wait_s is None else wait_s,
     )
+
+
+def check_seconds(name: str, seconds: float | None) -> None:
+    """Check that a time given in Python is one; None is.
+
+    Raises:
+        InvalidValue: it is no number, or NaN.
+    """
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and seconds == seconds):
+        raise InvalidValue(
+            f"{name} is a number of seconds, not {_show(seconds)}", hint=f"{name}=30"
+        )
 
 
 class _Reader:

@@ -1,5 +1,6 @@
 """Addresses of stored results: `toolweft://handles/ID`, and parts of them by query. Pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote
@@ -13,6 +14,7 @@ __all__ = (
     "ResourceContent",
     "ResourceRequest",
     "parse_resource",
+    "parse_window",
 )
 
 TEMPLATE: Final = HANDLE_SCHEME + "{id}{?page,page_size,slice,path,grep}"
@@ -20,6 +22,7 @@ DEFAULT_PAGE_ROWS: Final = 100
 _HINT = "add ?page=2 (and page_size=50), ?slice=0:100, ?path=$.items[*].id or ?grep=words"
 _MAX_NUMBER = 1_000_000_000
 _MAX_TEXT_CHARACTERS = 500
+_WINDOW: Final = re.compile(r"([0-9]{0,12}):([0-9]{0,12})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +78,37 @@ def parse_resource(uri: str) -> ResourceRequest:
                 f"{name} must be given once, with 1 to {_MAX_TEXT_CHARACTERS} characters",
                 hint=_HINT,
             )
-    return ResourceRequest(
+    page, page_size = (
+        _number("page", given.get("page")),
+        _number("page_size", given.get("page_size")),
+    )
+    if "slice" in given and (page is not None or page_size is not None):
+        raise InvalidArguments("page and slice exclude one another", hint=_HINT)
+    request = ResourceRequest(
         key=key,
-        page=_number("page", given.get("page")),
-        page_size=_number("page_size", given.get("page_size")) or DEFAULT_PAGE_ROWS,
+        # Whoever says how long a page is wants one.
+        page=1 if page is None and page_size is not None else page,
+        page_size=page_size or DEFAULT_PAGE_ROWS,
         window=given.get("slice"),
         path=given.get("path"),
         grep=given.get("grep"),
     )
+    parse_window(request.window or ":")
+    return request
+
+
+def parse_window(window: str) -> tuple[int, int | None]:
+    """Start and stop of "start:stop"; no stop is None.
+
+    Raises:
+        InvalidArguments: it is written in another way.
+    """
+    found = _WINDOW.fullmatch(window)
+    if found is None:
+        raise InvalidArguments(
+            f"a slice is written start:stop, from 0, not {window[:60]!r}", hint="?slice=0:100"
+        )
+    return int(found[1] or 0), int(found[2]) if found[2] else None
 
 
 def _number(name: str, text: str | None) -> int | None:

@@ -40,6 +40,7 @@ from toolweft.toolbox.finding import (
 from toolweft.toolbox.handles import ToolboxHandles
 from toolweft.toolbox.invoking import Asker, ModelRequests
 from toolweft.toolbox.options import ToolboxOptions
+from toolweft.toolbox.requests import check_seconds
 from toolweft.toolbox.saved import SavedParts, ToolboxSaved
 from toolweft.toolbox.surface import Surface
 from toolweft.toolbox.surfaces import Surfaces
@@ -273,6 +274,8 @@ class Toolbox:
         if timeout_s is None:
             tool = self._holder.snapshot.find(name)
             timeout_s = (_DEFAULT_TIMEOUT_S if tool is None else tool.timeout_s) + _GRACE_S
+        else:
+            check_seconds("timeout_s", timeout_s)
         return await self._road.call(
             ToolCall(
                 id=CallId(self._ids.new("call")),
@@ -336,6 +339,7 @@ class Toolbox:
 
         Raises:
             InvalidArguments: both or neither of `code` and `run_id`.
+            InvalidValue: `wait_s` is no time.
             RunNotFound: no such run of this principal.
             ToolweftError: the run never began; as `ProgramRunner.run`.
         """
@@ -343,6 +347,7 @@ class Toolbox:
             raise InvalidArguments(
                 "run_code takes either code or run_id", hint="pass code to start a program"
             )
+        check_seconds("wait_s", wait_s)
         if code is not None:
             run_id = await self._runner.start(
                 code,

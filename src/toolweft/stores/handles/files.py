@@ -45,8 +45,10 @@ __all__ = ("HandleFiles", "Written", "read_pieces")
 
 log = logging.getLogger(__name__)
 
-# Noting each use of a handle that is read in pieces would cost as much as reading it.
+# Noting each use of a handle that is read in pieces would cost as much as reading it. Never later
+# than in a tenth of its life, which a use would prolong too little otherwise.
 _TOUCH_AFTER_S: Final = 30.0
+_TOUCH_AFTER_SHARE: Final = 0.1
 # Nobody writes one result for longer.
 _ABANDONED_S: Final = 3600.0
 # A record is a file, so what it says becomes no part of a path before it was looked at.
@@ -76,6 +78,7 @@ class HandleFiles:
     def __init__(self, folder: Path, *, expire_s: float) -> None:
         self._folder = folder
         self._expire = timedelta(seconds=expire_s)
+        self._touch_after = timedelta(seconds=min(_TOUCH_AFTER_S, _TOUCH_AFTER_SHARE * expire_s))
 
     # ------------------------------------------------------------------------------- writing
 
@@ -165,7 +168,7 @@ class HandleFiles:
         if handle is None:
             return None
         left = handle.expires_at - now
-        if left < self._expire - timedelta(seconds=_TOUCH_AFTER_S):
+        if left < self._expire - self._touch_after:
             with suppress(FileNotFoundError):
                 set_time(folder / "record.json", now)
         return handle

@@ -1,7 +1,8 @@
 """What a content is: JSON, JSON lines, text or neither. Pure.
 
-The name and the declared type come first; without them the first bytes decide. A wrong guess does
-no harm: whoever loads it is told, and can read it as text or bytes.
+The declared type comes first, then the beginning of an image, then the suffix; without them the
+first bytes decide. A wrong guess does no harm: whoever loads it is told, and can read it as text or
+bytes.
 """
 
 import json
@@ -9,6 +10,7 @@ from pathlib import PurePath
 from typing import Final
 
 from toolweft.core.handles import Draft, HandleKind
+from toolweft.core.signatures import find_media_type
 
 __all__ = ("SNIFF_BYTES", "guess_kind")
 
@@ -62,16 +64,30 @@ def guess_kind(draft: Draft, *, path: PurePath | None, sample: bytes) -> tuple[H
         path: where it comes from, for its suffix.
         sample: its first `SNIFF_BYTES` bytes, or all of it.
     """
-    if draft.kind is not None:
-        return draft.kind, draft.media_type or _MEDIA_TYPES[draft.kind]
     if draft.media_type is not None:
-        return _kind_of_type(draft.media_type, sample), draft.media_type
-    suffix = path.suffix.lower() if path is not None else ""
+        return draft.kind or _kind_of_type(draft.media_type, sample), draft.media_type
+    known = find_media_type(sample)
+    if draft.kind is not None:
+        return draft.kind, (known if draft.kind == "binary" else None) or _MEDIA_TYPES[draft.kind]
+    if known is not None:
+        return "binary", known
     kind = _sniff(sample)
+    by_suffix = _of_suffix(draft, path, kind)
+    return by_suffix or (kind, _MEDIA_TYPES[kind])
+
+
+def _of_suffix(
+    draft: Draft, path: PurePath | None, kind: HandleKind
+) -> tuple[HandleKind, str] | None:
+    """What the file's suffix says, else that of the name; None where it says nothing."""
+    found = _BY_SUFFIX.get(path.suffix.lower()) if path is not None else None
+    if found is None and draft.name is not None:
+        found = _BY_SUFFIX.get(PurePath(draft.name).suffix.lower())
+        # A name is anybody's: it makes no text of bytes, and no image of a text.
+        if found is not None and (found[0] == "binary") != (kind == "binary"):
+            return None
     # Many tools write JSON lines into what they call .json.
-    if suffix in _BY_SUFFIX and (suffix != ".json" or kind != "json_lines"):
-        return _BY_SUFFIX[suffix]
-    return kind, _MEDIA_TYPES[kind]
+    return None if found == _BY_SUFFIX[".json"] and kind == "json_lines" else found
 
 
 def _kind_of_type(media_type: str, sample: bytes) -> HandleKind:
