@@ -143,6 +143,24 @@ async def test_a_tool_that_was_changed_between_two_starts_is_checked_and_indexed
 
 
 @pytest.mark.process
+async def test_projects_whose_servers_have_the_same_names_keep_their_own(folder: Path) -> None:
+    await start(load(folder), *QUERIES)
+    first = list_derived(folder)
+    other = folder / "other"
+    other.mkdir()
+    write_tools(other, TOOLS[:1])
+    elsewhere = load(other)
+    seen = replace(elsewhere.discovery, folder=folder / "seen")
+
+    await start(replace(elsewhere, discovery=seen), *QUERIES)
+
+    assert len(first) == 1
+    assert len(list_derived(folder)) == 2
+    # The first project's is as it was.
+    assert first.items() < list_derived(folder).items()
+
+
+@pytest.mark.process
 async def test_the_second_start_makes_its_index_of_the_kept_parts(folder: Path) -> None:
     settings = load(folder)
     tools, _ = await start(settings, *QUERIES)

@@ -197,7 +197,21 @@ def test_a_list_without_end_is_cut_and_the_others_are_listed(place: Shell) -> No
     assert {source["state"] for source in sources.values()} <= {"ready", "idle"}
     assert sources["endless"]["tools"] == 1001
     assert sources["good"]["tools"]
-    assert "tools/list does not end" in said
+    fault = "tools/list does not end: it goes on after 1001 pages, and no more are read"
+    assert fault in said
+    assert sources["endless"]["notes"] == [fault]
+    assert sources["good"]["notes"] == []
+
+
+def test_what_is_wrong_with_a_list_is_shown_with_its_source(place: Shell) -> None:
+    write(place, {"odd": ["plain.py", "list-odd"]})
+    listed, _ = list_tools(place)
+    (source,) = listed["sources"]
+    (fault, *_) = source["notes"]
+
+    assert fault.startswith("$.tools[")
+    assert f"warning: source 'odd': {fault}" in place.spawn("tools").err
+    assert f"note: {fault}" in place.spawn("doctor").out
 
 
 def bombs() -> list[dict[str, Any]]:

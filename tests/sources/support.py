@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 
 from toolweft.core.clock import SystemClock
+from toolweft.core.discovery import DiscoveryCache
 from toolweft.core.ids import SourceName, ToolName
 from toolweft.core.snapshot import SourceStatus
 from toolweft.core.tools import ToolDefinition
-from toolweft.sources import StdioServerOptions, StdioSource
+from toolweft.sources import Memory, StdioServerOptions, StdioSource
 from toolweft.sources.mcp.backoff import Backoff, Patience
 from toolweft.testing import RecordingListener, build_call
 
@@ -54,6 +55,14 @@ class WaitingListener(RecordingListener):
 
     def tool_names(self, name: str) -> list[str]:
         return [definition.name for definition in self.tools(name)]
+
+
+def build_memory(cache: DiscoveryCache, *, start_after: anyio.Event | None = None) -> Memory:
+    """A memory of an hour; what must be started in any case starts at once."""
+    if start_after is None:
+        start_after = anyio.Event()
+        start_after.set()
+    return Memory(cache=cache, refresh_s=3600.0, start_after=start_after)
 
 
 def build_stdio(

@@ -35,6 +35,19 @@ def listed(*schemas: str) -> tuple[ToolDefinition, ...]:
     return build_definitions(tools, namespace=NAME)[0]
 
 
+async def test_what_was_wrong_with_a_list_is_told_with_its_tools_the_first_few() -> None:
+    reporter = Reporter(NAME, kind="fake", listener=Listener(), secrets=["hunter2"])
+    tools = listed("{}")
+
+    await reporter.prepare(tools, notes=["of hunter2", *map(str, range(8))])
+    reporter.ready(tools)
+    assert reporter.status.notes == ("of ***", "0", "1", "2", "3", "4 more of the kind")
+
+    await reporter.prepare(tools)
+    reporter.ready(tools)
+    assert reporter.status.notes == ()
+
+
 def test_a_list_that_is_the_same_json_is_told_once() -> None:
     listener = Listener()
     reporter = Reporter(NAME, kind="fake", listener=listener)

@@ -137,7 +137,8 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
         on_source: hears of every change of the catalog; called in the event loop.
         sandbox: in place of the one the settings name.
         embedder: in place of the one the settings name; whoever made it opens and closes it.
-        is_late: the database is opened by the first event or by `App.open_rest`, for a quick start.
+        is_late: the database is opened by the first event or by `App.open_rest`, for a quick start;
+            servers that are remembered start with the first call or then.
 
     Raises:
         ConfigError: two sources have one name, or the lock file cannot be used.
@@ -154,12 +155,18 @@ async def open_app(  # noqa: PLR0913 -- all that may stand in for a part, most o
         saved_store = FileSavedStore(settings.saved, ids=ids)
         saved_source = SavedSource(saved_store, listener=catalog)
         news = ContentNews()
+        rest = anyio.Event()
         sources = build_sources(
-            settings, tools, saved=saved_source, catalog=catalog, clock=time, news=news
+            settings,
+            tools,
+            saved=saved_source,
+            catalog=catalog,
+            clock=time,
+            news=news,
+            start_after=rest,
         )
         sql = SqlLedger(settings.ledger, clock=time, is_late=is_late)
         ledger: Ledger = await stack.enter_async_context(sql)
-        rest = anyio.Event()
 
         def open_rest() -> None:
             sql.want()

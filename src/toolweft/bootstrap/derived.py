@@ -49,16 +49,18 @@ async def _load(settings: Settings, clock: Clock) -> Derived:
     key = ""
     with anyio.move_on_after(_TIMEOUT_S), suppress(OSError):
         # Where the code is no files, as in an archive, there is none.
-        key = await to_thread.run_sync(_build_key, names, abandon_on_cancel=True)
+        # Two projects may give other servers the same names.
+        sources = (*map(str, settings.files), *names)
+        key = await to_thread.run_sync(_build_key, sources, abandon_on_cancel=True)
     if not key:
         return Derived()
     cache = FileDerivedCache(options, folder=options.folder, clock=clock)
     return await cache.load(key, is_read=options.is_read)
 
 
-def _build_key(names: Sequence[str]) -> str:
+def _build_key(sources: Sequence[str]) -> str:
     """The key of sources and code; "" where what runs may be older than the files."""
-    told = [__version__, sys.version, sys.byteorder, *names]
+    told = [__version__, sys.version, sys.byteorder, *sources]
     newest_s = 0.0
     for module in _CODE:
         spec = find_spec(module)

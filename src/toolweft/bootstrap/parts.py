@@ -143,7 +143,7 @@ async def open_journal(settings: Settings, *, clock: Clock) -> AsyncIterator[Fil
         yield journal
 
 
-def build_sources(
+def build_sources(  # noqa: PLR0913 -- what sources need, and who hears of them
     settings: Settings,
     tools: Sequence[PythonTool],
     *,
@@ -151,10 +151,15 @@ def build_sources(
     catalog: Catalog,
     clock: Clock,
     news: ContentListener,
+    start_after: anyio.Event,
 ) -> SourceGroup:
-    """Every source of the configuration, saved programs, and functions as the source "local"."""
+    """Every source of the configuration, saved programs, and functions as the source "local".
+
+    Servers that are remembered and to be started in any case, as they are eager or their listing
+    is old, start once `start_after` is set, or with the first call that needs them.
+    """
     sources: list[ManagedSource] = []
-    memory = _build_memory(settings, clock=clock)
+    memory = _build_memory(settings, clock=clock, start_after=start_after)
     shared: dict[str, Any] = {"listener": catalog, "clock": clock, "memory": memory, "news": news}
     for server in settings.servers:
         match server:
@@ -179,12 +184,17 @@ def build_sources(
     return SourceGroup(sources, listener=catalog)
 
 
-def _build_memory(settings: Settings, *, clock: Clock) -> Memory | None:
+def _build_memory(settings: Settings, *, clock: Clock, start_after: anyio.Event) -> Memory | None:
     options = settings.discovery
     if options.folder is None:
         return None
     cache = FileDiscoveryCache(options, folder=options.folder, clock=clock)
-    return Memory(cache=cache, refresh_s=options.refresh_s, is_read=options.is_read)
+    return Memory(
+        cache=cache,
+        refresh_s=options.refresh_s,
+        is_read=options.is_read,
+        start_after=start_after,
+    )
 
 
 def _build_python_source(python: PythonSourceOptions, catalog: Catalog) -> ManagedSource:

@@ -208,7 +208,7 @@ async def _started_behind(
 async def _start_rest(
     app: App, listed: anyio.Event, on_started: Callable[[], None] | None, *, is_plain: bool
 ) -> None:
-    """Sandbox, index and ledger, so that the first program and search find them there."""
+    """Sandbox, index, ledger and the servers that nobody asked for yet."""
     with anyio.move_on_after(_FIRST_ANSWERS_S):
         await listed.wait()
     await anyio.sleep(_PAUSE_S)
@@ -219,6 +219,7 @@ async def _start_rest(
         except Exception:
             # Each search tries again, and says what is wrong.
             log.exception("search.index_not_built")
+        await anyio.sleep(_PAUSE_S)
     app.open_rest()
     if on_started is not None:
         on_started()

@@ -57,4 +57,5 @@ def source_to_dict(status: SourceStatus) -> JsonObject:
         "protocol_version": status.protocol_version,
         "reason": status.reason,
         "flags": [flag_to_dict(flag) for flag in status.flags],
+        "notes": list(status.notes),
     }

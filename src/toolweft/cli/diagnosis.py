@@ -100,6 +100,7 @@ def _render_sources(found: Diagnosis) -> str:
         )
         if not is_ready:
             lines += [f"       {line}" for line in source.reason.splitlines()]
+        lines += [f"       note: {text}" for text in source.notes]
     if not found.sources:
         lines.append("  none configured; `toolweft init` writes a first file")
     lines += [f"  note: {name} is disabled: {reason}" for name, reason in found.disabled]

@@ -18,8 +18,10 @@ from toolweft.cli.output import note
 from toolweft.cli.progress import show_progress
 from toolweft.cli.terminal import StandardInput, TerminalClient
 from toolweft.config import Settings, load_settings, read_environment, read_home
-from toolweft.core.errors import AskRefused
+from toolweft.core.errors import AmbiguousTool, AskRefused, CatalogError
+from toolweft.core.names import names_source, python_namespace
 from toolweft.core.ports import Policy
+from toolweft.core.saved import SAVED_SOURCE
 from toolweft.core.snapshot import Snapshot
 from toolweft.stores import LedgerOptions
 
@@ -81,6 +83,7 @@ async def open_session(
     overrides: Mapping[str, str] | None = None,
     policies: Sequence[Policy] = (),
     keeps_ledger: bool = True,
+    tool: str | None = None,
 ) -> AsyncIterator[App]:
     """The application with every source ready or failed; failures are noted on stderr.
 
@@ -90,6 +93,7 @@ async def open_session(
         overrides: dotted keys from the command's own flags.
         policies: more wrappers for every call.
         keeps_ledger: False where nothing is called or run: the ledger is then not even opened.
+        tool: the only one that is needed: once it is known, nothing else is waited for.
     """
     settings = settings or read_settings(common, overrides=overrides)
     if not keeps_ledger:
@@ -101,10 +105,12 @@ async def open_session(
         async with open_app(
             settings, policies=policies, on_source=lambda catalog: progress.update(catalog.snapshot)
         ) as app:
-            await app.settle()
+            is_known = tool is not None and await _wait_for(app, tool)
+            if tool is None:
+                await app.settle()
             progress.stop()
             if common.verbosity >= 0:
-                warn_of_failed_sources(app.catalog.snapshot)
+                warn_of_failed_sources(app.catalog.snapshot, is_enough=is_known)
             yield app
         if app.pins.problem and common.verbosity >= 0:
             note(f"warning: {app.pins.problem}")
@@ -118,6 +124,36 @@ async def open_without_sources(common: Common) -> AsyncIterator[App]:
     )
     async with open_session(common, settings=settings) as app:
         yield app
+
+
+async def _wait_for(app: App, tool: str) -> bool:
+    """Return once a tool is known, or no source is left that may have it; whether it is known.
+
+    Each source ends its start by itself, so that nobody waits longer than its start time-out.
+    """
+    every = app.sources.statuses()
+    named = [n for n in every if names_source(tool, source=n, namespace=python_namespace(n))]
+    for source in named:
+        await app.sources.wait_known(source)
+    if not named or SAVED_SOURCE in named:
+        # Several may have it, or it uses what others have: the usual time is given to all.
+        await app.settle()
+    if _is_known(app.catalog.snapshot, tool):
+        return True
+    for source in () if named else every:
+        await app.sources.wait_known(source)
+        if _is_known(app.catalog.snapshot, tool):
+            return True
+    return False
+
+
+def _is_known(snapshot: Snapshot, tool: str) -> bool:
+    try:
+        snapshot.resolve(tool)
+    except CatalogError as error:
+        # Of several, no more need to be known.
+        return isinstance(error, AmbiguousTool)
+    return True
 
 
 @asynccontextmanager
@@ -154,12 +190,17 @@ def note_unasked(codes: Iterable[str]) -> None:
         )
 
 
-def warn_of_failed_sources(snapshot: Snapshot) -> None:
-    """Note every source that did not start, in one line each."""
+def warn_of_failed_sources(snapshot: Snapshot, *, is_enough: bool = False) -> None:
+    """Note every source that did not start, in one line each.
+
+    Args:
+        snapshot: what there is.
+        is_enough: whether nobody waits for those that are still starting.
+    """
     for source in snapshot.sources.values():
         if source.state == "failed":
             note(f"warning: source {source.name!r} is not available: {_in_one_line(source.reason)}")
-        elif source.state == "starting":
+        elif source.state == "starting" and not (source.tool_count or is_enough):
             note(f"warning: source {source.name!r} is still starting; its tools are not here yet")
 
 

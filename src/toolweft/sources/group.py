@@ -121,6 +121,10 @@ class SourceGroup:
         elif source is not None:
             await source.reporter.settled.wait()
 
+    async def wait_known(self, name: SourceName) -> None:
+        """Return when the tools of the source of that name are known, or it has failed."""
+        await self._sources[name].reporter.settled.wait()
+
     def get(self, name: SourceName) -> Source | None:
         """The source of that name, None where there is none."""
         return self._sources.get(name)

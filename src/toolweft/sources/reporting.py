@@ -17,6 +17,9 @@ from toolweft.sources.masking import mask
 
 __all__ = ("Reporter",)
 
+# Of one list; who wants them all reads the log.
+_MAX_NOTES = 5
+
 
 class Reporter:
     """One source's status and tools; tells the listener of each change, and only of changes.
@@ -42,6 +45,7 @@ class Reporter:
         self._listener = listener
         self._secrets = tuple(secrets)
         self._definitions: tuple[ToolDefinition, ...] | None = None
+        self._notes: tuple[str, ...] = ()
 
     def starting(self) -> None:
         """The first start begins."""
@@ -63,6 +67,7 @@ class Reporter:
             tool_count=len(self._definitions),
             instructions=instructions,
             protocol_version=protocol_version,
+            notes=self._notes,
         )
         self._publish(status, self._definitions)
         self.settled.set()
@@ -71,8 +76,18 @@ class Reporter:
         """The source rests until the next call."""
         self._publish(replace(self.status, state="idle", reason=""), None)
 
-    async def prepare(self, definitions: Sequence[ToolDefinition]) -> None:
-        """Have tools looked through before they are reported; for sources that may have many."""
+    async def prepare(
+        self, definitions: Sequence[ToolDefinition], *, notes: Sequence[str] = ()
+    ) -> None:
+        """Have tools looked through before they are reported; for sources that may have many.
+
+        Args:
+            definitions: they.
+            notes: what was wrong with their list; told with them, the first few.
+        """
+        more = len(notes) - _MAX_NOTES
+        told = [*notes[:_MAX_NOTES], *([f"{more} more of the kind"] if more > 0 else [])]
+        self._notes = tuple(map(self.mask, told))
         await self._listener.prepare(self.status, definitions)
 
     def ready(
@@ -95,6 +110,7 @@ class Reporter:
             start_s=start_s,
             instructions=instructions,
             protocol_version=protocol_version,
+            notes=self._notes,
         )
         self._publish(status, listed if is_new else None)
         self.settled.set()

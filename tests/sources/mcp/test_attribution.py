@@ -4,10 +4,9 @@ import anyio
 import pytest
 from tests.sources.mcp.asked import AskedClient, asking_source, call
 from tests.sources.mcp.test_lazy_life import Remembering
-from tests.sources.support import PATIENT_S, WaitingListener
+from tests.sources.support import PATIENT_S, WaitingListener, build_memory
 
 from toolweft.core.calls import Principal
-from toolweft.sources import Memory
 
 pytestmark = [pytest.mark.process, pytest.mark.network]
 
@@ -100,7 +99,7 @@ async def test_with_isolation_two_users_are_asked_side_by_side(
 async def test_a_server_that_must_be_called_one_at_a_time_is_remembered(
     listener: WaitingListener,
 ) -> None:
-    memory = Memory(cache=Remembering(), refresh_s=3600.0)
+    memory = build_memory(Remembering())
     async with asking_source("stdio", LEGACY, listener, memory=memory) as source:
         with anyio.fail_after(PATIENT_S):
             await memory.cache.saved.wait()
@@ -123,7 +122,7 @@ async def test_a_server_that_must_be_called_one_at_a_time_is_remembered(
 async def test_what_was_remembered_is_forgotten_once_the_server_links_its_questions(
     listener: WaitingListener,
 ) -> None:
-    memory = Memory(cache=Remembering(), refresh_s=3600.0)
+    memory = build_memory(Remembering())
     async with asking_source("stdio", MODERN, listener, memory=memory) as source:
         source._mode.recall(is_learned=True)
         assert source._mode.is_serial

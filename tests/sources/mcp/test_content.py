@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolweft.core.calls import MISSING, Blob, LinkContent, RawResult, TextContent
-from toolweft.sources.mcp.content import read_result, read_ttl
+from toolweft.sources.mcp.content import explain_cut, read_result, read_ttl
 
 TEXT = {"type": "text", "text": "hello"}
 
@@ -98,3 +98,10 @@ def test_content_that_is_no_list_is_none() -> None:
 )
 def test_a_page_holds_for_a_time_that_clocks_have(said: object, ttl_s: float | None) -> None:
     assert read_ttl({"ttlMs": said}) == ttl_s
+
+
+def test_a_list_that_is_cut_off_says_why() -> None:
+    assert explain_cut("b", seen={"a"}) == ""
+    assert explain_cut("a", seen={"a"}) == "cursor 'a' again after 2 pages"
+    many = {str(number) for number in range(1000)}
+    assert explain_cut("next", seen=many) == "it goes on after 1001 pages, and no more are read"

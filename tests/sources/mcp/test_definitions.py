@@ -56,16 +56,18 @@ def test_a_title_stands_in_for_a_missing_description(raw: dict[str, Any]) -> Non
 
 def test_entries_without_a_name_and_repeated_names_are_left_out_and_told() -> None:
     definitions, faults = build_definitions(
-        [{"name": "a"}, "b", {"name": 3}, {"name": "a", "description": "again"}],
+        [{"name": "a"}, "b", {"name": 3}, {"name": "a", "description": "again"}, {"name": ""}, {}],
         namespace=NAMESPACE,
     )
     assert [d.name for d in definitions] == ["a"]
     assert definitions[0].description == ""
-    assert [fault.split(" ")[0] for fault in faults] == [
-        "$.tools[1].name",
-        "$.tools[2].name",
-        "$.tools[3]",
-    ]
+    assert faults == (
+        "$.tools[1] is 'b', not an object: it is left out",
+        "$.tools[2].name is 3, not a text: it is left out",
+        "$.tools[3] repeats the name 'a': the first one is used",
+        "$.tools[4].name is empty: it is left out",
+        "$.tools[5] has no name: it is left out",
+    )
 
 
 @given(

@@ -7,7 +7,16 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.sources.support import AT_ONCE, NEVER, PATIENT_S, SERVERS, WaitingListener, is_alive, use
+from tests.sources.support import (
+    AT_ONCE,
+    NEVER,
+    PATIENT_S,
+    SERVERS,
+    WaitingListener,
+    build_memory,
+    is_alive,
+    use,
+)
 
 from toolweft.core.clock import SystemClock
 from toolweft.core.contents import NO_CONTENTS
@@ -15,7 +24,7 @@ from toolweft.core.discovery import Discovery
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName
 from toolweft.core.secret import Secret
-from toolweft.sources import HttpServerOptions, Memory, SourceGroup, StdioServerOptions, StdioSource
+from toolweft.sources import HttpServerOptions, SourceGroup, StdioServerOptions, StdioSource
 from toolweft.sources.mcp.backoff import Patience
 from toolweft.sources.mcp.identity import discovery_key
 
@@ -38,7 +47,12 @@ class Remembering:
 
 
 def build(
-    listener: WaitingListener, cache: Remembering, *, script: str = "plain.py", **options: Any
+    listener: WaitingListener,
+    cache: Remembering,
+    *,
+    script: str = "plain.py",
+    start_after: anyio.Event | None = None,
+    **options: Any,
 ) -> StdioSource:
     mode = options.pop("mode", "good")
     given = StdioServerOptions(
@@ -54,7 +68,7 @@ def build(
         listener=listener,
         clock=SystemClock(),
         patience=Patience(start_timeout_s=given.start_timeout_s, again=AT_ONCE, never_ready=NEVER),
-        memory=Memory(cache=cache, refresh_s=3600.0),
+        memory=build_memory(cache, start_after=start_after),
     )
 
 
@@ -147,6 +161,41 @@ async def test_an_eager_server_starts_at_once_and_stays(listener: WaitingListene
         await anyio.sleep(0.5)
         assert states(listener) == ["starting", "starting", "ready"]
         assert listener.changes[1].status.tool_count == 1
+
+
+@pytest.mark.promise("discovery.behind")
+@pytest.mark.parametrize(
+    ("options", "known"),
+    [({"eager": True}, {}), ({}, {"listed_at": datetime.now(UTC) - timedelta(hours=2)})],
+    ids=["eager", "old"],
+)
+async def test_a_remembered_server_starts_behind_the_first_answers(
+    listener: WaitingListener, options: dict[str, Any], known: dict[str, Any]
+) -> None:
+    start_after = anyio.Event()
+    source = build(listener, Remembering(), start_after=start_after, **options)
+    remembered(source, **known)
+    async with SourceGroup([source], listener=listener):
+        await source.reporter.settled.wait()
+        assert listener.tool_names("plain") == ["echo"]
+        await anyio.sleep(0.5)
+        assert states(listener) == ["starting", "starting"]
+        start_after.set()
+        await listener.wait_for("plain", "ready")
+
+
+@pytest.mark.promise("discovery.behind")
+@pytest.mark.parametrize("is_known", [True, False], ids=["called", "not remembered"])
+async def test_a_server_that_is_needed_before_waits_for_nothing(
+    listener: WaitingListener, is_known: bool
+) -> None:
+    source = build(listener, Remembering(), start_after=anyio.Event(), eager=True)
+    if is_known:
+        remembered(source)
+    async with SourceGroup([source], listener=listener):
+        with anyio.fail_after(PATIENT_S):
+            await source.ensure_live()
+        assert listener.latest("plain").state == "ready"
 
 
 @pytest.mark.parametrize(

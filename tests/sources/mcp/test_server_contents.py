@@ -6,7 +6,15 @@ from typing import Any
 import anyio
 import pytest
 from tests.sources.mcp.test_lazy_life import Remembering
-from tests.sources.support import AT_ONCE, NEVER, PATIENT_S, SERVERS, WaitingListener, use
+from tests.sources.support import (
+    AT_ONCE,
+    NEVER,
+    PATIENT_S,
+    SERVERS,
+    WaitingListener,
+    build_memory,
+    use,
+)
 
 from toolweft.calls.contents import ContentNews
 from toolweft.core.clock import SystemClock
@@ -15,7 +23,7 @@ from toolweft.core.countdown import Countdown
 from toolweft.core.errors import SourceUnavailable
 from toolweft.core.ids import SourceName
 from toolweft.core.principals import LOCAL, Principal
-from toolweft.sources import Memory, SourceGroup, StdioServerOptions, StdioSource
+from toolweft.sources import SourceGroup, StdioServerOptions, StdioSource
 from toolweft.sources.mcp.backoff import Patience
 
 pytestmark = pytest.mark.process
@@ -48,7 +56,7 @@ def build(
         listener=listener,
         clock=SystemClock(),
         patience=Patience(start_timeout_s=PATIENT_S, again=AT_ONCE, never_ready=NEVER),
-        memory=None if memory is None else Memory(cache=memory, refresh_s=3600.0),
+        memory=None if memory is None else build_memory(memory),
         news=news,
     )
 

@@ -78,8 +78,9 @@ async def test_a_cursor_that_loops_ends_the_listing_with_what_is_known(
     listener: WaitingListener, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(listener, build_stdio(listener, "plain.py", "loop")):
-        await listener.wait_for("plain", "ready")
+        status = await listener.wait_for("plain", "ready")
         assert listener.tool_names("plain")[0] == "echo"
+    assert "cursor 'again'" in status.notes[0]
     (odd,) = [r for r in caplog.records if r.message == "source.odd_tool_list"]
     assert "cursor 'again'" in str(odd.__dict__["faults"])
 

@@ -1,13 +1,19 @@
-"""What a gateway that is killed leaves behind: nothing."""
+"""What is left behind where a gateway is killed, or a start is cut off: nothing."""
 
 import os
 import signal
 import sys
+from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 from tests.sources.support import PATIENT_S, is_alive
+
+from toolweft.core.ids import SourceName
+from toolweft.sources import StdioServerOptions
+from toolweft.sources.mcp.process import open_process
 
 pytestmark = [
     pytest.mark.process,
@@ -49,3 +55,26 @@ async def test_no_child_outlives_its_owner(end: str) -> None:
                 assert await said.receive_until(b"\n", 100) == b"closed"
             while any(map(is_alive, pids)):  # noqa: ASYNC110 (a death gives no event)
                 await anyio.sleep(0.05)
+
+
+async def test_a_server_whose_start_is_cancelled_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Process] = []
+    start = anyio.open_process
+
+    async def note(*arguments: Any, **options: Any) -> Process:
+        started.append(await start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(anyio, "open_process", note)
+    options = StdioServerOptions(
+        name=SourceName("s"), command=sys.executable, args=("-c", "import time; time.sleep(600)")
+    )
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        async with open_process(options):
+            await anyio.lowlevel.checkpoint()
+
+    # The server, and who watches its group.
+    assert len(started) == 2
+    assert all(process.returncode is not None for process in started)

@@ -68,7 +68,7 @@ def call(
 async def _call(
     common: Common, name: str, *, pairs: list[str], object_text: str | None
 ) -> ToolResult:
-    async with open_session(common) as app_:
+    async with open_session(common, tool=name) as app_:
         tool = app_.catalog.snapshot.resolve(name)
         arguments = parse_arguments(
             pairs,

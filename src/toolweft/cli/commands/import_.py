@@ -123,7 +123,7 @@ def _import_servers(
         return plan
     if not check_consent("Make these changes?", given=change.yes):
         raise UsageFault("nothing was changed", hint="run it again to decide anew")
-    apply_import(plan)
+    apply_import(plan, around)
     return plan
 
 

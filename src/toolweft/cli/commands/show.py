@@ -34,7 +34,7 @@ def show(
 
 
 async def _find_tool(common: Common, name: str) -> CatalogTool:
-    async with open_session(common, keeps_ledger=False) as app_:
+    async with open_session(common, keeps_ledger=False, tool=name) as app_:
         return app_.catalog.snapshot.resolve(name)
 
 

@@ -59,6 +59,7 @@ def tools(
     write_table(_COLUMNS, [_render_row(tool) for tool in shown])
     if common.verbosity >= 0:
         note(_render_summary(snapshot, shown=len(shown)))
+        _note_lists(snapshot, source=source)
         _note_left_out(shown)
         _note_pins(shown)
         for rule in idle:
@@ -87,6 +88,14 @@ def _report_examples(
             note(render_totals(report))
     if not report.is_clean:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _note_lists(snapshot: Snapshot, *, source: str | None) -> None:
+    """Say what was wrong with a server's own list."""
+    for status in snapshot.sources.values():
+        if source in (None, status.name, status.python_name):
+            for text in status.notes:
+                note(f"warning: source {status.name!r}: {text}")
 
 
 def _note_left_out(shown: Sequence[CatalogTool]) -> None:

@@ -28,7 +28,13 @@ from toolweft.core.ids import ToolName
 from toolweft.core.json import Json, JsonObject
 from toolweft.sources.mcp.asking import LOG_LEVELS, Asker, Callbacks
 from toolweft.sources.mcp.asks import clean_meta
-from toolweft.sources.mcp.content import read_result, read_ttl, without_stamp
+from toolweft.sources.mcp.content import (
+    MAX_PAGES,
+    explain_cut,
+    read_result,
+    read_ttl,
+    without_stamp,
+)
 from toolweft.sources.mcp.exchange import Exchange, Underway
 from toolweft.sources.mcp.faults import build_closed, find_fault_kind, is_closed, render_exception
 from toolweft.sources.mcp.link import Link
@@ -40,7 +46,6 @@ __all__ = ("Connection", "ConnectionEnded", "ToolPages", "open_connection")
 
 log = logging.getLogger(__name__)
 
-_MAX_PAGES = 1000
 _LISTEN_AGAIN_S = 30.0
 # A list that changes all the time is asked for about once a second.
 _RELIST_PAUSE_S = 0.9
@@ -133,9 +138,9 @@ class Connection:
             cursor = page.get("nextCursor")
             if not cursor:
                 return ToolPages(tools=tools, ttl_s=min(ttls_s, default=None))
-            if cursor in seen or len(seen) >= _MAX_PAGES:
-                again = f"cursor {cursor!r:.80} again after {len(seen) + 1} pages"
-                return ToolPages(tools=tools, fault=f"tools/list does not end: {again}")
+            why = explain_cut(cursor, seen=seen)
+            if why:
+                return ToolPages(tools=tools, fault=f"tools/list does not end: {why}")
             seen.add(cursor)
 
     async def call_tool(
@@ -313,7 +318,7 @@ class Connection:
 
     async def _learn_headers(self) -> None:
         cursor: str | None = None
-        for _ in range(_MAX_PAGES):
+        for _ in range(MAX_PAGES):
             page = await self._client.list_tools(cursor=cursor)
             cursor = page.next_cursor
             if cursor is None:

@@ -3,15 +3,17 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import mcp_types as types
 
 from toolweft.core.calls import MISSING, Blob, Content, LinkContent, RawResult, TextContent
 from toolweft.core.json import Json, JsonObject
 
-__all__ = ("read_result", "read_ttl", "without_stamp")
+__all__ = ("MAX_PAGES", "explain_cut", "read_result", "read_ttl", "without_stamp")
 
+# Of a list behind its first one; a list that is longer is cut off.
+MAX_PAGES = 1000
 _BINARY = "application/octet-stream"
 # What holds longer than a year holds for ever, as far as anybody here will know.
 _MAX_TTL_MS = 366 * 24 * 3600 * 1000
@@ -98,6 +100,21 @@ def read_ttl(page: JsonObject) -> float | None:
         return None
     # Before anything is computed with it: a server may send a number that floats do not have.
     return min(ttl_ms, _MAX_TTL_MS) / 1000
+
+
+def explain_cut(cursor: str, *, seen: Collection[str]) -> str:
+    """Why nothing is read behind a page; "" where it is.
+
+    Args:
+        cursor: of the next page.
+        seen: the cursors of the pages before, without the first, which has none.
+    """
+    count = len(seen) + 1
+    if cursor in seen:
+        return f"cursor {cursor!r:.80} again after {count} pages"
+    if len(seen) >= MAX_PAGES:
+        return f"it goes on after {count} pages, and no more are read"
+    return ""
 
 
 def without_stamp(raw: JsonObject) -> JsonObject:

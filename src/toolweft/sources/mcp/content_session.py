@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from toolweft.core.contents import ContentKind, Contents, Listing
 from toolweft.core.json import Json
 from toolweft.sources.mcp.connection import Connection
-from toolweft.sources.mcp.content import read_ttl
+from toolweft.sources.mcp.content import explain_cut, read_ttl
 from toolweft.sources.mcp.contents import ServerContents
 from toolweft.sources.mcp.faults import render_exception
 
@@ -28,7 +28,6 @@ __all__ = ("ContentSession",)
 
 log = logging.getLogger(__name__)
 
-_MAX_PAGES: Final = 1000
 # A list that does not come by then is left out; the next change or connection asks again.
 _LIST_TIMEOUT_S: Final = 30.0
 _LISTEN_AGAIN_S: Final = 30.0
@@ -184,8 +183,9 @@ class ContentSession:
             cursor = page.get("nextCursor")
             if not cursor:
                 break
-            if cursor in seen or len(seen) >= _MAX_PAGES:
-                self._note(wanted.key, f"the list does not end: cursor {cursor!r:.80} again")
+            why = explain_cut(cursor, seen=seen)
+            if why:
+                self._note(wanted.key, f"the list does not end: {why}")
                 break
             seen.add(cursor)
         usable = [e for e in entries if isinstance(e, dict) and _is_name(e.get(wanted.required))]

@@ -46,11 +46,15 @@ def build_definitions(
     faults: list[str] = []
     known: dict[bytes, bytes] = {}
     for position, raw in enumerate(tools):
-        name = raw.get("name") if isinstance(raw, dict) else None
-        if not isinstance(name, str) or not name:
-            faults.append(f"$.tools[{position}].name is {name!r}, not a text: the tool is left out")
-        elif name in definitions:
-            faults.append(f"$.tools[{position}] repeats the name {name!r}: the first one is used")
+        fault = _why_nameless(raw)
+        if fault:
+            faults.append(f"$.tools[{position}]{fault}: it is left out")
+            continue
+        name = raw["name"]
+        if name in definitions:
+            faults.append(
+                f"$.tools[{position}] repeats the name {name!r:.80}: the first one is used"
+            )
         else:
             definitions[name] = _packed(build_definition(raw, namespace=namespace), known)
     return tuple(definitions.values()), tuple(faults)
@@ -74,6 +78,16 @@ def build_definition(raw: JsonObject, *, namespace: SourceName) -> ToolDefinitio
         unavailable=_why_unavailable(raw),
         problem=_why_unreadable(raw),
     )
+
+
+def _why_nameless(raw: Json) -> str:
+    if not isinstance(raw, dict):
+        return f" is {raw!r:.80}, not an object"
+    if "name" not in raw:
+        return " has no name"
+    if not isinstance(raw["name"], str):
+        return f".name is {raw['name']!r:.80}, not a text"
+    return "" if raw["name"] else ".name is empty"
 
 
 def _why_unavailable(raw: JsonObject) -> str:

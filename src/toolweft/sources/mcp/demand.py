@@ -66,6 +66,13 @@ class Demand:
         await self._wanted.wait()
         self._wanted = anyio.Event()
 
+    async def wait_wanted_until(self, latest: anyio.Event) -> None:
+        """As `wait_wanted`, but return when that is set at the latest."""
+        async with anyio.create_task_group() as tasks:
+            for event in (self._wanted, latest):
+                tasks.start_soon(_end_after, event, tasks.cancel_scope)
+        self._wanted = anyio.Event()
+
     async def ensure_live(self) -> None:
         """Have the server started where it is down; return once it is live or has failed.
 
@@ -106,3 +113,8 @@ class Demand:
         self._state = state
         self._outcome.set()
         self._outcome = anyio.Event()
+
+
+async def _end_after(event: anyio.Event, scope: anyio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()

@@ -349,7 +349,7 @@ class ServerOwner:
         oddities = [fault for fault in (listed.fault, *read.faults) if fault]
         if oddities:
             log.warning("source.odd_tool_list", extra={"source": self._name, "faults": oddities})
-        await self._reporter.prepare(read.definitions)
+        await self._reporter.prepare(read.definitions, notes=oddities)
         return replace(listed, tools=read.kept), read.definitions
 
     def _publish(

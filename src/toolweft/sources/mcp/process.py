@@ -121,7 +121,9 @@ async def open_process(options: StdioServerOptions) -> AsyncIterator[ServerProce
     Raises:
         SourceUnavailable: it cannot be started.
     """
-    process = await _spawn(options)
+    # Cut off halfway, a process would stay that nobody ends.
+    with anyio.CancelScope(shield=True):
+        process = await _spawn(options)
     server = ServerProcess(process, options=options)
     async with watch_group(process.pid), anyio.create_task_group() as tasks:
         tasks.start_soon(server.keep_stderr)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
@@ -55,6 +55,8 @@ class Memory:
     refresh_s: float
     # False: every server is asked anew.
     is_read: bool = True
+    # Until it is set, a server that is remembered starts only if a call needs it.
+    start_after: anyio.Event
 
 
 class _Nobody:
@@ -91,6 +93,7 @@ class _ServerSource(HasContents, ABC):
         self._clock = clock
         self._patience = patience
         self._memory = memory
+        self._start_after = anyio.Event() if memory is None else memory.start_after
         self._key = discovery_key(options) if memory is not None else ""
         self._is_eager = options.eager
         idle_stop_s = None if options.eager else options.idle_stop_s
@@ -130,9 +133,14 @@ class _ServerSource(HasContents, ABC):
     async def _run_shared(self) -> None:
         """Own the process or session that all share, or that at least lists the tools."""
         try:
-            if not await self._is_remembered():
-                self._demand.want()
-            await self._demand.wait_wanted()
+            match await self._recall():
+                case "fresh":
+                    await self._demand.wait_wanted()
+                case "old":
+                    await self._demand.wait_wanted_until(self._start_after)
+                case "unknown":
+                    self._demand.want()
+                    await self._demand.wait_wanted()
         except BaseException:
             self._demand.failed()
             self._contents.gave_up()
@@ -236,8 +244,8 @@ class _ServerSource(HasContents, ABC):
             contents=contents,
         )
 
-    async def _is_remembered(self) -> bool:
-        """Whether its tools are known from before and still good; they are shown in any case."""
+    async def _recall(self) -> Literal["unknown", "old", "fresh"]:
+        """Show the tools that are known from before; whether the server must be asked for them."""
         # At once: a call that comes while the memory is read waits for this source.
         self.reporter.starting()
         memory = self._memory
@@ -245,7 +253,7 @@ class _ServerSource(HasContents, ABC):
         if memory is not None and memory.is_read:
             known = await memory.cache.load(self._key)
         if known is None or memory is None:
-            return False
+            return "unknown"
         self._mode.recall(is_learned=known.is_serial)
         is_fresh = not self._is_eager and self._is_fresh(known, memory)
         if known.contents is None:
@@ -254,14 +262,14 @@ class _ServerSource(HasContents, ABC):
             self._contents.listed(known.contents)
         read = await read_tools(known.tools, namespace=self.name, is_kept=False)
         self._noted_serial = known.is_serial
-        await self.reporter.prepare(read.definitions)
+        await self.reporter.prepare(read.definitions, notes=read.faults)
         self.reporter.known(
             read.definitions,
             is_starting=not is_fresh,
             instructions=known.instructions,
             protocol_version=known.protocol_version,
         )
-        return is_fresh
+        return "fresh" if is_fresh else "old"
 
     def _is_fresh(self, known: Discovery, memory: Memory) -> bool:
         holds_s = memory.refresh_s if known.ttl_s is None else known.ttl_s

@@ -30,7 +30,9 @@ async def watch_group(pid: int) -> AsyncIterator[None]:
     Args:
         pid: of the group's leader.
     """
-    watcher = await _start(pid)
+    # Cut off halfway, neither the watcher nor what it watches would be ended.
+    with anyio.CancelScope(shield=True):
+        watcher = await _start(pid)
     try:
         yield
     finally:
