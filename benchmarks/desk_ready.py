@@ -1,6 +1,7 @@
 """From the start of a gateway to its first answered search, whatever its servers do.
 
-Stand-ins list what real servers listed; once their tools are remembered, all of them hang.
+Stand-ins list what real servers listed; once their tools are remembered, all of them hang. The
+peer has as many tools, functions of its own process, and starts no server.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 import time
 from compileall import compile_dir
 from pathlib import Path
+from typing import Any
 
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
@@ -20,6 +22,8 @@ from benchmarks.harness import ROOT, Report
 __all__ = ("add_ready",)
 
 _STAND_IN = ROOT / "benchmarks" / "servers" / "recorded.py"
+_PEER = ROOT / "benchmarks" / "peers" / "fastmcp_code.py"
+_PEER_PYTHON = ROOT / ".venv-bench-fastmcp" / "bin" / "python"
 _STARTS = 5
 _LIST_TIMEOUT_S = 60
 
@@ -52,18 +56,40 @@ def _list_tools(config: Path, environ: dict[str, str]) -> tuple[float, int]:
     return time.perf_counter() - start, len(json.loads(done.stdout)["tools"])
 
 
-async def _first_search_ms(config: Path, environ: dict[str, str]) -> float:
+async def _first_search_ms(
+    parameters: StdioServerParameters, *, tool: str, arguments: dict[str, Any]
+) -> tuple[float, str]:
+    """Milliseconds from the start of a process to its first answer, and that answer."""
+    start = time.perf_counter()
+    async with Client(parameters) as client:
+        answer = await client.call_tool(tool, arguments)
+        passed_ms = (time.perf_counter() - start) * 1000
+    return passed_ms, str(answer.content)
+
+
+async def _own_ms(config: Path, environ: dict[str, str]) -> float:
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "toolweft", "serve", "--config", str(config)],
         env=environ,
     )
-    start = time.perf_counter()
-    async with Client(parameters) as client:
-        answer = await client.call_tool("search_tools", {"queries": ["list open issues"]})
-        passed_ms = (time.perf_counter() - start) * 1000
-    if "list_issues" not in str(answer.content):
-        raise SystemExit(f"the search found nothing of the desk: {answer.content}")
+    passed_ms, found = await _first_search_ms(
+        parameters, tool="search_tools", arguments={"queries": ["list open issues"]}
+    )
+    if "list_issues" not in found:
+        raise SystemExit(f"the search found nothing of the desk: {found}")
+    return passed_ms
+
+
+async def _peer_ms(tools: int) -> float:
+    parameters = StdioServerParameters(
+        command=str(_PEER_PYTHON), args=[str(_PEER), "--tools", str(tools), "--serve"]
+    )
+    passed_ms, found = await _first_search_ms(
+        parameters, tool="search", arguments={"query": "approve a budget rule"}
+    )
+    if "approve" not in found:
+        raise SystemExit(f"FastMCP's search found nothing: {found}")
     return passed_ms
 
 
@@ -83,10 +109,18 @@ async def add_ready(report: Report, *, servers: list[str], recorded: Path, scrat
     report.add("stand_in_cold_s", cold_s)
     report.add("ready_tools", tools)
     (scratch / "gate").touch()
-    found: dict[str, list[float]] = {"gateway_ready_ms": [], "gateway_ready_eager_ms": []}
+    ready: list[float] = []
+    ready_eager: list[float] = []
+    peer: list[float] = []
+    if not _PEER_PYTHON.exists():
+        report.notes.append("fastmcp: no environment, run `make bench`")
     for _ in range(_STARTS):
-        found["gateway_ready_ms"].append(await _first_search_ms(lazy, environ))
-        found["gateway_ready_eager_ms"].append(await _first_search_ms(eager, environ))
-    for name, times_ms in found.items():
-        report.add(name, statistics.median(times_ms), at_most=1000)
-        report.add(f"{name}_min", min(times_ms))
+        ready.append(await _own_ms(lazy, environ))
+        ready_eager.append(await _own_ms(eager, environ))
+        if _PEER_PYTHON.exists():
+            peer.append(await _peer_ms(tools))
+    peers: dict[str, float | None] = {"fastmcp": statistics.median(peer)} if peer else {}
+    report.add("gateway_ready_ms", statistics.median(ready), at_most=1000, peers=peers)
+    report.add("gateway_ready_ms_min", min(ready))
+    report.add("gateway_ready_eager_ms", statistics.median(ready_eager), at_most=1000)
+    report.add("gateway_ready_eager_ms_min", min(ready_eager))

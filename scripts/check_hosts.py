@@ -13,7 +13,9 @@ from project_files import ROOT, list_files, read_text
 
 # Written so that they do not match themselves.
 PATTERNS = {
-    "a package index": re.compile(r"--(?:extra-)?index[-]url|^\s*index[_-]url\s*=", re.MULTILINE),
+    "a package index": re.compile(
+        r"--(?:extra-)?index[-]url[\s=]\s*['\"]?[\w.+-]+:[/]|^\s*index[_-]url\s*=", re.MULTILINE
+    ),
     "an index address": re.compile(r"https?://[^\s\"'<>]*/[s]imple\b"),
     "a registry's host": re.compile(
         r"files\.pythonhosted\.[o]rg|registry\.npmjs\.[o]rg|registry\.yarnpkg\.[c]om"

@@ -111,7 +111,8 @@ def test_tools_of_a_source_that_is_down_stay_visible_with_the_reason() -> None:
     catalog.source_changed(status("git", "failed", "exit code 1\nTraceback ..."), None)
     down = catalog.snapshot.tools["git.a"]
     assert down.status == "unavailable"
-    assert down.status_reason == "source 'git' is failed: exit code 1"
+    shown = "exit code 1; `toolweft doctor` shows what it printed"
+    assert down.status_reason == f"source 'git' is failed: {shown}"
     assert catalog.snapshot.tools["git.bad"].status == "disabled"
     assert catalog.snapshot.sources["git"].tool_count == 1
     catalog.source_changed(status("git"), None)

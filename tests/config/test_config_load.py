@@ -195,6 +195,7 @@ def test_a_variable_may_hold_a_list(desk: Desk, text: str) -> None:
             "[limits]\nmemory = '9 GiB'",
             r"limits\.memory_bytes is '9 GiB'.*above its ceiling of 5 GiB",
         ),
+        ("[limits]\nmax_files = 3", r"toolweft\.toml:2: limits\.max_files is 3: .*equal to 16"),
         ("[limits]\nmemory = true", r"toolweft\.toml:2: limits\.memory_bytes is True"),
         ("[limits]\nmax_calls = 0", r"limits\.max_calls is 0: it should be greater than or equal"),
         ("[limits]\nmax_calls = false", r"limits\.max_calls is False: .*a number is needed"),

@@ -521,3 +521,28 @@ def test_a_file_of_variables_that_is_not_read_is_a_problem(desk: Desk) -> None:
     (problem,) = desk.load().problems
 
     assert problem.startswith("mcp.json:5: 'envFile' is not used: variables from that file are not")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("mcp.json", '{"mcpServers": {\n"a": {"command": "x"},\n"saved": {"command": "x"}}}', 3),
+        ("toolweft.toml", "\n[servers.saved]\ncommand = 'x'\n", 2),
+        ("toolweft.toml", "[python.saved]\ntarget = 'desk'\n", 1),
+        ("toolweft.toml", "[openapi.saved]\nurl = 'http://127.0.0.1/a.json'\n", 1),
+    ],
+)
+def test_the_name_of_saved_programs_is_refused_with_its_place(
+    desk: Desk, name: str, text: str, place: int
+) -> None:
+    (desk.cwd / name).write_text(text)
+
+    with pytest.raises(ConfigError, match=rf"{name}:{place}: a source is named 'saved'") as told:
+        desk.load(name)
+    assert told.value.hint.startswith("rename it")
+
+
+def test_a_disabled_server_may_have_the_name_of_saved_programs(desk: Desk) -> None:
+    desk.write("mcp.json", {"mcpServers": {"saved": {"command": "x", "disabled": True}}})
+
+    assert desk.load("mcp.json").servers == ()

@@ -149,7 +149,7 @@ def _down_reason(status: SourceStatus) -> str:
     # One that starts and has tools is known from before; calls wait for it.
     if status.is_usable or status.state == "starting":
         return ""
-    said = status.reason.strip().split("\n", 1)[0][:_SHOWN_REASON_CHARACTERS]
+    said = status.told_reason[:_SHOWN_REASON_CHARACTERS]
     return f"source {status.name!r} is {status.state}{': ' if said else ''}{said}"
 
 

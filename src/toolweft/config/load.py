@@ -40,6 +40,7 @@ from toolweft.config.servers import (
     ServerBuilder,
     build_python_sources,
     build_rules,
+    check_source_names,
     recorded_server,
 )
 from toolweft.config.settings import BrokenServer, ServerOptions, Settings
@@ -193,6 +194,7 @@ def _passed_over(files: list[Path], *, cwd: Path) -> list[str]:
 def _servers(
     checked: ConfigModel, builder: ServerBuilder, *, recorded: Path | None
 ) -> tuple[tuple[ServerOptions, ...], tuple[BrokenServer, ...]]:
+    check_source_names(checked, builder.layer)
     servers: list[ServerOptions] = []
     broken: list[BrokenServer] = []
     for name, server in checked.servers.items():

@@ -35,7 +35,7 @@ from toolweft.config.store_models import (
     SavedModel,
 )
 from toolweft.core.pins import FlaggedChoice, PinMode, PinOptions
-from toolweft.core.programs import LIMIT_CEILINGS, ProgramLimits
+from toolweft.core.programs import LIMIT_CEILINGS, LIMIT_FLOORS, ProgramLimits
 from toolweft.core.tools import Severity
 from toolweft.gateway.options import GatewayOptions, HttpOptions
 from toolweft.programs.options import ContainerOptions, ProgramOptions
@@ -63,8 +63,6 @@ __all__ = (
     "ToolboxModel",
 )
 
-_MIN_MEMORY_BYTES = 64 * 1024**2
-
 _LIMITS = ProgramLimits()
 _PINS = PinOptions()
 _CATALOG = CatalogOptions()
@@ -79,7 +77,7 @@ _HTTP = HttpOptions()
 
 
 def _enough_memory(value: int) -> int:
-    if value < _MIN_MEMORY_BYTES:
+    if value < LIMIT_FLOORS["memory_bytes"]:
         raise ValueError("write at least '64 MiB': less, and no program starts")
     return value
 
@@ -251,7 +249,7 @@ class LimitsModel(Section):
     max_value_bytes: Bytes = _LIMITS.max_value_bytes
     max_code_bytes: Bytes = _LIMITS.max_code_bytes
     disk_bytes: Bytes = _LIMITS.disk_bytes
-    max_files: Count = _LIMITS.max_files
+    max_files: Count = Field(default=_LIMITS.max_files, ge=LIMIT_FLOORS["max_files"])
     max_threads: Count = _LIMITS.max_threads
 
 

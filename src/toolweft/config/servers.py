@@ -28,6 +28,7 @@ from toolweft.config.models import ConfigModel, PythonModel, RuleModel, ServerMo
 from toolweft.config.settings import BrokenServer, PythonSourceOptions, ServerOptions
 from toolweft.core.errors import ConfigError
 from toolweft.core.ids import SourceName
+from toolweft.core.saved import SAVED_SOURCE
 from toolweft.core.tools import ToolExample
 from toolweft.sources.options import HttpServerOptions, RecordedServerOptions, StdioServerOptions
 from toolweft.sources.python.targets import split_target
@@ -36,6 +37,7 @@ __all__ = (
     "ServerBuilder",
     "build_python_sources",
     "build_rules",
+    "check_source_names",
     "check_transport",
     "recorded_server",
 )
@@ -188,6 +190,23 @@ def recorded_server(name: str, *, folder: Path) -> RecordedServerOptions:
             hint="record it there, disable the server, or leave out --recorded",
         )
     return RecordedServerOptions(name=SourceName(name), path=path)
+
+
+def check_source_names(config: ConfigModel, layer: Layer) -> None:
+    """Refuse a source with the name under which saved programs are.
+
+    Raises:
+        ConfigError: one has it.
+    """
+    servers = {name for name, server in config.servers.items() if not server.disabled}
+    sections = (("servers", servers), ("python", config.python), ("openapi", config.openapi))
+    for section, names in sections:
+        if SAVED_SOURCE in names:
+            raise ConfigError(
+                f"{layer.place((section, SAVED_SOURCE))}: a source is named {SAVED_SOURCE!r},"
+                " which saved programs are called by",
+                hint="rename it: the name is the namespace of its tools",
+            )
 
 
 def build_python_sources(config: ConfigModel, layer: Layer) -> tuple[PythonSourceOptions, ...]:

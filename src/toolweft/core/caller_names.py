@@ -22,10 +22,12 @@ def parse_callers(given: Collection[str], *, place: str) -> frozenset[CallerType
         place: where it stands, for the message.
 
     Raises:
-        InvalidValue: one of them is no caller, or it is one text.
+        InvalidValue: one of them is no caller, or it is one text or no list.
     """
     if isinstance(given, str):
         raise InvalidValue(f"{place} is {given!r:.80}, one text", hint=f"write [{given!r:.80}]")
+    if not isinstance(given, Collection):
+        raise InvalidValue(f"{place} is {given!r:.80}, which is no list", hint='write ["direct"]')
     return frozenset(_parse(caller, place) for caller in given)
 
 

@@ -87,11 +87,21 @@ class SourceStatus:
     # What is suspicious in them.
     flags: tuple[Flag, ...] = ()
     protocol_version: str = ""
+    # What was wrong with its list of tools, though it is usable.
+    notes: tuple[str, ...] = ()
 
     @property
     def is_usable(self) -> bool:
         """Whether its tools can be called as they are known: it runs, or a call starts it."""
         return self.state in {"ready", "idle"}
+
+    @property
+    def told_reason(self) -> str:
+        """The reason in a line, without the server's own words, which are for its machine alone."""
+        line, is_longer, _ = self.reason.strip().partition("\n")
+        if not is_longer:
+            return line
+        return f"{line.rpartition('; ')[0] or line}; `toolweft doctor` shows what it printed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +194,7 @@ class Snapshot:
             if namespace in {source.python_name, source.name} and not source.is_usable:
                 raise ToolNotFound(
                     f"{name!r} is not known: its source {source.name!r} is {source.state}",
-                    hint=_told(source.reason) or "try again once it is ready",
+                    hint=source.told_reason or "try again once it is ready",
                 )
 
     def near_names(self, name: str, *, limit: int = 3) -> list[QualifiedName]:
@@ -205,11 +215,3 @@ class Snapshot:
         near = [q for tail in get_close_matches(asked, by_tail, limit) for q in by_tail[tail]]
         near.sort(key=lambda q: q.rpartition(".")[0].lower() != namespace)
         return near[:limit]
-
-
-def _told(reason: str) -> str:
-    """A source's reason without the server's own last words, which are for its machine alone."""
-    line, is_longer, _ = reason.strip().partition("\n")
-    if not is_longer:
-        return line
-    return f"{line.rpartition('; ')[0] or line}; `toolweft doctor` shows what it printed"
