@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -22,8 +23,8 @@ from toolweft.toolbox import Toolbox
 pytestmark = pytest.mark.process
 
 # What a run may take, and what a person takes. What only calls takes a fraction of either.
-LIMITS = ProgramLimits(wall_s=1.0)
-PERSON_S = 1.5
+LIMITS = ProgramLimits(wall_s=1.5)
+PERSON_S = 2.0
 # A run that outlasted its limit by this was held by its tool.
 PATIENT_S = 5.0
 STUBBORN_S = 20.0
@@ -78,12 +79,14 @@ def overrides(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_box(overrides: dict[str, str], *, holds: bool = True) -> AsyncIterator[Toolbox]:
+async def open_box(
+    overrides: dict[str, str], *, holds: bool = True, more: Sequence[Callable[..., Any]] = ()
+) -> AsyncIterator[Toolbox]:
     home = Path(overrides["handles.folder"]).parent
     settings = load_settings(
         config=None, look_up=False, overrides=overrides, environ={}, cwd=home, home=home
     )
-    tools = [send, hang, work, impatient]
+    tools = [send, hang, work, impatient, *more]
     async with open_app(settings, tools=tools, policies=[Approval(holds=holds)]) as app:
         await app.settle()
         yield app.toolbox_for(LOCAL)
@@ -142,17 +145,26 @@ async def test_a_run_whose_time_is_up_says_so_and_not_its_call(overrides: dict[s
 
 
 async def test_a_cancelled_run_tells_what_a_person_took_apart(overrides: dict[str, str]) -> None:
-    async with open_box(overrides) as box:
-        with anyio.CancelScope() as scope:
-            first = await box.run_code("await send(text='x')\nawait hang()", wait_s=0.01)
-            assert first.status == "running"
-            await anyio.sleep(PERSON_S + 1.0)
-            box._runner.cancel(first.run_id, principal=LOCAL)
-            outcome = await box.run_code(run_id=first.run_id, wait_s=PATIENT_S)
-        assert not scope.cancelled_caught
+    agreed = asyncio.Event()
+
+    @toolweft.tool(severity="read_only")
+    async def go_on() -> None:
+        """Tell that the person has answered, and never answer."""
+        agreed.set()
+        await anyio.sleep_forever()
+
+    async with open_box(overrides, more=[go_on]) as box:
+        started_s = time.monotonic()
+        first = await box.run_code("await send(text='x')\nawait go_on()", wait_s=0.01)
+        assert first.status == "running"
+        with anyio.fail_after(STUBBORN_S):
+            await agreed.wait()
+        box._runner.cancel(first.run_id, principal=LOCAL)
+        outcome = await box.run_code(run_id=first.run_id, wait_s=PATIENT_S)
+        took_s = time.monotonic() - started_s
     assert outcome.status == "cancelled"
     assert outcome.stats.held_s > PERSON_S - 0.1
-    assert outcome.stats.wall_s < PERSON_S + 1.0
+    assert outcome.stats.wall_s + outcome.stats.held_s <= took_s
 
 
 @pytest.mark.promise("sandbox.left-behind")

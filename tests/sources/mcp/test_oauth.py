@@ -251,8 +251,8 @@ async def test_an_answer_with_a_wrong_state_is_refused(authority: Authority, fol
     browser = Browser(lambda given: {**given, "state": "x" * 43})
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(browser.go)
-        with pytest.raises(SourceUnavailable, match="nobody logged in within 1 s; 1 answers with"):
-            await log_in(options, show=browser.show, timeout_s=1, clock=SystemClock())
+        with pytest.raises(SourceUnavailable, match="nobody logged in within 5 s; 1 answers with"):
+            await log_in(options, show=browser.show, timeout_s=5, clock=SystemClock())
         tasks.cancel_scope.cancel()
     assert browser.pages[0][0] == 400
     assert authority.count("token", "authorization_code") == 0
@@ -298,7 +298,7 @@ async def test_the_port_answers_nothing_but_the_login(authority: Authority, fold
 
         async def attempt() -> None:
             with pytest.raises(SourceUnavailable, match="nobody logged in"):
-                await log_in(options, show=shown.append, timeout_s=3, clock=SystemClock())
+                await log_in(options, show=shown.append, timeout_s=5, clock=SystemClock())
 
         tasks.start_soon(attempt)
         with anyio.fail_after(PATIENT_S):
