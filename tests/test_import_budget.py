@@ -70,3 +70,18 @@ def test_a_gateway_starts_without_what_talks_to_models() -> None:
     assert "toolweft.gateway.server" in loaded
     talking = ("toolweft.agent", "toolweft.core.messages", "toolweft.bootstrap.models")
     assert [name for name in loaded if name.startswith(talking)] == []
+
+
+@pytest.mark.promise("house.import-budget")
+def test_a_gateway_answers_without_the_clients_of_the_sdk() -> None:
+    code = (
+        "import sys\nfrom toolweft.cli.late_packages import defer_packages\n"
+        "defer_packages('mcp', 'mcp.client', 'mcp.server')\n"
+        "import toolweft.cli.commands.serve, toolweft.gateway.server, toolweft.gateway.stdio\n"
+        "print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "mcp.server.lowlevel.server" in loaded
+    unwanted = ("mcp.client.", "mcp.server.mcpserver", "httpx2", "numpy", "sqlalchemy")
+    assert [name for name in loaded if name.startswith(unwanted)] == []
