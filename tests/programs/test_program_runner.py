@@ -399,6 +399,8 @@ async def test_cancelling_a_started_run_stops_its_calls() -> None:
     assert outcome.error is not None
     assert outcome.error.message == "the run was stopped: enough"
     assert [call.status for call in outcome.calls] == ["cancelled"]
+    assert outcome.container is not None
+    assert outcome.container.status == "idle"
     assert isinstance(finished, RunFinished)
     assert (finished.stats.calls, finished.stats.wall_s) == (1, 3)
 
