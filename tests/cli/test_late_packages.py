@@ -99,19 +99,6 @@ def test_its_files_are_found_before_it_is_filled(folder: Path) -> None:
     assert _run(code, folder).splitlines() == ["data", "True"]
 
 
-def test_a_thread_waits_until_another_has_filled_it(folder: Path) -> None:
-    (folder / "boxes" / "heavy.py").write_text("import time\ntime.sleep(0.3)\nWEIGHT = 7\n")
-    code = (
-        "defer_packages('boxes')\nimport boxes, threading\n"
-        "found = []\n"
-        "threads = [threading.Thread(target=lambda: found.append(boxes.OWN)) for _ in range(4)]\n"
-        "for t in threads:\n    t.start()\n"
-        "for t in threads:\n    t.join()\n"
-        "print(found)"
-    )
-    assert _run(code, folder).splitlines() == ["filled", "inner", "[1, 1, 1, 1]"]
-
-
 def test_the_protocol_s_sdk_is_whole_where_it_is_asked_for(folder: Path) -> None:
     code = (
         "defer_packages('mcp', 'mcp.client', 'mcp.server')\n"

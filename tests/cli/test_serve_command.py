@@ -225,3 +225,18 @@ def test_a_front_that_makes_no_sense_is_refused(
     ended = bare("serve", *arguments)
     assert ended.code == 2
     assert said in ended.err
+
+
+async def test_code_of_a_user_imports_the_sdk_in_its_own_order(shell: Shell) -> None:
+    (shell.folder / "first.py").write_text(
+        "from mcp.client.session_group import ClientSessionGroup\n\n"
+        "__all__ = ['name']\n\n"
+        "def name() -> str:\n"
+        '    """The name of a class of the SDK."""\n'
+        "    return ClientSessionGroup.__name__\n"
+    )
+    with (shell.folder / "toolweft.toml").open("a") as config:
+        config.write('\n[python.first]\ntarget = "first.py"\n')
+    async with over_stdio(shell) as client:
+        ran = await client.call_tool("call_tool", {"name": "first.name", "arguments": {}})
+    assert "ClientSessionGroup" in str(ran.content)

@@ -7,7 +7,6 @@ import typer
 from toolweft import __version__
 from toolweft.cli.boundary import run_guarded
 from toolweft.cli.collecting import pause_collection
-from toolweft.cli.late_packages import defer_packages
 from toolweft.cli.lazy import LazyGroup, add_commands
 from toolweft.cli.options import Common, with_common
 
@@ -25,7 +24,6 @@ stdout went away.
 def run() -> None:
     """Run the command line and end the process with its exit code."""
     pause_collection()
-    defer_packages("mcp", "mcp.client", "mcp.server")
     raise SystemExit(run_guarded(app))
 
 

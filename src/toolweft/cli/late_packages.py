@@ -1,21 +1,19 @@
 """Packages whose `__init__` runs once something in it is asked for, not with their first module.
 
 The protocol's SDK imports its client, its servers, HTTP on both sides and logins with whatever
-module of it is imported first. A command needs a part of that, a gateway's first answer less.
+module of it is imported first. A gateway's first answer needs half of that. Only for processes that
+run nobody else's code and import such packages on one thread.
 """
 
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
-from threading import RLock
 from types import ModuleType
 from typing import Any
 
 __all__ = ("defer_packages",)
 
-# One for all packages, so that two threads do not wait for one another.
-_lock = RLock()
 # Whose `__init__` runs. What these ask of themselves meanwhile is there, or is not, as always.
 _filling: list[ModuleType] = []
 
@@ -62,9 +60,8 @@ class _Package(ModuleType):
     """A package as `import` made it, empty so far."""
 
     def __getattr__(self, name: str) -> Any:
-        with _lock:
-            if type(self) is _Package and self not in _filling:
-                self._fill()
+        if type(self) is _Package and self not in _filling:
+            self._fill()
         return ModuleType.__getattribute__(self, name)
 
     def _fill(self) -> None:

@@ -17,6 +17,7 @@ import typer
 from toolweft.bootstrap import open_app, serve_attached, serve_http, serve_stdio
 from toolweft.cli.collecting import resume_collection
 from toolweft.cli.errors import UsageFault
+from toolweft.cli.late_packages import defer_packages
 from toolweft.cli.logs import configure_logging
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import note
@@ -97,6 +98,9 @@ def serve(
         note("serving MCP over stdio; a client is expected at the other end (--http for HTTP)")
     if token_file is not None:
         settings = _with_key(settings, make_token(token_file))
+    if not settings.python_sources:
+        # Others' code may import the SDK in another order, or in threads of its own.
+        defer_packages("mcp", "mcp.client", "mcp.server")
     # Not `run_async`: the collector stays paused until everything is there.
     anyio.run(partial(_serve, settings, http=http))
 
