@@ -2,7 +2,9 @@
 
 import signal
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from tests.cli.shell import TOOLWEFT, Shell
@@ -221,6 +223,55 @@ def test_a_signal_ends_a_run_in_order_and_nothing_put_stays(
     kept = shell.folder / "home" / ".local" / "state" / "toolweft" / "handles"
     assert kept.is_dir()
     assert [path for path in kept.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param("time.sleep(600)", id="blocks"),
+        pytest.param(
+            "while True:\n"
+            "        try:\n            await asyncio.sleep(600)\n"
+            "        except asyncio.CancelledError:\n            print('no', flush=True)",
+            id="swallows",
+        ),
+    ],
+)
+def test_a_second_signal_ends_what_the_first_cannot(
+    with_config: Callable[[str], Shell], held: str
+) -> None:
+    shell = with_config(
+        '[python.stubborn]\ntarget = "stubborn.py"\ndefault_config = { severity = "read_only" }\n'
+    )
+    shell.write(
+        "stubborn.py",
+        "import asyncio, sys, time\n__all__ = ['hold']\n"
+        "async def hold() -> None:\n"
+        '    """Hold."""\n'
+        '    print("held", file=sys.stderr, flush=True)\n'
+        f"    {held}\n",
+    )
+    with subprocess.Popen(
+        [TOOLWEFT, "run", "-c", "await stubborn.hold()"],
+        cwd=shell.folder,
+        env=shell.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        while "held" not in (line := running.stderr.readline()):
+            assert line, "it ended too early"
+        running.terminate()
+        ended = None
+        deadline_s = time.monotonic() + 20
+        while ended is None and time.monotonic() < deadline_s:
+            with suppress(subprocess.TimeoutExpired):
+                ended = running.wait(timeout=0.5)
+            if ended is None:
+                running.send_signal(signal.SIGHUP)
+        running.kill()
+    assert ended in (-signal.SIGTERM, -signal.SIGHUP)
 
 
 @pytest.mark.parametrize("pair", ["rows", "=x", "rows=", "rows=missing.jsonl", "h_1=program.py"])

@@ -5,12 +5,16 @@ Called by commands that have something to put away.
 """
 
 import asyncio
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from types import FrameType
+from typing import Final, Generic, TypeVar
 
 import anyio
 
@@ -19,11 +23,15 @@ __all__ = ("Stoppable",)
 Answer = TypeVar("Answer")
 
 # SIGHUP is not on Windows.
-_NAMES = ("SIGTERM", "SIGHUP")
+_NAMES: Final = ("SIGTERM", "SIGHUP")
+# Work that has not ended by then never will: code that blocks the loop, or swallows its end.
+_PATIENCE_S: Final = 10.0
 
 
 class Stoppable(Generic[Answer]):
     """Work that SIGTERM and SIGHUP cancel, so that whatever it opened is closed.
+
+    A second signal ends the process at once, and so do ten seconds after the first.
 
     Args:
         work: what an event loop of its own runs.
@@ -35,8 +43,15 @@ class Stoppable(Generic[Answer]):
 
     async def run(self) -> Answer | None:
         """What the work gives; None where a signal ended it."""
-        with anyio.CancelScope() as scope, _caught(lambda number: self._stop(scope, number)):
-            return await self._work()
+        loop = asyncio.get_running_loop()
+        with anyio.CancelScope() as scope:
+
+            def stop(number: signal.Signals) -> None:
+                self._number = number
+                loop.call_soon_threadsafe(scope.cancel)
+
+            with _caught(stop):
+                return await self._work()
         return None
 
     def end_process(self) -> None:
@@ -45,27 +60,36 @@ class Stoppable(Generic[Answer]):
             return
         with suppress(OSError):
             sys.stdout.flush()
-        signal.signal(self._number, signal.SIG_DFL)
         signal.raise_signal(self._number)
-
-    def _stop(self, scope: anyio.CancelScope, number: signal.Signals) -> None:
-        self._number = number
-        scope.cancel()
 
 
 @contextmanager
 def _caught(stop: Callable[[signal.Signals], object]) -> Iterator[None]:
-    loop, caught = asyncio.get_running_loop(), list[signal.Signals]()
-    # The event loop of Windows takes no signals, and nothing there could be caught.
-    with suppress(NotImplementedError):
-        for number in _ending_signals():
-            loop.add_signal_handler(number, stop, number)
-            caught.append(number)
+    numbers = _ending_signals()
+    came = SimpleQueue[int]()
+
+    # Not the loop's own handlers: those wait for a loop that a tool may hold.
+    def handle(number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
+        came.put(number)
+        stop(signal.Signals(number))
+
+    # Started ahead, as a handler may stand in the middle of anything, the start of a thread too.
+    threading.Thread(target=_lose_patience, args=(came,), daemon=True).start()
+    for number in numbers:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        for number in caught:
-            loop.remove_signal_handler(number)
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _lose_patience(came: SimpleQueue[int]) -> None:
+    number = came.get()
+    time.sleep(_PATIENCE_S)
+    os.kill(os.getpid(), number)
 
 
 def _ending_signals() -> Sequence[signal.Signals]:

@@ -64,8 +64,10 @@ def run(  # noqa: PLR0913 -- one parameter for each option
     work = Stoppable(
         lambda: _run(common, program, files=files, overrides=overrides, environment=environment)
     )
-    outcome = run_async(work.run)
-    work.end_process()
+    try:
+        outcome = run_async(work.run)
+    finally:
+        work.end_process()
     assert outcome is not None
     if common.json:
         write_json(outcome.to_dict())
