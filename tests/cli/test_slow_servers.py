@@ -56,6 +56,101 @@ def test_a_tool_that_names_its_server_waits_for_no_other(
     assert "stuck" not in ended.err
 
 
+class Growing:
+    """A server `s` whose list is remembered, and that has got the tool `echo` since.
+
+    Its tools stand in a file, and each of its starts leaves a line in another.
+    """
+
+    def __init__(self, shell: Shell, *, more: str = "") -> None:
+        self._shell = shell
+        tools, self._starts = shell.folder / "tools.json", shell.folder / "starts"
+        serve = shlex.join([sys.executable, str(_SERVER), "from-file", str(tools)])
+        command = json.dumps(f"echo up >> {shlex.quote(str(self._starts))}; exec {serve}")
+        shell.write(
+            "toolweft.toml", f"[servers.s]\ncommand = 'sh'\nargs = ['-c', {command}]\n{more}"
+        )
+        self._has("environment")
+        assert shell("tools").code == 0
+        self._has("environment", "echo")
+        self._starts.unlink()
+
+    @property
+    def start_count(self) -> int:
+        """How often it was started since."""
+        return self._starts.read_text("utf-8").count("up") if self._starts.exists() else 0
+
+    def _has(self, *names: str) -> None:
+        listed = [{"name": name, "inputSchema": {"type": "object"}} for name in names]
+        self._shell.write("tools.json", json.dumps({"tools": listed}))
+
+
+@pytest.mark.parametrize("more", ["", "eager = true"])
+@pytest.mark.parametrize("name", ["s.echo", "s-echo", "echo"])
+def test_a_tool_that_is_newer_than_what_is_remembered_is_called(
+    bare: Shell, more: str, name: str
+) -> None:
+    growing = Growing(bare, more=more)
+
+    ended = bare("call", name, "text=hello", "--json")
+
+    assert ended.code == 0, ended.err
+    assert "hello" in ended.out
+    assert growing.start_count == 1
+
+
+def test_a_tool_that_is_newer_than_what_is_remembered_is_shown(bare: Shell) -> None:
+    Growing(bare)
+
+    ended = bare("show", "s.echo")
+
+    assert ended.code == 0, ended.err
+
+
+def test_what_a_server_does_not_have_live_either_is_not_found(bare: Shell) -> None:
+    Growing(bare)
+
+    ended = bare("call", "s.nothing")
+
+    assert ended.code == 1
+    assert "the catalog has no tool named 's.nothing'" in ended.err
+
+
+@pytest.mark.parametrize("name", ["s.environment", "environment", "other.tool"])
+def test_a_server_is_not_started_to_show_what_is_known_or_cannot_be_its_own(
+    bare: Shell, name: str
+) -> None:
+    growing = Growing(bare)
+
+    bare("show", name)
+
+    assert growing.start_count == 0
+
+
+def test_a_name_that_may_be_a_servers_offers_the_tool_of_another_that_starts(bare: Shell) -> None:
+    bare.write(
+        "hub.json",
+        json.dumps({"tools": [{"name": "tickets-find", "inputSchema": {"type": "object"}}]}),
+    )
+    write_servers(bare, tickets="SERVER", hub="sleep 3; SERVER from-file hub.json")
+
+    ended = bare("call", "tickets-find")
+
+    assert ended.code == 1
+    # Never called: no server takes the calls that name another.
+    assert "did you mean hub.tickets_find?" in ended.err
+
+
+def test_who_names_a_server_that_failed_hears_of_no_other_that_starts(bare: Shell) -> None:
+    write_servers(bare, broken="exit 3", stuck="sleep 600")
+
+    ended = bare("call", "broken.echo")
+
+    assert ended.code == 1
+    assert "source 'broken' is not available" in ended.err
+    assert "stuck" not in ended.err
+
+
 def test_a_server_that_starts_and_is_remembered_is_not_warned_of(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

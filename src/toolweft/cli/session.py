@@ -19,10 +19,11 @@ from toolweft.cli.progress import show_progress
 from toolweft.cli.terminal import StandardInput, TerminalClient
 from toolweft.config import Settings, load_settings, read_environment, read_home
 from toolweft.core.errors import AmbiguousTool, AskRefused, CatalogError
+from toolweft.core.ids import SourceName
 from toolweft.core.names import names_source, python_namespace
 from toolweft.core.ports import Policy
 from toolweft.core.saved import SAVED_SOURCE
-from toolweft.core.snapshot import Snapshot
+from toolweft.core.snapshot import Snapshot, SourceState
 from toolweft.stores import LedgerOptions
 
 __all__ = (
@@ -40,6 +41,9 @@ Answer = TypeVar("Answer")
 
 # A ledger for commands that leave nothing to record.
 IN_MEMORY = LedgerOptions(url="sqlite://")
+
+# Of sources whose list, where there is one, is remembered; those that start by themselves first.
+_NOT_LIVE: tuple[SourceState, ...] = ("starting", "idle")
 
 
 def run_async(work: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -105,12 +109,13 @@ async def open_session(
         async with open_app(
             settings, policies=policies, on_source=lambda catalog: progress.update(catalog.snapshot)
         ) as app:
-            is_known = tool is not None and await _wait_for(app, tool)
             if tool is None:
                 await app.settle()
+            else:
+                await _wait_for(app, tool)
             progress.stop()
             if common.verbosity >= 0:
-                warn_of_failed_sources(app.catalog.snapshot, is_enough=is_known)
+                warn_of_failed_sources(app.catalog.snapshot, is_enough=tool is not None)
             yield app
         if app.pins.problem and common.verbosity >= 0:
             note(f"warning: {app.pins.problem}")
@@ -126,25 +131,60 @@ async def open_without_sources(common: Common) -> AsyncIterator[App]:
         yield app
 
 
-async def _wait_for(app: App, tool: str) -> bool:
-    """Return once a tool is known, or no source is left that may have it; whether it is known.
+async def _wait_for(app: App, tool: str) -> None:
+    """Return once a tool is known, or no source is left that may have it.
 
     Each source ends its start by itself, so that nobody waits longer than its start time-out.
     """
-    every = app.sources.statuses()
-    named = [n for n in every if names_source(tool, source=n, namespace=python_namespace(n))]
+    every = tuple(app.sources.statuses())
+    named = tuple(source for source in every if _is_of(tool, source))
     for source in named:
         await app.sources.wait_known(source)
     if not named or SAVED_SOURCE in named:
         # Several may have it, or it uses what others have: the usual time is given to all.
         await app.settle()
-    if _is_known(app.catalog.snapshot, tool):
-        return True
-    for source in () if named else every:
-        await app.sources.wait_known(source)
-        if _is_known(app.catalog.snapshot, tool):
-            return True
-    return False
+
+    def is_known() -> bool:
+        return _is_known(app.catalog.snapshot, tool)
+
+    def is_known_elsewhere() -> bool:
+        return tool in app.catalog.snapshot.aliases
+
+    if named or "." not in tool:
+        # What a source is remembered with may be old; one that does not run is started last.
+        for state in _NOT_LIVE:
+            await _settle_those(app, named or every, state=state, until=is_known)
+    if named and "." not in tool and not is_known():
+        # Another source may have a tool of this very name. It is no answer, as the name is one of
+        # the named source, but the error offers it.
+        await _settle_those(app, every, state="starting", until=is_known_elsewhere)
+
+
+def _is_of(tool: str, source: SourceName) -> bool:
+    # A source's own name may have a dot, too.
+    return tool.startswith(f"{source}.") or names_source(
+        tool, source=source, namespace=python_namespace(source)
+    )
+
+
+async def _settle_those(
+    app: App, sources: Sequence[SourceName], *, state: SourceState, until: Callable[[], bool]
+) -> None:
+    """Have those in one state ready or failed, all at once; return early where that is enough."""
+    if until():
+        return
+    statuses = app.sources.statuses()
+    async with anyio.create_task_group() as tasks:
+
+        async def settle(source: SourceName) -> None:
+            await app.sources.settle_one(source)
+            if until():
+                tasks.cancel_scope.cancel()
+
+        for source in sources:
+            # One that turned out to have nothing is not there any more.
+            if source in statuses and statuses[source].state == state:
+                tasks.start_soon(settle, source)
 
 
 def _is_known(snapshot: Snapshot, tool: str) -> bool:
