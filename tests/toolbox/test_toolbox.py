@@ -368,6 +368,15 @@ async def test_a_time_that_is_none_is_refused_with_its_place(seconds: Any) -> No
     assert refused.value.hint == "timeout_s=30"
 
 
+@pytest.mark.parametrize("seconds", [10**400, -(10**400), 10**5000], ids=["400", "-400", "5000"])
+async def test_a_time_beyond_what_a_clock_holds_is_refused(seconds: int) -> None:
+    async with open_toolbox(SLOW) as (box, _):
+        with pytest.raises(InvalidValue, match="wait_s is a number of seconds"):
+            await box.run_code("1", wait_s=seconds)
+        with pytest.raises(InvalidValue, match="timeout_s is a number of seconds"):
+            await box.call("jobs.wait", timeout_s=seconds)
+
+
 async def test_python_runs_to_the_end_and_closes_what_it_opened() -> None:
     async with open_toolbox(ISSUES) as (box, _):
         outcome = await box.run("x = 1")

@@ -4,6 +4,7 @@ Pure. Forgiving where the meaning is plain (one text for a list, a number as tex
 nothing), strict everywhere else: every fault is listed, with its place and what would be right.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -136,13 +137,22 @@ def check_seconds(name: str, seconds: float | None) -> None:
     """Check that a time given in Python is one; None is.
 
     Raises:
-        InvalidValue: it is no number, or NaN.
+        InvalidValue: it is no number, NaN, or beyond what a float holds.
     """
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if seconds is not None and not (is_number and seconds == seconds):
+    if seconds is not None and not _is_time(seconds):
         raise InvalidValue(
             f"{name} is a number of seconds, not {_show(seconds)}", hint=f"{name}=30"
         )
+
+
+def _is_time(seconds: object) -> bool:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return False
+    try:
+        return not math.isnan(seconds)
+    except OverflowError:
+        # Clocks count in floats, and integers have no end.
+        return False
 
 
 class _Reader:
