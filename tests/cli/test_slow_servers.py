@@ -85,10 +85,15 @@ class Growing:
         self._shell.write("tools.json", json.dumps({"tools": listed}))
 
 
-@pytest.mark.parametrize("more", ["", "eager = true"])
-@pytest.mark.parametrize("name", ["s.echo", "s-echo", "echo"])
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        *(("s.echo", ""), ("s-echo", "")),
+        *(("s.echo", "eager = true"), ("s-echo", "eager = true"), ("echo", "eager = true")),
+    ],
+)
 def test_a_tool_that_is_newer_than_what_is_remembered_is_called(
-    bare: Shell, more: str, name: str
+    bare: Shell, name: str, more: str
 ) -> None:
     growing = Growing(bare, more=more)
 
@@ -97,6 +102,15 @@ def test_a_tool_that_is_newer_than_what_is_remembered_is_called(
     assert ended.code == 0, ended.err
     assert "hello" in ended.out
     assert growing.start_count == 1
+
+
+def test_a_name_that_names_no_server_starts_none(bare: Shell) -> None:
+    growing = Growing(bare)
+
+    ended = bare("call", "echo", "text=hello")
+
+    assert "tool_not_found" in ended.err
+    assert growing.start_count == 0
 
 
 def test_a_tool_that_is_newer_than_what_is_remembered_is_shown(bare: Shell) -> None:

@@ -42,9 +42,6 @@ Answer = TypeVar("Answer")
 # A ledger for commands that leave nothing to record.
 IN_MEMORY = LedgerOptions(url="sqlite://")
 
-# Of sources whose list, where there is one, is remembered; those that start by themselves first.
-_NOT_LIVE: tuple[SourceState, ...] = ("starting", "idle")
-
 
 def run_async(work: Callable[[], Awaitable[Answer]]) -> Answer:
     """Run one command's work in an event loop of its own."""
@@ -151,9 +148,9 @@ async def _wait_for(app: App, tool: str) -> None:
         return tool in app.catalog.snapshot.aliases
 
     if named or "." not in tool:
-        # What a source is remembered with may be old; one that does not run is started last.
-        for state in _NOT_LIVE:
-            await _settle_those(app, named or every, state=state, until=is_known)
+        await _settle_those(app, named or every, state="starting", until=is_known)
+    # What it is remembered with may be old. For a slip of the pen not every source is started.
+    await _settle_those(app, named, state="idle", until=is_known)
     if named and "." not in tool and not is_known():
         # Another source may have a tool of this very name. It is no answer, as the name is one of
         # the named source, but the error offers it.
