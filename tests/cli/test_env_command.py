@@ -1,10 +1,17 @@
 """Environments from the command line: packages installed once, imported by programs."""
 
+import os
+import signal
+import subprocess
+import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cli.shell import Shell
+from tests import machine
+from tests.cli.shell import TOOLWEFT, Shell
 
 WHEEL = "tiny-1.0-py3-none-any.whl"
 FILES = {
@@ -17,10 +24,14 @@ FILES = {
 @pytest.fixture
 def requirements(shell: Shell) -> Path:
     """A requirements file that names a wheel of our own."""
+    return write_requirements(shell, FILES)
+
+
+def write_requirements(shell: Shell, files: dict[str, str]) -> Path:
     with zipfile.ZipFile(shell.folder / WHEEL, "w") as wheel:
-        for name, text in FILES.items():
+        for name, text in files.items():
             wheel.writestr(name, text)
-        record = "".join(f"{name},,\n" for name in FILES)
+        record = "".join(f"{name},,\n" for name in files)
         wheel.writestr("tiny-1.0.dist-info/RECORD", record + "tiny-1.0.dist-info/RECORD,,\n")
     return shell.write("requirements.txt", f"{shell.folder / WHEEL}\n")
 
@@ -79,3 +90,83 @@ def test_a_damaged_environment_is_listed_with_its_problem(shell: Shell) -> None:
 
     assert ended.code == 0
     assert "damaged" in ended.out
+
+
+ENVIRONMENTS = "home/.local/share/toolweft/environments"
+
+
+def looping() -> list[int]:
+    """The processes that import the package which never ends, by the name it gives to itself."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if status.read_text() == f"loop-{os.getpid()}\n":
+                found.append(int(status.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@contextmanager
+def importing_for_ever(shell: Shell) -> Iterator["subprocess.Popen[str]"]:
+    """`env create` while it imports a package that never ends to be imported."""
+    name = f"loop-{os.getpid()}".encode()
+    # PR_SET_NAME
+    body = f"import ctypes\nctypes.CDLL(None).prctl(15, {name!r})\nwhile True: pass\n"
+    requirements = write_requirements(shell, {**FILES, "tiny.py": body})
+    with subprocess.Popen(
+        [TOOLWEFT, "env", "create", "mine", "-r", str(requirements)],
+        cwd=shell.folder,
+        env=shell.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as creating:
+        try:
+            wait_until(lambda: bool(looping()))
+            yield creating
+        finally:
+            creating.kill()
+            wait_until(lambda: not looping())
+
+
+def wait_until(is_so) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_creation_in_order_and_nothing_stays(
+    shell: Shell, number: signal.Signals
+) -> None:
+    machine.need("noopen")
+    with importing_for_ever(shell) as creating:
+        creating.send_signal(number)
+        out, errors = creating.communicate(timeout=20)
+        assert looping() == []
+
+    assert (creating.returncode, out) == (-number, "")
+    assert "Traceback" not in errors
+    assert list((shell.folder / ENVIRONMENTS).iterdir()) == []
+
+
+@pytest.mark.process
+def test_a_creation_that_is_killed_leaves_no_process_and_its_draft_goes_with_the_next_list(
+    shell: Shell,
+) -> None:
+    machine.need("noopen")
+    folder = shell.folder / ENVIRONMENTS
+    with importing_for_ever(shell) as creating:
+        held = list(folder.iterdir())
+        assert shell("env", "list", "--json").json == []
+        assert list(folder.iterdir()) == held != []
+        creating.kill()
+        creating.wait()
+        wait_until(lambda: not looping())
+
+    assert list(folder.iterdir()) == held
+    assert shell("env", "list", "--json").json == []
+    assert list(folder.iterdir()) == []

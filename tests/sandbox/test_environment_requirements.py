@@ -115,8 +115,53 @@ def test_lists_that_a_list_names_are_checked_too(tmp_path: Path) -> None:
         write(tmp_path, "\n\n-e ./path\n", "more.txt")
         with pytest.raises(SandboxUnavailable, match=r"more\.txt:3: "):
             load_requirements(write(tmp_path, f"{option} more.txt"))
-    with pytest.raises(SandboxUnavailable, match="more than 50"):
-        load_requirements(write(tmp_path, "-rrequirements.txt"))
+
+
+def test_a_value_may_follow_its_option_without_anything_between(tmp_path: Path) -> None:
+    write(tmp_path, "upper\n", "more.txt")
+    write(tmp_path, "lower<3\n", "least.txt")
+    asked = f"-rmore.txt\n-cleast.txt\n-f.\n-i{INDEX}\n"
+    found = load_requirements(write(tmp_path, asked))
+    assert found.lines == [
+        "upper",
+        f"--find-links {tmp_path}",
+        f"--index-url {INDEX}",
+    ]
+    assert found.constraints == ["lower<3"]
+
+
+@pytest.mark.parametrize("line", ["-r r.txt", "-rr.txt", "-c ./r.txt", "--requirement=link.txt"])
+def test_a_list_that_names_itself_is_refused_with_the_line_that_does(
+    tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "link.txt").symlink_to("r.txt")
+    file = write(tmp_path, f"upper\n{line}\n", "r.txt")
+    with pytest.raises(SandboxUnavailable, match=r"r\.txt:2: .*txt names itself ") as refused:
+        load_requirements(file)
+    assert refused.value.hint == "take this line away: what it names is read already"
+
+
+def test_a_list_that_names_itself_through_others_is_refused_with_them(tmp_path: Path) -> None:
+    write(tmp_path, "-c b.txt\n", "a.txt")
+    write(tmp_path, "\n-r r.txt\n", "b.txt")
+    through = r"b\.txt:2: '-r r\.txt': r\.txt names itself through a\.txt, b\.txt "
+    with pytest.raises(SandboxUnavailable, match=through):
+        load_requirements(write(tmp_path, "-r a.txt\n", "r.txt"))
+
+
+def test_a_list_may_be_named_twice_but_only_so_many_are_read(tmp_path: Path) -> None:
+    write(tmp_path, "upper\n", "more.txt")
+    found = load_requirements(write(tmp_path, "-r more.txt\n-r more.txt\n"))
+    assert found.lines == ["upper", "upper"]
+    many = write(tmp_path, "-r more.txt\n" * 50)
+    with pytest.raises(SandboxUnavailable, match=r"txt:50: .*one of more than 50") as refused:
+        load_requirements(many)
+    assert "fewer files" in (refused.value.hint or "")
+
+
+def test_a_line_with_a_zero_byte_is_refused_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(SandboxUnavailable, match=r"requirements\.txt:1: .*zero byte"):
+        load_requirements(write(tmp_path, "-r a\0b\n"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -137,9 +139,10 @@ THREAD = (
 )
 
 
-@pytest.mark.parametrize(
-    "attempt", [import_outside, pytest.param(import_inside, marks=pytest.mark.process)]
-)
+ATTEMPTS = [import_outside, pytest.param(import_inside, marks=pytest.mark.process)]
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_packages_are_imported_once_with_nothing_of_this_process(
     tmp_path, requirements, monkeypatch, attempt
 ) -> None:
@@ -169,6 +172,81 @@ def test_a_package_that_starts_threads_is_found_when_it_is_made(tmp_path, requir
         create_environment(tmp_path / "e", "mine", requirements, install=install)
     assert "'restless'" in (refused.value.hint or "")
     assert list((tmp_path / "e").iterdir()) == []
+
+
+# Where the socket to the host is, and where it would be without care.
+SCRIBBLE = """
+import os
+for fd in range({first}, 4096):
+    try:
+        os.write(fd, {text!r})
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_a_package_that_writes_to_low_descriptors_reaches_nobody(tmp_path, attempt) -> None:
+    if attempt is import_inside:
+        machine.need("ns")
+    body = SCRIBBLE.format(first=3, text=b"junk").replace("4096", "20")
+    write_package(tmp_path, "scribbler", body=body + "x = 1\n")
+    assert attempt(tmp_path, ["scribbler"]) is None
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "text", [b"junk", b"[" * 4000, b"7", b"{}", b'{"ready": true}', b'{"ready": true, "pid": 1}']
+)
+def test_a_package_that_writes_where_the_host_listens_is_refused(
+    tmp_path, requirements, text
+) -> None:
+    machine.need("ns")
+
+    def install(_requirements: Path, site: Path) -> None:
+        write_package(site, "calm")
+        write_package(site, "scribbler", body=SCRIBBLE.format(first=3, text=text))
+
+    with pytest.raises(SandboxUnavailable, match=r"imported:\nscribbler: .*disturbed") as refused:
+        create_environment(tmp_path / "e", "mine", requirements, install=install)
+    assert "'scribbler'" in (refused.value.hint or "")
+    assert list((tmp_path / "e").iterdir()) == []
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+@pytest.mark.parametrize(
+    "body", ["raise SystemExit(0)", "import os\nos._exit(0)", "import os\nos.closerange(3, 4096)"]
+)
+def test_a_package_that_ends_the_interpreter_cannot_be_imported(tmp_path, attempt, body) -> None:
+    if attempt is import_inside:
+        machine.need("ns")
+    write_package(tmp_path, "ending", body=body + "\n")
+    said = attempt(tmp_path, ["ending"])
+    assert said is not None
+    assert "end" in said or "closes open descriptors" in said or "SystemExit" in said
+
+
+_IMPORT = """
+import sys
+from pathlib import Path
+from toolweft.sandbox.environment_trial import import_outside
+import_outside(Path(sys.argv[1]), ["looping"])
+"""
+
+
+@pytest.mark.process
+def test_an_import_that_never_ends_dies_with_the_process_that_tries_it(tmp_path) -> None:
+    machine.need("noopen")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    body = f"held = open({str(pipe)!r}, 'w')\nprint('begun', file=held, flush=True)\n"
+    write_package(tmp_path / "site", "looping", body=body + "while True: pass\n")
+    trying = subprocess.Popen([sys.executable, "-c", _IMPORT, str(tmp_path / "site")])
+    with trying, pipe.open() as heard:
+        assert heard.readline() == "begun\n"
+        trying.kill()
+        # Whoever held its other end is gone too.
+        assert heard.read() == ""
 
 
 def write_source(folder: Path, trace: Path) -> Path:
@@ -326,6 +404,43 @@ async def test_an_environment_that_cannot_be_used_is_named(tmp_path) -> None:
         ) as refused:
             await backend.open(LIMITS, environment="busy")
     assert "env remove busy" in (refused.value.hint or "")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("tier", [tier.name for tier in TIERS])
+@pytest.mark.parametrize("text", [b"junk", b'{"ready": true}'])
+async def test_an_environment_whose_packages_disturb_the_import_is_refused(
+    tmp_path, tier, text
+) -> None:
+    machine.need(tier)
+    write_package(tmp_path / "e/site", "scribbler", body=SCRIBBLE.format(first=3, text=text))
+    write_description(tmp_path / "e", preload=["scribbler"], packages=[], requirements=[])
+    options = SandboxOptions(environments=tmp_path, tier=tier)
+    async with ProcessBackend(options, clock=SystemClock()) as backend:
+        with pytest.raises(SandboxUnavailable, match=r"'e' cannot be used: .*disturbed"):
+            await backend.open(LIMITS, environment="e")
+
+
+AT_EACH_GUEST = """
+import os
+def scribble():
+    for fd in range(3, 4096):
+        try:
+            os.write(fd, b'{"ready": true}')
+        except OSError:
+            pass
+os.register_at_fork(after_in_parent=scribble)
+"""
+
+
+@pytest.mark.process
+async def test_a_package_that_writes_where_the_host_listens_later_is_named(tmp_path) -> None:
+    write_package(tmp_path / "e/site", "scribbler", body=AT_EACH_GUEST)
+    write_description(tmp_path / "e", preload=["scribbler"], packages=[], requirements=[])
+    options = SandboxOptions(environments=tmp_path)
+    async with ProcessBackend(options, clock=SystemClock()) as backend:
+        with pytest.raises(SandboxUnavailable, match=r"no guest could be made: .*disturbed"):
+            await backend.open(LIMITS, environment="e")
 
 
 @pytest.mark.process

@@ -7,13 +7,18 @@ import os
 import shutil
 import subprocess  # nosec B404  starts this interpreter or uv with arguments checked below
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
 from toolweft.core.errors import SandboxUnavailable
+from toolweft.sandbox.environment_drafts import (
+    INSTALLING,
+    Draft,
+    remove_folder,
+    remove_left_drafts,
+)
 from toolweft.sandbox.environment_requirements import Requirements, load_requirements
 from toolweft.sandbox.environment_trial import try_packages
 from toolweft.sandbox.environments import (
@@ -38,6 +43,7 @@ _LATE_PARTS = {
 }
 # Runs pip with no way to start a process, which every build would: no setting, no variable and no
 # package's own list of requirements gets round it. `keyring` is how pip may ask for a password.
+# What it unpacks lies in the draft, so that nothing stays elsewhere where it is ended.
 _PIP = """
 import os, runpy, sys
 def refuse(event, details):
@@ -53,6 +59,7 @@ def refuse(event, details):
         )
 def is_for_keyring(path):
     return os.path.basename(os.fsdecode(path)) in ("keyring", "keyring.exe")
+os.environ["TMPDIR"] = sys.argv.pop(1)
 sys.addaudithook(refuse)
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
@@ -82,23 +89,21 @@ def create_environment(
     try:
         wanted = load_requirements(requirements)
         folder.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
+        remove_left_drafts(folder)
+        draft = Draft.make(folder, name)
     except OSError as exc:
         raise SandboxUnavailable(f"environment {name!r} cannot be made: {exc}") from exc
-    try:
-        site = draft / "site"
+    with draft:
+        site = draft.path / "site"
         site.mkdir()
-        (install or install_packages)(_write_requirements(wanted, draft), site)
+        (install or install_packages)(_write_requirements(wanted, draft.path), site)
         preload = find_preload(site)
         try_packages(site, preload)
         _compile(site)
         packages = sorted(f"{d.name} {d.version}" for d in _distributions(site))
-        write_description(draft, preload=preload, packages=packages, requirements=wanted.lines)
-        _close(draft)
-        _put_in_place(draft, place)
-    except BaseException:
-        _remove(draft)
-        raise
+        write_description(draft.path, preload=preload, packages=packages, requirements=wanted.lines)
+        _close(draft.path)
+        _put_in_place(draft.path, place)
     return load_environment(folder, name)
 
 
@@ -111,7 +116,7 @@ def remove_environment(folder: Path, name: str) -> None:
     check_name(name)
     if not (folder / name).is_dir():
         raise SandboxUnavailable(f"there is no environment {name!r}")
-    _remove(folder / name)
+    remove_folder(folder / name)
 
 
 def install_packages(requirements: Path, site: Path) -> None:
@@ -129,7 +134,10 @@ def install_packages(requirements: Path, site: Path) -> None:
         overrides.write_text("", encoding="utf-8")
         command += ["--override", str(overrides)]
     else:
-        command = [sys.executable, "-P", "-c", _PIP, "install", "--disable-pip-version-check"]
+        scratch = requirements.with_name(INSTALLING).absolute()
+        scratch.mkdir(exist_ok=True)
+        command = [sys.executable, "-P", "-c", _PIP, str(scratch)]
+        command += ["install", "--disable-pip-version-check"]
     # A source distribution runs its own code to be built; a wheel is only unpacked.
     command += ["--only-binary", ":all:", "--no-compile", "--target", str(site)]
     _run([*command, "--requirement", str(requirements)], "the packages cannot be installed")
@@ -194,6 +202,7 @@ def _write_requirements(wanted: Requirements, folder: Path) -> Path:
 def _put_in_place(draft: Path, place: Path) -> None:
     for file in ("requirements.txt", "constraints.txt", "overrides.txt"):
         (draft / file).unlink(missing_ok=True)
+    remove_folder(draft / INSTALLING)
     try:
         draft.rename(place)
     except OSError as exc:
@@ -236,9 +245,3 @@ def _close(place: Path) -> None:
             Path(folder, file).chmod(_READ_ONLY_FILE)
         if Path(folder) != place:
             Path(folder).chmod(_READ_ONLY_FOLDER)
-
-
-def _remove(place: Path) -> None:
-    for folder, _folders, _files in os.walk(place):
-        Path(folder).chmod(0o755)
-    shutil.rmtree(place, ignore_errors=True)

@@ -6,6 +6,7 @@ checked. Called by `environment_build`.
 """
 
 import codecs
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ _WITH_VALUE: Final = {
     "--find-links": "--find-links",
     "--trusted-host": "--trusted-host",
 }
+# Their value may follow without anything between.
+_SHORT: Final = frozenset({"-r", "-c", "-i", "-f"})
 _WITHOUT_VALUE: Final = frozenset({"--no-index", "--pre", "--prefer-binary", "--require-hashes"})
 _HINT: Final = (
     "name wheels only: `package==1.0` from an index, or the path or address of a .whl file;"
@@ -71,16 +74,49 @@ def load_requirements(file: Path) -> Requirements:
         SandboxUnavailable: it cannot be read, or a line of it would have something built.
     """
     found = Requirements()
-    _load(file, found, seen=[], is_constraint=False)
+    _load(file, found, _Way(seen=[file], files=(file,)), is_constraint=False)
     return found
 
 
-def _load(file: Path, found: Requirements, *, seen: list[Path], is_constraint: bool) -> None:
-    if len(seen) >= _MAX_FILES:
-        raise SandboxUnavailable(f"{file} is one of more than {_MAX_FILES} requirements files")
-    seen.append(file)
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a file was come to."""
+
+    # Every file so far, of all ways.
+    seen: list[Path]
+    # From the first one to the one that is read.
+    files: tuple[Path, ...]
+
+    def enter(self, file: Path, *, place: str, line: str) -> "_Way":
+        """The way on into a file that this line names.
+
+        Raises:
+            SandboxUnavailable: it leads back, or to too many.
+        """
+        # As they lie on the disk, however they are written.
+        passed = [os.path.realpath(known) for known in self.files]
+        real = os.path.realpath(file)
+        if real in passed:
+            between = ", ".join(known.name for known in self.files[passed.index(real) + 1 :])
+            through = f" through {between}" if between else ""
+            raise SandboxUnavailable(
+                f"{place}: {line[:_MAX_SHOWN_CHARACTERS]!r}: {file.name} names itself{through}",
+                hint="take this line away: what it names is read already",
+            )
+        if len(self.seen) >= _MAX_FILES:
+            raise SandboxUnavailable(
+                f"{place}: {file} is one of more than {_MAX_FILES} requirements files",
+                hint="put what they ask for into fewer files",
+            )
+        self.seen.append(file)
+        return _Way(seen=self.seen, files=(*self.files, file))
+
+
+def _load(file: Path, found: Requirements, way: _Way, *, is_constraint: bool) -> None:
     for number, line in _logical_lines(_load_text(file)):
         place = f"{file}:{number}"
+        if "\0" in line:
+            raise _refusal(place, line, "it has a zero byte")
         if not line.startswith("-"):
             (found.constraints if is_constraint else found.lines).append(_check_line(line, place))
             continue
@@ -91,7 +127,9 @@ def _load(file: Path, found: Requirements, *, seen: list[Path], is_constraint: b
             raise _refusal(place, line, "a list from elsewhere is not read; download it first")
         else:
             constrains = is_constraint or _NESTED[option] == "-c"
-            _load(file.parent / value, found, seen=seen, is_constraint=constrains)
+            further = file.parent / value
+            beyond = way.enter(further, place=place, line=line)
+            _load(further, found, beyond, is_constraint=constrains)
 
 
 def _load_text(file: Path) -> str:
@@ -134,7 +172,7 @@ def _split_option(line: str, place: str) -> tuple[str, str]:
     except ValueError as exc:
         raise _refusal(place, line, f"it cannot be read: {exc}") from exc
     option, equals, value = words[0].partition("=")
-    if not option.startswith("--") and len(words[0]) > 2 and words[0][:2] in {"-r", "-c", "-i"}:
+    if words[0][:2] in _SHORT and len(words[0]) > 2:
         option, equals, value = words[0][:2], "=", words[0][2:]
     rest = words[1:]
     if not equals and rest:

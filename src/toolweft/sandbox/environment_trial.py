@@ -7,6 +7,7 @@ Called by `environment_build`.
 """
 
 import os
+import secrets
 import subprocess  # nosec B404  starts this interpreter with fixed arguments and names of modules
 import sys
 import tempfile
@@ -24,15 +25,32 @@ __all__ = ("import_inside", "import_outside", "try_packages")
 
 _TIMEOUT_S = 120
 _MAX_SHOWN_CHARACTERS = 2_000
+_MARK_BYTES = 16
+# Says so at last with the mark it was given, as packages may end the interpreter or print anything.
+# It ends with the thread that waits for it, or by a timer where the system cannot see to that.
 # Counts threads where the system tells them; more than one, and no program could be made.
 _IMPORT_ALL = """
-import importlib, os, sys
-sys.path.append(sys.argv[1])
-for name in sys.argv[2:]:
+import importlib, os, signal, sys
+parent, most_s, site = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+if sys.platform.startswith("linux"):
+    import ctypes
+    ctypes.CDLL(None).prctl(1, ctypes.c_ulong(signal.SIGKILL))
+    if os.getppid() != parent:
+        sys.exit(4)
+elif hasattr(signal, "alarm"):
+    signal.alarm(most_s)
+mark, report = sys.stdin.buffer.readline(), os.dup(1)
+sys.path.append(site)
+for name in sys.argv[4:]:
     importlib.import_module(name)
 tasks = "/proc/self/task"
 if os.path.isdir(tasks) and (count := len(os.listdir(tasks))) > 1:
     print(f"it starts threads when it is imported: {count} run now", file=sys.stderr)
+    sys.exit(3)
+try:
+    os.write(report, b"\\n" + mark)
+except OSError:
+    print("its import closes open descriptors that are not its own", file=sys.stderr)
     sys.exit(3)
 """
 # As in the process that programs come from: with threads of its own, their guests would hang.
@@ -101,7 +119,9 @@ def import_outside(site: Path, names: Sequence[str]) -> str | None:
         What went wrong, or None.
     """
     interpreter = os.path.realpath(sys.executable)
-    command = [interpreter, "-I", "-S", "-B", "-c", _IMPORT_ALL, str(site.absolute()), *names]
+    command = [interpreter, "-I", "-S", "-B", "-c", _IMPORT_ALL, str(os.getpid())]
+    command += [str(_TIMEOUT_S), str(site.absolute()), *names]
+    mark = secrets.token_hex(_MARK_BYTES).encode()
     with tempfile.TemporaryDirectory(prefix="toolweft-import-") as scratch:
         try:
             done = subprocess.run(  # noqa: S603  a fixed command and names of modules
@@ -109,13 +129,14 @@ def import_outside(site: Path, names: Sequence[str]) -> str | None:
                 capture_output=True,
                 timeout=_TIMEOUT_S,
                 check=False,
-                stdin=subprocess.DEVNULL,
+                input=mark + b"\n",
                 cwd=scratch,
                 env={**_ENVIRONMENT, "HOME": scratch, "TMPDIR": scratch},
             )
         except (OSError, subprocess.TimeoutExpired) as exc:
             return str(exc)
     if done.returncode == 0:
-        return None
+        is_through = mark in done.stdout.splitlines()
+        return None if is_through else "its import ends the interpreter"
     said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
     return said[-_MAX_SHOWN_CHARACTERS:] or f"the interpreter ended with {done.returncode}"

@@ -100,7 +100,9 @@ def load_environment(folder: Path, name: str) -> PackageEnvironment:
 
 def list_environments(folder: Path) -> list[str]:
     """The names of what is there, in order."""
-    return sorted(found.parent.name for found in folder.glob(f"*/{_DESCRIPTION}"))
+    names = (found.parent.name for found in folder.glob(f"*/{_DESCRIPTION}"))
+    # What begins with a dot is still being made.
+    return sorted(name for name in names if not name.startswith("."))
 
 
 def describe_environments(folder: Path | None) -> dict[str, tuple[str, ...]]:

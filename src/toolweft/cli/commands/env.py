@@ -1,8 +1,12 @@
 """`toolweft env`: Python packages that programs may import, installed once on this machine."""
 
+import signal
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -13,6 +17,7 @@ from toolweft.cli.session import read_settings
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.json import JsonObject
 from toolweft.sandbox.environment_build import create_environment, remove_environment
+from toolweft.sandbox.environment_drafts import remove_left_drafts
 from toolweft.sandbox.environments import PackageEnvironment, list_environments, load_environment
 
 __all__ = ("app", "create", "list_all", "remove")
@@ -28,6 +33,8 @@ _COLUMNS = (
     Column(title="environment"),
     Column(title="packages", flexible=True),
 )
+# SIGHUP is not on Windows.
+_ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="A plain name.")]
 
 
@@ -47,7 +54,7 @@ def create(
     """
     folder = _folder(common)
     hint = None if requirements.is_file() else "-r takes a file as pip reads it: a package a line"
-    with _hinted(hint):
+    with _hinted(hint), _ended_in_order():
         made = create_environment(folder, name, requirements)
     if common.json:
         write_json(_to_dict(made))
@@ -61,6 +68,7 @@ def create(
 def list_all(common: Common) -> None:
     """Show every environment and what is in it."""
     folder = _folder(common)
+    remove_left_drafts(folder)
     rows: list[JsonObject] = []
     for name in list_environments(folder):
         try:
@@ -92,6 +100,40 @@ def _hinted(hint: str | None) -> Iterator[None]:
     except SandboxUnavailable as fault:
         fault.hint = fault.hint or hint
         raise
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Put away what is half done where the process is asked to end, and then end by that signal.
+
+    The work is not the event loop's, so it is left by an exception, as at an interruption.
+    """
+    came: list[int] = []
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        # Putting away is not interrupted by a second one.
+        if not came:
+            came.append(number)
+            raise SystemExit(128 + number)
+
+    caught = _defaults() if threading.current_thread() is threading.main_thread() else []
+    for number in caught:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+        if came:
+            with suppress(OSError):
+                sys.stdout.flush()
+            signal.raise_signal(came[0])
+
+
+def _defaults() -> list[signal.Signals]:
+    known = [getattr(signal, name) for name in _ENDING_SIGNALS if hasattr(signal, name)]
+    # What is ignored, as SIGHUP under nohup, is no reason to stop.
+    return [number for number in known if signal.getsignal(number) is signal.SIG_DFL]
 
 
 def _folder(common: Common) -> Path:

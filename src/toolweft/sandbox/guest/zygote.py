@@ -24,6 +24,7 @@ from .namespaces import SESSION_FLAGS
 from .runner import run_guest
 from .syscalls import Kernel
 from .timezones import keep_time_zones
+from .undisturbed import die_with_host, move_away
 
 __all__ = ("PRELOADED", "Setup", "Zygote", "main", "probe")
 
@@ -106,6 +107,9 @@ class Zygote:
     def answer(self, request: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
         """The answer to one request, and a descriptor that goes with it."""
         try:
+            if "hello" in request:
+                # Only what has just read it can say it: no message of a package's code passes.
+                return {"hello": request["hello"]}, []
             if "reap" in request:
                 _pid, status, used = os.wait4(request["reap"], 0)
                 code = os.waitstatus_to_exitcode(status)
@@ -166,14 +170,17 @@ def main(control_fd: int, setup_text: str) -> None:
     sys.dont_write_bytecode = True
     kernel = Kernel()
     kernel.limit_arenas()
-    with socket.socket(fileno=control_fd) as control:
+    with socket.socket(fileno=move_away(control_fd)) as control:
         setup = Setup.from_json(setup_text)
+        if setup.proc_fd >= 0:
+            setup = setup._replace(proc_fd=move_away(setup.proc_fd))
         try:
-            preload(setup.packages, setup.preload)
+            with die_with_host(control.fileno()):
+                preload(setup.packages, setup.preload)
             if not setup.layers & {NAMESPACES, LANDLOCK}:
                 keep_time_zones()
-        # A package may fail in any way when it is imported.
-        except Exception as fault:
+        # A package may fail in any way when it is imported, or end the interpreter.
+        except (Exception, SystemExit) as fault:
             reason = f"preload: {type(fault).__name__}: {fault}"
             control.send(json.dumps({"error": reason[:_MAX_REASON_CHARACTERS]}).encode())
             return

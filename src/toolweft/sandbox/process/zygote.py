@@ -7,6 +7,7 @@ matters to it.
 import json
 import os
 import platform
+import secrets
 import socket
 import subprocess  # nosec B404  starts this interpreter with fixed arguments only
 import sys
@@ -25,6 +26,7 @@ from toolweft.sandbox.environments import PackageEnvironment
 from toolweft.sandbox.guest.launcher import BOOT
 from toolweft.sandbox.guest.lockdown import NAMESPACES
 from toolweft.sandbox.guest.machines import MACHINES
+from toolweft.sandbox.process.answers import parse_answer
 from toolweft.sandbox.process.child import Child
 from toolweft.sandbox.process.tiers import Tier
 
@@ -33,9 +35,16 @@ __all__ = ("Launch", "Zygote", "launch_zygote")
 # Starts a process for a tier, given the descriptor of its control socket.
 Launch: TypeAlias = Callable[[Tier, int], subprocess.Popen[bytes]]
 
-_MAX_ANSWER_BYTES = 4096
+# A reason of 500 characters, each of which JSON may write with twelve, and room.
+_MAX_ANSWER_BYTES = 8192
 _ANSWER_TIMEOUT_S = 10.0
 _EXIT_TIMEOUT_S = 5.0
+_MAX_SHOWN_BYTES = 60
+_ENDED_EARLY = "the zygote ended before it was ready"
+_DISTURBED = (
+    "an imported package disturbed the process that programs come from, by writing to open"
+    " descriptors that are not its own"
+)
 # Nothing of the host's environment; a known time zone and encoding.
 _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
@@ -91,14 +100,15 @@ class Zygote:
         zygote = cls(process, ours, has_scratch=NAMESPACES in tier.layers)
         try:
             with anyio.fail_after(timeout_s):
-                answer, _fds = await zygote._receive()
-        except TimeoutError:
-            answer = {"error": f"the zygote was not ready within {timeout_s} s"}
-        if "error" not in answer and (threads := _count_threads(process.pid)) != 1:
-            answer = {"error": f"a zygote has {threads} threads, and guests of it would hang"}
-        if "error" in answer:
+                await zygote._get_ready()
+        except BaseException as fault:
             await zygote.close()
-            raise SandboxUnavailable(str(answer["error"]))
+            if isinstance(fault, TimeoutError):
+                reason = f"the zygote was not ready within {timeout_s} s"
+                raise SandboxUnavailable(reason) from fault
+            if isinstance(fault, ConnectionError):
+                raise SandboxUnavailable(_ENDED_EARLY) from fault
+            raise
         return zygote
 
     async def spawn(self, limits: ProgramLimits) -> tuple[Child, socket.socket]:
@@ -149,6 +159,23 @@ class Zygote:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_wait, self._process)
 
+    async def _get_ready(self) -> None:
+        """Wait until it says that everything is imported, and see that it was the one to say so."""
+        answer, _fds = await self._receive("ready")
+        if "error" not in answer:
+            # Imported code may have sent anything: what answers this has come after all of that.
+            nonce = secrets.token_hex()
+            try:
+                self._control.send(json.dumps({"hello": nonce}).encode())
+                answer, _fds = await self._receive("hello", hello=nonce)
+            except ConnectionError:
+                # While it imports, it is ended by whatever is sent to it.
+                answer = {"error": f"{_DISTURBED}: it was not ready where that was said of it"}
+        if "error" not in answer and (threads := _count_threads(self._process.pid)) != 1:
+            answer = {"error": f"a zygote has {threads} threads, and guests of it would hang"}
+        if "error" in answer:
+            raise SandboxUnavailable(str(answer["error"]))
+
     async def _ask(self, request: JsonObject, fds: list[int]) -> tuple[JsonObject, list[int]]:
         unanswered: JsonObject = {"error": "the zygote does not answer"}
         # Answers carry no number, so an exchange is never left half done: an answer that came
@@ -160,24 +187,34 @@ class Zygote:
                 try:
                     socket.send_fds(self._control, [json.dumps(request).encode()], fds)
                     with anyio.fail_after(self._answer_timeout_s):
-                        answer = await self._receive()
+                        answer = await self._receive(*request)
                 except (ConnectionError, TimeoutError):
                     self.is_usable = False
                     return unanswered, []
                 except OSError as refusal:
                     # Nothing was sent.
                     return {"error": str(refusal)}, []
-        return answer if self.is_usable else (unanswered, [])
+        # Closed meanwhile, it has nothing to give but a reason.
+        return answer if self.is_usable or "error" in answer[0] else (unanswered, [])
 
-    async def _receive(self) -> tuple[JsonObject, list[int]]:
+    async def _receive(self, asked: str, *, hello: str = "") -> tuple[JsonObject, list[int]]:
+        """The next message, which has to be the answer to a request of this kind, or an error."""
         await anyio.wait_readable(self._control)
         message, fds, _flags, _address = socket.recv_fds(self._control, _MAX_ANSWER_BYTES, 1)
         if not message:
+            raise ConnectionResetError("the zygote ended")
+        answer = parse_answer(message, asked=asked, hello=hello)
+        if answer is None or "error" in answer:
+            for fd in fds:
+                os.close(fd)
+            fds = []
+        if answer is None:
+            # Which of the next messages answers what can no longer be told.
             self.is_usable = False
-            return {"error": "the zygote ended before it was ready"}, []
+            return {"error": f"{_DISTURBED}: {message[:_MAX_SHOWN_BYTES]!r} came from there"}, []
         for fd in fds:
             os.set_inheritable(fd, False)  # noqa: FBT003  its only argument
-        return json.loads(message), fds
+        return answer, fds
 
 
 def launch_zygote(
