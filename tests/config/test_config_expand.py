@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolweft.config.expand import MissingVariable, expand_secret, expand_text, is_reference
+from toolweft.config.expand import (
+    MissingVariable,
+    clear_text,
+    expand_secret,
+    expand_text,
+    is_reference,
+)
 from toolweft.core.secret import Secret
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
@@ -105,3 +111,9 @@ def test_a_variable_and_nothing_more_is_a_reference(text: str) -> None:
 @pytest.mark.parametrize("text", ["${TOKEN:-hunter2}", "hunter2${TOKEN}", "env:TOKEN hunter2"])
 def test_what_writes_out_a_part_of_the_value_is_no_reference(text: str) -> None:
     assert not is_reference(text)
+
+
+def test_a_variable_without_a_default_leaves_a_mark() -> None:
+    assert clear_text("a${X}b${Y:-c}d}${Z", instead="|") == "a|bcd}${Z"
+    assert clear_text("a${X}b") == "ab"
+    assert clear_text("env:X", instead="|") == ""

@@ -125,11 +125,18 @@ def is_reference(text: str) -> bool:
     return variable is not None and variable[2] is None
 
 
-def clear_text(text: str) -> str:
-    """What a text says itself, without the variables in it; a default is said itself."""
+def clear_text(text: str, *, instead: str = "") -> str:
+    """What a text says itself, without the variables in it; a default is said itself.
+
+    Args:
+        text: with its variables.
+        instead: stands for each variable that has no default.
+    """
     if _SECRET.fullmatch(text) is not None:
         return ""
-    return _VARIABLE.sub(lambda match: match[2] or "", text)
+    # Behind the last brace no variable can end, and looking for it from each would take long.
+    end = text.rfind("}") + 1
+    return _VARIABLE.sub(lambda match: match[2] or instead, text[:end]) + text[end:]
 
 
 def _missing(name: str) -> MissingVariable:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
+from toolweft.config.clients.assigned import VARIABLE, assigns_secret
 from toolweft.config.expand import clear_text, is_secret_name, secret_arguments
 from toolweft.core.json import Json, JsonObject
 from toolweft.core.secret import reveal
@@ -26,14 +27,6 @@ _VENDOR = re.compile(
 _HEX = re.compile(r"[0-9a-fA-F-]{32,}\Z")
 _MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9_\-+=]{24,}\Z")
 _USER = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
-# `name=value`, `"name": "value"`, and both with their quotes escaped. The value is only looked at,
-# as it may hold the next one.
-_ASSIGNED = re.compile(
-    r"""(?<![\w.-])(?P<name>[A-Za-z_][\w.-]*)\\*["']?\s*(?P<sign>[:=])\s*\\*["']?"""
-    r"""(?=(?P<value>[^\s\\"',;&{}()\[\]][^\n\\"',;&]*))"""
-)
-# Before a name and its colon: a host or an image with its port or tag, or a folder that is mounted.
-_PLACED = ("/", "@")
 _OBJECT = re.compile(r"[\[{]")
 _TABLES = ("env", "headers", "http_headers")
 # Shorter texts occur everywhere; they are hidden only where they stand alone.
@@ -128,28 +121,30 @@ def _leaves(value: Json, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _is_secret(name: str, text: str) -> bool:
-    said = clear_text(text)
+    said = _said(_marked(text))
     return _holds_key(text) or (is_secret_name(name) and _SCHEME.match(said) is None)
+
+
+def _marked(text: str) -> str:
+    return clear_text(text, instead=VARIABLE)
+
+
+def _said(marked: str) -> str:
+    return marked.replace(VARIABLE, "")
 
 
 def _holds_key(text: str) -> bool:
     """Whether there is a secret anywhere in a text: in its words, its options, or its JSON."""
-    said = clear_text(text)
+    marked = _marked(text)
+    said = _said(marked)
     if any(_is_key(word) for word in _WORD.findall(said)):
         return True
-    if any(map(_assigns_secret, _ASSIGNED.finditer(said))):
+    if assigns_secret(marked):
         return True
     # Here with the variables, or the word behind one would stand in its place.
-    if _named([word.strip("\"'") for word in text.split()]):
+    if any(map(_said, _named([word.strip("\"'") for word in text.split()]))):
         return True
-    return _USER.search(said) is not None or _has_secret_query(said) or _has_secret_json(said)
-
-
-def _assigns_secret(assigned: re.Match[str]) -> bool:
-    before = assigned.string[: assigned.start()]
-    if not is_secret_name(assigned["name"]) or _SCHEME.match(clear_text(assigned["value"])):
-        return False
-    return assigned["sign"] == "=" or not before.endswith(_PLACED)
+    return _USER.search(said) is not None or _has_secret_query(said) or _has_secret_json(marked)
 
 
 def _has_secret_json(text: str) -> bool:
@@ -157,7 +152,8 @@ def _has_secret_json(text: str) -> bool:
     if start is None:
         return False
     try:
-        value, _ = json.JSONDecoder().raw_decode(text, start.start())
+        # Not strict, as the mark of a variable is a control character.
+        value, _ = json.JSONDecoder(strict=False).raw_decode(text, start.start())
         return any(_is_secret(name, below) for name, below in _leaves(value))
     except ValueError:
         return False
