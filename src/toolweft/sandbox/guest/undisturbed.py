@@ -36,12 +36,14 @@ def die_with_host(control_fd: int) -> Iterator[None]:
 
     The kernel signals it by itself: a thread that watches could not be there when guests are
     cloned, and the death of a parent is told when its thread ends. Nothing may be sent meanwhile
-    by the host, since that would be signalled too.
+    by the host, since that would be signalled too. Where the kernel cannot, the host's own kill at
+    an orderly end has to do.
     """
-    fcntl.fcntl(control_fd, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(control_fd, fcntl.F_SETSIG, signal.SIGKILL)
     flags = fcntl.fcntl(control_fd, fcntl.F_GETFL)
-    fcntl.fcntl(control_fd, fcntl.F_SETFL, flags | os.O_ASYNC)
+    with suppress(OSError):
+        fcntl.fcntl(control_fd, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(control_fd, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(control_fd, fcntl.F_SETFL, flags | os.O_ASYNC)
     is_over = select.poll()
     is_over.register(control_fd, 0)
     if is_over.poll(0):
