@@ -15,13 +15,14 @@ import httpx2
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.json import Json, JsonObject
 from toolweft.sandbox.container.address import Address
+from toolweft.sandbox.container.unix_transport import UnixTransport
 
 __all__ = ("Engine", "EngineError")
 
 _REQUEST_TIMEOUT_S = 30.0
 # The oldest with everything used here; newer engines are asked in their own version.
 _OLDEST_VERSION = (1, 41)
-# A socket of this machine is opened in no time; elsewhere each connection costs round trips.
+# Each connection to another machine costs round trips.
 _KEPT_CONNECTIONS = 4
 _REMOVE_ATTEMPTS = 5
 _REMOVE_PAUSE_S = 0.1
@@ -48,14 +49,7 @@ class Engine:
         scheme = "http" if address.tls is None else "https"
         base_url = f"{scheme}://{address.host or 'engine'}:{address.port or 80}"
         self._client = httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(
-                uds=address.path or None,
-                verify=address.tls or False,
-                trust_env=False,
-                limits=httpx2.Limits(
-                    max_keepalive_connections=0 if address.path else _KEPT_CONNECTIONS
-                ),
-            ),
+            transport=_open_transport(address),
             base_url=base_url,
             timeout=_REQUEST_TIMEOUT_S,
             trust_env=False,
@@ -196,6 +190,16 @@ class Engine:
         except ValueError as fault:
             raise EngineError(f"the engine's answer to {method} {path} is not JSON") from fault
         return data  # type: ignore[no-any-return]  # raw JSON; each caller knows its answer
+
+
+def _open_transport(address: Address) -> httpx2.AsyncBaseTransport:
+    if address.path:
+        return UnixTransport(address.path)
+    return httpx2.AsyncHTTPTransport(
+        verify=address.tls or False,
+        trust_env=False,
+        limits=httpx2.Limits(max_keepalive_connections=_KEPT_CONNECTIONS),
+    )
 
 
 def _parse_version(text: str) -> tuple[int, ...]:
