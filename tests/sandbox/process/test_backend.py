@@ -229,6 +229,30 @@ async def test_the_memory_of_a_guest_that_ended_itself_is_known():
     assert 100 * MIB < outcome.stats.peak_mem_bytes < LIMITS.memory_bytes
 
 
+async def test_a_session_that_is_over_answers_whoever_still_asks():
+    # Whoever adds up what all containers hold may come between its end and its removal.
+    async with backend() as opened:
+        session = await opened.open(LIMITS)
+        outcome = await session.run("1 + 1", names=NAMES, limits=LIMITS, on_call=echo)
+        assert outcome.status == "ok"
+        assert session.memory_bytes() >= 0
+        await session.close()
+        used_s = session._child.cpu_s()
+        # Its numbers mean something else now.
+        taken = [os.open("/proc/self/status", os.O_RDONLY) for _ in range(8)]
+        try:
+            assert session.memory_bytes() == 0
+            assert session._child.cpu_s() == used_s
+            session._child.kill()
+            session._child.pause()
+            session._child.limit_cpu(1)
+            session._child.close()
+            assert [os.fstat(fd).st_size for fd in taken] == [0] * len(taken)
+        finally:
+            for fd in taken:
+                os.close(fd)
+
+
 async def test_a_program_that_closes_its_channel_and_goes_on_ran_out_of_nothing():
     async with open_guest(ALL_TIERS["noopen"]) as guest:
         outcome = await guest.run("import os, time\nos.closerange(0, 64)\ntime.sleep(60)")

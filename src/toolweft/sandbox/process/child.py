@@ -39,6 +39,8 @@ class Child:
         self._peak_bytes = 0
         self._cpu_s = 0.0
         self._is_paused = False
+        # From then on its numbers, process id and descriptors, may be another's.
+        self._is_closed = False
         # Guests inherit it and never change it.
         self._hard_cpu_limit = resource.getrlimit(resource.RLIMIT_CPU)[1]
         self.was_killed = False
@@ -76,6 +78,8 @@ class Child:
         """Processor time of all its threads since it started; the last known value once dead."""
         # The kernel's clock id of a whole process, see clock_getcpuclockid(3).
         clock_id = (~self.pid << 3) | 2
+        if self._is_closed:
+            return self._cpu_s
         with suppress(OSError):
             self._cpu_s = max(self._cpu_s, time.clock_gettime(clock_id))
         return self._cpu_s
@@ -85,6 +89,8 @@ class Child:
         used_s = self.cpu_s()
         soft_s = math.ceil(used_s + budget_s) + 1
         # The host's own clock is what counts; this is the backstop.
+        if self._is_closed:
+            return
         with suppress(OSError, ValueError):
             resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft_s, self._hard_cpu_limit))
 
@@ -114,13 +120,18 @@ class Child:
         await anyio.wait_readable(self._pidfd)
 
     def close(self) -> None:
-        """Let go of the descriptors."""
+        """Let go of the descriptors; whoever asks later hears what is known. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         for fd in (self._pidfd, self._status_fd, self._scratch_fd):
             if fd is not None:
                 os.close(fd)
 
     def _read_memory(self, *names: bytes) -> int:
         """The sum of these lines of its status, in bytes; 0 where the machine does not tell."""
+        if self._is_closed:
+            return 0
         with suppress(OSError):
             if self._status_fd is None:
                 # Kept open: finding the file again after a pause costs a fifth of a millisecond.
@@ -131,11 +142,13 @@ class Child:
 
     def _scratch_bytes(self) -> int:
         """The size of its scratch files, which lie in memory."""
-        if self._scratch_fd is None:
+        if self._scratch_fd is None or self._is_closed:
             return 0
         folder = os.fstatvfs(self._scratch_fd)
         return (folder.f_blocks - folder.f_bfree) * folder.f_frsize
 
     def _send(self, number: signal.Signals) -> None:
+        if self._is_closed:
+            return
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, number)
