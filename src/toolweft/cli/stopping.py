@@ -18,7 +18,7 @@ from typing import Final, Generic, TypeVar
 
 import anyio
 
-__all__ = ("Stoppable",)
+__all__ = ("Stoppable", "ending_signals")
 
 Answer = TypeVar("Answer")
 
@@ -65,7 +65,7 @@ class Stoppable(Generic[Answer]):
 
 @contextmanager
 def _caught(stop: Callable[[signal.Signals], object]) -> Iterator[None]:
-    numbers = _ending_signals()
+    numbers = ending_signals()
     came = SimpleQueue[int]()
 
     # Not the loop's own handlers: those wait for a loop that a tool may hold.
@@ -92,7 +92,8 @@ def _lose_patience(came: SimpleQueue[int]) -> None:
     os.kill(os.getpid(), number)
 
 
-def _ending_signals() -> Sequence[signal.Signals]:
+def ending_signals() -> Sequence[signal.Signals]:
+    """Those that ask this process to end and that nobody has caught or ignored so far."""
     # Outside the main thread signals belong to someone else.
     if threading.current_thread() is not threading.main_thread():
         return ()

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from toolweft.cli.options import Common, with_common
 from toolweft.cli.output import Column, note, write, write_json, write_table
 from toolweft.cli.session import read_settings
+from toolweft.cli.stopping import ending_signals
 from toolweft.core.errors import SandboxUnavailable
 from toolweft.core.json import JsonObject
 from toolweft.sandbox.environment_build import create_environment, remove_environment
@@ -33,8 +33,6 @@ _COLUMNS = (
     Column(title="environment"),
     Column(title="packages", flexible=True),
 )
-# SIGHUP is not on Windows.
-_ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="A plain name.")]
 
 
@@ -116,7 +114,7 @@ def _ended_in_order() -> Iterator[None]:
             came.append(number)
             raise SystemExit(128 + number)
 
-    caught = _defaults() if threading.current_thread() is threading.main_thread() else []
+    caught = ending_signals()
     for number in caught:
         signal.signal(number, leave)
     try:
@@ -128,12 +126,6 @@ def _ended_in_order() -> Iterator[None]:
             with suppress(OSError):
                 sys.stdout.flush()
             signal.raise_signal(came[0])
-
-
-def _defaults() -> list[signal.Signals]:
-    known = [getattr(signal, name) for name in _ENDING_SIGNALS if hasattr(signal, name)]
-    # What is ignored, as SIGHUP under nohup, is no reason to stop.
-    return [number for number in known if signal.getsignal(number) is signal.SIG_DFL]
 
 
 def _folder(common: Common) -> Path:
